@@ -1,0 +1,168 @@
+"""Time a change of each control of the leverage explorer, against drawing the figure anew.
+
+    python benchmarks/explorer_latency.py [--changes 200] [--in-process]
+
+Both ways run in the same process, taking turns, on the same explorer: the same arithmetic, words and
+widget messages. Only the drawing differs: the blitting canvas, or `figure.savefig` for every
+change as a notebook without a canvas would do. By default all of it runs inside a Jupyter kernel,
+so that the time includes sending the widget messages. Ratios carry over to other machines;
+milliseconds do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from itertools import cycle, islice
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+GOAL_MS = 15.0
+CHANGES = 200
+# Both ways get the same changes; a full drawing is slow, so it gets fewer of them.
+FULL_DRAWING_SHARE = 5
+
+
+def control_values(changes: int) -> dict[str, list[Any]]:
+    """Return, for each control, values that differ from one change to the next."""
+    steps = np.arange(changes)
+    return {
+        "side": list(islice(cycle([-1, 1]), changes)),
+        "margin": [float(value) for value in 100 + 37.5 * steps],
+        "leverage": [int(2 + (value * 7) % 124) for value in steps],
+        "entry_price": [float(value) for value in 30_000 + 123.45 * steps],
+        "move_pct": [round(float(value), 1) for value in 19.9 * np.sin(steps * 0.37)],
+        "chart_range": list(islice(cycle([5, 50, 20]), changes)),
+    }
+
+
+def time_changes(explorer: Any, name: str, values: list[Any]) -> list[float]:
+    """Set one control to each value in turn; return the milliseconds each change took."""
+    control = getattr(explorer, name)
+    times = []
+    for value in values:
+        if value == control.value:
+            continue
+        start = perf_counter()
+        control.value = value
+        times.append((perf_counter() - start) * 1_000)
+    return times
+
+
+def full_drawing(canvas: Any) -> bytes:
+    """Draw everything and encode it in full colour: what the canvas saves."""
+    for artist in canvas.artists:
+        artist.set_animated(False)
+    buffer = io.BytesIO()
+    canvas.figure.savefig(buffer, format="png")
+    for artist in canvas.artists:
+        artist.set_animated(True)
+    return buffer.getvalue()
+
+
+def measure(changes: int) -> dict[str, dict[str, list[float]]]:
+    """Return the milliseconds of every change, by control and by way of drawing."""
+    from leverage.lessons import LeverageExplorer
+
+    explorer = LeverageExplorer()
+    naive = LeverageExplorer()
+    setattr(naive._canvas, "png", lambda: full_drawing(naive._canvas))  # noqa: B010
+    # Only in the full drawing the labels are the figure's own artists.
+    for artist in naive._canvas.artists:
+        if type(artist).__name__ == "Label":
+            naive._canvas.figure.add_artist(artist)
+    # The first change draws the background and loads fonts; a reader waits for it once.
+    for each in (explorer, naive):
+        each.leverage.value = 9
+    times: dict[str, dict[str, list[float]]] = {}
+    for name, values in control_values(changes).items():
+        times[name] = {
+            "canvas": time_changes(explorer, name, values),
+            "full": time_changes(naive, name, values[: max(5, changes // FULL_DRAWING_SHARE)]),
+        }
+    times["(bytes per picture)"] = {
+        "canvas": [explorer._canvas.bytes_sent / explorer._canvas.frames],
+        "full": [naive._canvas.bytes_sent / naive._canvas.frames],
+    }
+    return times
+
+
+def measure_in_kernel(changes: int) -> dict[str, dict[str, list[float]]]:
+    """Run `measure` inside a Jupyter kernel and return what it found."""
+    import json
+
+    from jupyter_client.manager import start_new_kernel
+
+    folder = str(Path(__file__).resolve().parent)
+    code = (
+        f"import json, sys; sys.path.insert(0, {folder!r})\n"
+        "import explorer_latency\n"
+        f"print('RESULT' + json.dumps(explorer_latency.measure({changes})))"
+    )
+    manager, client = start_new_kernel(kernel_name="python3")
+    printed: list[str] = []
+
+    def keep(message: dict[str, Any]) -> None:
+        content = message["content"]
+        if message["msg_type"] == "error":
+            raise RuntimeError("\n".join(content["traceback"]))
+        if message["msg_type"] == "stream":
+            printed.append(content["text"])
+
+    try:
+        client.execute_interactive(code, timeout=600, output_hook=keep)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    text = "".join(printed)
+    result: dict[str, dict[str, list[float]]] = json.loads(text.partition("RESULT")[2])
+    return result
+
+
+def quantiles(times: list[float]) -> tuple[float, float, float]:
+    """Return the median, the 90th and the 99th percentile."""
+    p50, p90, p99 = np.quantile(times, [0.5, 0.9, 0.99])
+    return float(p50), float(p90), float(p99)
+
+
+def report(times: dict[str, dict[str, list[float]]]) -> bool:
+    """Print the table; return whether the goal is met."""
+    sizes = times.pop("(bytes per picture)")
+    together = {
+        way: [t for each in times.values() for t in each[way]] for way in ("canvas", "full")
+    }
+    print(f"{'control':<14}{'changes':>8}{'p50 ms':>9}{'p90 ms':>9}{'p99 ms':>9}", end="")
+    print(f"{'full p50':>11}{'full p90':>10}{'ratio p50':>11}{'ratio p90':>11}")
+    for name, each in {**times, "all": together}.items():
+        p50, p90, p99 = quantiles(each["canvas"])
+        full_p50, full_p90, _ = quantiles(each["full"])
+        print(f"{name:<14}{len(each['canvas']):>8}{p50:>9.2f}{p90:>9.2f}{p99:>9.2f}", end="")
+        print(f"{full_p50:>11.1f}{full_p90:>10.1f}{full_p50 / p50:>11.1f}{full_p90 / p90:>11.1f}")
+    small, large = sizes["canvas"][0] / 1_024, sizes["full"][0] / 1_024
+    print(f"Picture: {small:.1f} KiB, full drawing {large:.1f} KiB, ratio {large / small:.1f}")
+    worst = max(quantiles(each["canvas"])[1] for each in times.values())
+    met = worst <= GOAL_MS
+    print(
+        f"Worst p90 of a control: {worst:.2f} ms; goal {GOAL_MS:g} ms: {'met' if met else 'missed'}"
+    )
+    return met
+
+
+def main() -> int:
+    """Measure and print; the exit code tells whether the goal is met."""
+    parser = argparse.ArgumentParser(description="Time the leverage explorer's controls.")
+    parser.add_argument("--changes", type=int, default=CHANGES, help="changes of each control")
+    parser.add_argument("--in-process", action="store_true", help="without a Jupyter kernel")
+    options = parser.parse_args()
+    where = "in this process" if options.in_process else "in a Jupyter kernel"
+    print(f"Command: python {' '.join(sys.argv)} ({where})")
+    run = measure if options.in_process else measure_in_kernel
+    return 0 if report(run(options.changes)) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

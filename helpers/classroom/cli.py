@@ -1,0 +1,135 @@
+"""The command `classroom`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from classroom.errors import ClassroomError
+
+EXIT_OK, EXIT_FINDINGS, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+def prepare_process() -> None:
+    """Make the tools underneath start fast and find each other."""
+    # jsonschema uses this module only for one rare format, yet it costs 1.2 s to import.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    # nbgrader looks for the program `alembic` on PATH, also when the environment is not activated.
+    scripts = str(Path(sys.executable).parent)
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    if scripts not in folders:
+        os.environ["PATH"] = os.pathsep.join([scripts, *folders])
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that lacks ✓ must not stop a command
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    top = argparse.ArgumentParser(
+        prog="classroom",
+        description="Build, check, grade and open the leverage course.",
+        epilog="Exit codes: 0 all is well, 1 something was found, 2 the command could not do its work.",
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str, *, chapters: str | None = None) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        if chapters:
+            sub.add_argument(
+                "chapters", nargs=chapters, metavar="CHAPTER", help="01_basics, 1 or basics"
+            )
+        return sub
+
+    sub = add("lab", "open JupyterLab on course/", chapters="?")
+    sub.add_argument("--port", type=int, help="first port to try (default 8888)")
+    sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    sub.add_argument(
+        "--browser",
+        action=argparse.BooleanOptionalAction,
+        help="open a browser (default: if there is a screen)",
+    )
+    sub = add("build", "make the notebooks from the texts; only what changed", chapters="*")
+    sub.add_argument("--force", action="store_true", help="build also what did not change")
+    add(
+        "check",
+        "list everything that is not in order, in texts, answers and notebooks",
+        chapters="*",
+    )
+    add("score", "score your own notebooks, hidden tests included", chapters="*")
+    sub = add(
+        "demo", "grade a made class from end to end and compare with what is expected", chapters="?"
+    )
+    sub.add_argument("--folder", type=Path, help="where the class is made (default class/demo)")
+    add("doctor", "say what is installed, what is missing and how to get it")
+    return top
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command that was asked for and return its exit code."""
+    from classroom.project import find_project
+
+    project = find_project()
+    if arguments.command == "lab":
+        from classroom.lab import lab
+
+        lab(
+            project,
+            chapter=arguments.chapters or "",
+            port=arguments.port,
+            host=arguments.host,
+            browser=arguments.browser,
+        )
+        return EXIT_OK
+    if arguments.command == "build":
+        from classroom.build import build
+
+        build(project, project.select(arguments.chapters), force=arguments.force)
+        return EXIT_OK
+    if arguments.command == "check":
+        from classroom.check import check
+
+        findings = check(project, project.select(arguments.chapters))
+        for finding in findings:
+            print(finding)
+        print(f"{len(findings)} findings." if findings else "Everything is in order.")
+        return EXIT_FINDINGS if findings else EXIT_OK
+    if arguments.command == "score":
+        from classroom.score import score
+
+        score(project, project.select(arguments.chapters))
+        return EXIT_OK
+    if arguments.command == "demo":
+        from classroom.demo import demo
+
+        chapter = project.select([arguments.chapters or "01_basics"])[0]
+        folder = arguments.folder or project.root / "class" / "demo"
+        rows = demo(project, chapter, folder)
+        return EXIT_OK if all(row.agrees for row in rows) else EXIT_FINDINGS
+    from classroom.doctor import doctor
+
+    return EXIT_OK if doctor(project) else EXIT_FINDINGS
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `classroom`; a mistake that a person can mend ends in one sentence and exit code 2."""
+    prepare_process()
+    arguments = parser().parse_args(argv)
+    try:
+        return run(arguments)
+    except ClassroomError as error:
+        print(f"classroom {arguments.command}: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away, as in `classroom check | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""The glossary: read from solutions/glossary.yml, written as a notebook for learners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+from nbformat import NotebookNode
+
+from classroom.errors import ClassroomError
+
+KNOWN_FIELDS = {"term", "id", "definition", "unit", "symbol", "chapter", "see"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One term of the glossary."""
+
+    id: str
+    term: str
+    definition: str
+    chapter: str
+    unit: str = ""
+    symbol: str = ""
+    see: tuple[str, ...] = ()
+
+    @property
+    def heading(self) -> str:
+        """The term as a heading: its first letter in upper case."""
+        return self.term[:1].upper() + self.term[1:]
+
+    @property
+    def anchor(self) -> str:
+        """The anchor that JupyterLab gives to the heading."""
+        return self.heading.replace(" ", "-")
+
+
+@dataclass(frozen=True)
+class Glossary:
+    """All terms, by id."""
+
+    entries: Mapping[str, Entry]
+
+
+def read_glossary(path: Path) -> Glossary:
+    """Read glossary.yml; a mistake in it raises a sentence that names the entry."""
+    name = f"{path.parent.name}/{path.name}"
+    if not path.exists():
+        return Glossary({})
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ClassroomError(
+            f"{name} cannot be read ({' '.join(str(error).split())}); mend it"
+        ) from None
+    if not isinstance(data, list):
+        raise ClassroomError(f"{name}: expected a list of terms ('- term: …')")
+    entries: dict[str, Entry] = {}
+    for number, raw in enumerate(data, 1):
+        if not isinstance(raw, dict):
+            raise ClassroomError(f"{name}: entry {number} is not a term ('- term: …'): {raw!r}")
+        entry = _entry(raw, number, name)
+        if entry.id in entries:
+            raise ClassroomError(f"{name}: the id {entry.id!r} is used twice")
+        entries[entry.id] = entry
+    for entry in entries.values():
+        for other in entry.see:
+            if other not in entries:
+                raise ClassroomError(f"{name}: {entry.id!r} points to {other!r}, which is no entry")
+    return Glossary(entries)
+
+
+def _entry(raw: dict[str, Any], number: int, name: str) -> Entry:
+    missing = [key for key in ("term", "id", "definition", "chapter") if not raw.get(key)]
+    unknown = sorted(set(raw) - KNOWN_FIELDS)
+    if missing or unknown:
+        raise ClassroomError(
+            f"{name}: entry {number} ({raw.get('id') or raw.get('term') or 'unnamed'}) "
+            + "; ".join(
+                [f"lacks {', '.join(missing)}"] * bool(missing)
+                + [f"has unknown {', '.join(unknown)}"] * bool(unknown)
+            )
+        )
+    return Entry(
+        id=str(raw["id"]),
+        term=str(raw["term"]),
+        definition=" ".join(str(raw["definition"]).split()),
+        chapter=str(raw["chapter"]),
+        unit=str(raw.get("unit") or ""),
+        symbol=str(raw.get("symbol") or ""),
+        see=tuple(str(other) for other in raw.get("see") or ()),
+    )
+
+
+def glossary_notebook(
+    glossary: Glossary, explained_in: Mapping[str, Iterable[tuple[str, str]]]
+) -> NotebookNode:
+    """Return the glossary as a notebook of Markdown cells.
+
+    `explained_in` gives for each term the chapters that explain it, as (folder, title).
+    """
+    intro = (
+        "# Glossary\n\n"
+        f"{len(glossary.entries)} terms, in alphabetical order. "
+        "Each says where the course explains it."
+    )
+    cells = [nbformat.v4.new_markdown_cell(intro, id="glossary")]
+    for entry in sorted(glossary.entries.values(), key=lambda entry: entry.heading.casefold()):
+        parts = [f"## {entry.heading}", entry.definition]
+        notes = []
+        if entry.symbol:
+            notes.append(f"Symbol: {entry.symbol}.")
+        if entry.unit:
+            notes.append(f"Unit: {entry.unit}.")
+        if entry.see:
+            links = (glossary.entries[other] for other in entry.see)
+            notes.append("See " + ", ".join(f"[{o.term}](#{o.anchor})" for o in links) + ".")
+        chapters = [
+            f"[{title}]({name}/{name}.ipynb)" for name, title in explained_in.get(entry.id, ())
+        ]
+        if chapters:
+            notes.append("Explained in " + ", ".join(chapters) + ".")
+        parts += [" ".join(notes)] * bool(notes)
+        cells.append(nbformat.v4.new_markdown_cell("\n\n".join(parts), id=f"term-{entry.id}"))
+    return nbformat.v4.new_notebook(
+        cells=cells,
+        metadata={
+            "kernelspec": {
+                "display_name": "Python 3 (ipykernel)",
+                "language": "python",
+                "name": "python3",
+            },
+            "language_info": {"name": "python", "pygments_lexer": "ipython3"},
+        },
+    )

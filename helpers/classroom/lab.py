@@ -1,0 +1,110 @@
+"""`classroom lab`: open JupyterLab on course/, also without a screen and as root in a container."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from classroom.errors import ClassroomError
+from classroom.project import Project, relative
+
+FIRST_PORT = 8888
+PORTS_TO_TRY = 50
+EVERYWHERE = {"127.0.0.1", "0.0.0.0", "::", ""}  # noqa: S104  (addresses shown as localhost)
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Tell whether a server could listen on this port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        if os.name == "posix":  # a port in TIME_WAIT is free for a server
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(first: int, host: str = "127.0.0.1") -> int:
+    """Return the first free port from `first` on."""
+    for port in range(first, min(first + PORTS_TO_TRY, 65536)):
+        if is_free(port, host):
+            return port
+    raise ClassroomError(
+        f"no free port from {first} to {first + PORTS_TO_TRY - 1}; close a server or give another "
+        "with --port"
+    )
+
+
+def has_screen() -> bool:
+    """Tell whether a browser could open on this machine."""
+    if os.name == "nt" or sys.platform == "darwin":
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def is_root() -> bool:
+    """Tell whether this process is root."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def lab_arguments(folder: Path, port: int, *, host: str, browser: bool) -> list[str]:
+    """Return JupyterLab's arguments for the course."""
+    arguments = [
+        f"--ServerApp.root_dir={folder}",
+        f"--ServerApp.port={port}",
+        f"--ServerApp.ip={host}",
+        "--ServerApp.port_retries=0",
+        "--ServerApp.log_level=WARN",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.news_url=None",
+    ]
+    if not browser:
+        arguments.append("--no-browser")
+    if is_root():
+        arguments.append("--allow-root")
+    return arguments
+
+
+def lab(
+    project: Project,
+    *,
+    chapter: str = "",
+    port: int | None = None,
+    host: str = "127.0.0.1",
+    browser: bool | None = None,
+    extra: Sequence[str] = (),
+) -> None:
+    """Open JupyterLab on course/ and stay until it is stopped (Ctrl-C).
+
+    Says so when the port is taken and takes the next one; prints the address in any case.
+    """
+    folder = project.root / "course"
+    if not folder.is_dir():
+        raise ClassroomError("there is no folder course/ here; make it with 'classroom build'")
+    wanted = FIRST_PORT if port is None else port
+    if not 1 <= wanted <= 65535:
+        raise ClassroomError(f"--port must be from 1 to 65535, was {wanted}")
+    chosen = free_port(wanted, host)
+    if chosen != wanted:
+        print(f"Port {wanted} is taken; using {chosen}.")
+    path = ""
+    if chapter:
+        path = "/tree/" + relative(project.select([chapter])[0].student_notebook, folder)
+    os.environ.setdefault("JUPYTER_TOKEN", secrets.token_hex(16))
+    shown = "localhost" if host in EVERYWHERE else host
+    print(f"JupyterLab: http://{shown}:{chosen}/lab{path}?token={os.environ['JUPYTER_TOKEN']}")
+    print("Stop it with Ctrl-C.", flush=True)
+    open_browser = has_screen() and not is_root() if browser is None else browser
+
+    from jupyterlab.labapp import LabApp
+
+    arguments = lab_arguments(folder, chosen, host=host, browser=open_browser)
+    if path:
+        arguments.append(f"--LabApp.default_url=/lab{path}")
+    os.chdir(folder)
+    LabApp.launch_instance([*arguments, *extra])

@@ -1,0 +1,489 @@
+r"""What a position is worth and what it earns: linear and inverse contracts.
+
+A *linear* contract is quoted and settled in the quote currency: one unit gains one quote unit when
+the price rises by one. An *inverse* contract has a fixed value in the quote currency (its face, in
+``contract_size``) and is settled in the base currency, so its profit follows the reciprocal of the
+price.
+
+All functions broadcast, take prices in quote currency per unit of base currency, and leave out
+fees and funding, which live in :mod:`leverage.costs`.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from ._validate import FloatArray, as_result, checked, checked_flag, refuse_where
+
+LONG = 1
+SHORT = -1
+
+
+def notional(
+    price: npt.ArrayLike,
+    quantity: npt.ArrayLike,
+    *,
+    contract_size: npt.ArrayLike = 1.0,
+    inverse: bool = False,
+) -> float | FloatArray:
+    r"""Value that a position controls at a price.
+
+    Parameters
+    ----------
+    price : array_like
+        Price in quote currency per unit of base currency. Positive.
+    quantity : array_like
+        Size of the position: base currency, or number of contracts. Positive.
+    contract_size : array_like, default 1.0
+        What one contract stands for: base currency if linear, quote currency if inverse.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    float or ndarray
+        Notional in quote currency if linear, in base currency if inverse.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    Notes
+    -----
+    With price :math:`P`, quantity :math:`q` and contract size :math:`k`:
+
+    .. math:: N = q\,k\,P \quad\text{(linear)}, \qquad N = \frac{q\,k}{P} \quad\text{(inverse)}.
+
+    References
+    ----------
+    Kraken, "Equity Protection Process", support article 360022835671 (inverse example), read
+    2026-11-22.
+
+    Examples
+    --------
+    Half a bitcoin at 20 000 USD:
+
+    >>> notional(20_000, 0.5)
+    10000.0
+
+    1 000 inverse contracts of 1 USD at 8 000 USD, in bitcoin:
+
+    >>> notional(8_000, 1_000, inverse=True)
+    0.125
+    """
+    price, quantity, contract_size = checked(
+        price=price, quantity=quantity, contract_size=contract_size
+    )
+    size = quantity * contract_size
+    return as_result(size / price if checked_flag("inverse", inverse) else size * price)
+
+
+def pnl(
+    side: npt.ArrayLike,
+    entry_price: npt.ArrayLike,
+    exit_price: npt.ArrayLike,
+    quantity: npt.ArrayLike,
+    *,
+    contract_size: npt.ArrayLike = 1.0,
+    inverse: bool = False,
+) -> float | FloatArray:
+    r"""Profit or loss between two prices, before fees and funding.
+
+    It is unrealised when `exit_price` is the mark price and realised when it is the price at which
+    the position was closed. Leverage does not enter: it changes the margin, not the profit.
+
+    Parameters
+    ----------
+    side : {1, -1} or array_like
+        1 for a long position, -1 for a short position.
+    entry_price : array_like
+        Average entry price, in quote currency per unit of base currency. Positive.
+    exit_price : array_like
+        Exit or mark price, in the same unit. Positive.
+    quantity : array_like
+        Size of the position: base currency, or number of contracts. Positive; the sign lives in
+        `side`.
+    contract_size : array_like, default 1.0
+        What one contract stands for: base currency if linear, quote currency if inverse.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    float or ndarray
+        Profit (positive) or loss (negative), in quote currency if linear, in base currency if
+        inverse.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    Notes
+    -----
+    With side :math:`s`, entry :math:`E`, exit :math:`X`, quantity :math:`q` and contract size
+    :math:`k`:
+
+    .. math::
+
+        s\,q\,k\,(X - E) \quad\text{(linear)}, \qquad
+        s\,q\,k\left(\frac{1}{E} - \frac{1}{X}\right) \quad\text{(inverse)}.
+
+    References
+    ----------
+    Binance, "How to Calculate Liquidation Price of USD-M Futures Contracts", FAQ
+    b3c689c1f50a44cabb3a84e663b81d93 (2020-08-14), and Kraken, "Equity Protection Process", support
+    article 360022835671; both read 2026-11-22.
+
+    Examples
+    --------
+    Two ether bought at 3 000 USDT and sold at 3 150 USDT:
+
+    >>> pnl(LONG, 3_000, 3_150, 2)
+    300.0
+
+    The same move is a loss of the same size for a short:
+
+    >>> pnl([LONG, SHORT], 3_000, 3_150, 2)
+    array([ 300., -300.])
+
+    An inverse long of 10 000 USD gains less bitcoin than the price alone suggests:
+
+    >>> round(pnl(LONG, 40_000, 50_000, 10_000, inverse=True), 8)
+    0.05
+    """
+    side, entry_price, exit_price, quantity, contract_size = checked(
+        side=side,
+        entry_price=entry_price,
+        exit_price=exit_price,
+        quantity=quantity,
+        contract_size=contract_size,
+    )
+    gain = side * quantity * contract_size * (exit_price - entry_price)
+    # (X - E) / E / X equals 1/E - 1/X and keeps its digits when X is close to E.
+    return as_result(gain / entry_price / exit_price if checked_flag("inverse", inverse) else gain)
+
+
+def price_move(entry_price: npt.ArrayLike, exit_price: npt.ArrayLike) -> float | FloatArray:
+    r"""Change of the price between entry and exit, as a decimal fraction of the entry.
+
+    Parameters
+    ----------
+    entry_price : array_like
+        Price at the start, in quote currency per unit of base currency. Positive.
+    exit_price : array_like
+        Price at the end, in the same unit. Positive.
+
+    Returns
+    -------
+    float or ndarray
+        Move as a decimal: 0.05 is a rise of 5 %, -0.05 a fall of 5 %.
+
+    Raises
+    ------
+    ValueError
+        If a price is not positive, or shapes do not match.
+
+    Notes
+    -----
+    .. math:: x = \frac{X - E}{E}
+
+    This is the return of the unleveraged position; :func:`roe` is the return on the margin.
+
+    Examples
+    --------
+    >>> price_move(20_000, 21_000)
+    0.05
+    """
+    entry_price, exit_price = checked(entry_price=entry_price, exit_price=exit_price)
+    return as_result((exit_price - entry_price) / entry_price)
+
+
+def roe(
+    side: npt.ArrayLike,
+    entry_price: npt.ArrayLike,
+    exit_price: npt.ArrayLike,
+    leverage: npt.ArrayLike,
+    *,
+    inverse: bool = False,
+) -> float | FloatArray:
+    r"""Return on the initial margin at entry (return on equity), before fees and funding.
+
+    Parameters
+    ----------
+    side : {1, -1} or array_like
+        1 for a long position, -1 for a short position.
+    entry_price : array_like
+        Average entry price, in quote currency per unit of base currency. Positive.
+    exit_price : array_like
+        Exit or mark price, in the same unit. Positive.
+    leverage : array_like
+        Leverage chosen at entry, 10 for 10x. At least 1.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    float or ndarray
+        Return as a decimal of the initial margin: 0.5 is 50 %. Below -1 the loss exceeds that
+        margin; an exchange liquidates the position before.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    Notes
+    -----
+    The margin in the denominator is the one put up at entry, :math:`N_E / L`:
+
+    .. math::
+
+        s\,L\left(\frac{X}{E} - 1\right) \quad\text{(linear)}, \qquad
+        s\,L\left(1 - \frac{E}{X}\right) \quad\text{(inverse)}.
+
+    Some exchange pages value the margin at the exit price instead, which gives another
+    percentage for the same trade: always ask which margin a return is measured on.
+
+    Examples
+    --------
+    A rise of 5 % at 10x earns half the margin, a fall of 5 % costs half of it:
+
+    >>> roe(LONG, 100, [105, 95], 10)
+    array([ 0.5, -0.5])
+
+    A ROE of 100 % at 10x needs a price move of 10 %, not a doubled price:
+
+    >>> roe(LONG, 100, 110, 10)
+    1.0
+    """
+    side, entry_price, exit_price, leverage = checked(
+        side=side, entry_price=entry_price, exit_price=exit_price, leverage=leverage
+    )
+    base = exit_price if checked_flag("inverse", inverse) else entry_price
+    return as_result(side * leverage * (exit_price - entry_price) / base)
+
+
+def average_entry_price(
+    prices: npt.ArrayLike, quantities: npt.ArrayLike, *, inverse: bool = False
+) -> float | FloatArray:
+    r"""Average entry price of a position built from several fills on the same side.
+
+    Parameters
+    ----------
+    prices : array_like
+        Price of each fill along the last axis, in quote currency per unit of base currency.
+        Positive.
+    quantities : array_like
+        Size of each fill: base currency or contracts; contracts if inverse. Positive.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    float or ndarray
+        Average entry price, with the last axis averaged away.
+
+    Raises
+    ------
+    ValueError
+        If a price or a quantity is not positive, there is no fill, or shapes do not match.
+
+    Notes
+    -----
+    The average is the entry price that gives one position the same profit as all the fills.
+    That is the arithmetic mean weighted by size for a linear contract, and the harmonic mean for
+    an inverse one:
+
+    .. math::
+
+        E = \frac{\sum q_i P_i}{\sum q_i} \quad\text{(linear)}, \qquad
+        E = \frac{\sum q_i}{\sum q_i / P_i} \quad\text{(inverse)}.
+
+    References
+    ----------
+    Bybit help centre, "How to Calculate Average Entry Price" (inverse example), read 2026-11-22.
+
+    Examples
+    --------
+    One coin at 100 and three at 120:
+
+    >>> average_entry_price([100, 120], [1, 3])
+    115.0
+
+    Two equal inverse fills at 10 000 and 15 000 average below the middle:
+
+    >>> round(average_entry_price([10_000, 15_000], [50, 50], inverse=True), 6)
+    12000.0
+    """
+    prices, quantities = checked(prices=prices, quantities=quantities)
+    prices, quantities = np.broadcast_arrays(np.atleast_1d(prices), quantities)
+    if prices.shape[-1] == 0:
+        raise ValueError("prices must hold at least one fill, was empty; give the fills to average")
+    if checked_flag("inverse", inverse):
+        return as_result(quantities.sum(axis=-1) / (quantities / prices).sum(axis=-1))
+    return as_result((quantities * prices).sum(axis=-1) / quantities.sum(axis=-1))
+
+
+def break_even_price(
+    side: npt.ArrayLike,
+    entry_price: npt.ArrayLike,
+    fee_rate: npt.ArrayLike,
+    *,
+    inverse: bool = False,
+) -> float | FloatArray:
+    r"""Exit price at which the profit pays the fee on entry and the fee on exit.
+
+    Parameters
+    ----------
+    side : {1, -1} or array_like
+        1 for a long position, -1 for a short position.
+    entry_price : array_like
+        Average entry price, in quote currency per unit of base currency. Positive.
+    fee_rate : array_like
+        Fee of each of the two trades as a decimal of its notional (0.0005 is 0.05 %). A negative
+        rate is a rebate.
+    inverse : bool, default False
+        Whether the contract is inverse. The price is the same for both kinds.
+
+    Returns
+    -------
+    float or ndarray
+        Break-even price in quote currency per unit of base currency, above the entry for a long
+        and below it for a short.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    Notes
+    -----
+    With fee rate :math:`f`, setting the profit equal to the fees on :math:`N_E` and :math:`N_X`
+    gives for linear and inverse contracts alike
+
+    .. math:: X = E\,\frac{1 + s f}{1 - s f}.
+
+    The exit fee is charged on the exit notional, so this is slightly more than
+    :math:`E\,(1 + 2 s f)`. Exchanges may display less: Binance counts the fee on entry only,
+    :math:`E\,(1 + f)` for a long. Funding is left out.
+
+    Examples
+    --------
+    >>> round(break_even_price(LONG, 50_000, 0.0005), 2)
+    50050.03
+    >>> round(break_even_price(SHORT, 50_000, 0.0005), 2)
+    49950.02
+    """
+    checked_flag("inverse", inverse)
+    side, entry_price, fee_rate = checked(side=side, entry_price=entry_price, fee_rate=fee_rate)
+    return as_result(entry_price * (1 + side * fee_rate) / (1 - side * fee_rate))
+
+
+def target_price(
+    side: npt.ArrayLike,
+    entry_price: npt.ArrayLike,
+    leverage: npt.ArrayLike,
+    target_roe: npt.ArrayLike,
+    *,
+    inverse: bool = False,
+) -> float | FloatArray:
+    r"""Exit price that gives a chosen return on the initial margin, before fees and funding.
+
+    It inverts :func:`roe`.
+
+    Parameters
+    ----------
+    side : {1, -1} or array_like
+        1 for a long position, -1 for a short position.
+    entry_price : array_like
+        Average entry price, in quote currency per unit of base currency. Positive.
+    leverage : array_like
+        Leverage chosen at entry, 10 for 10x. At least 1.
+    target_roe : array_like
+        Wanted return as a decimal of the initial margin (0.2 is 20 %); negative for a loss.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    float or ndarray
+        Exit price in quote currency per unit of base currency.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, shapes do not match, or no price gives that return: a
+        linear short and an inverse long gain less than `leverage`, a linear long and an inverse
+        short lose less than `leverage`.
+
+    Notes
+    -----
+    With target :math:`r`:
+
+    .. math::
+
+        X = E\left(1 + \frac{s\,r}{L}\right) \quad\text{(linear)}, \qquad
+        X = \frac{E}{1 - s\,r / L} \quad\text{(inverse)}.
+
+    References
+    ----------
+    Bybit help centre, calculator: inverse, 5x, entry 7 000, ROI 20 % gives about 7 292; read
+    2026-11-22.
+
+    Examples
+    --------
+    >>> target_price(LONG, 30_000, 10, 0.5)
+    31500.0
+    >>> round(target_price(LONG, 7_000, 5, 0.2, inverse=True), 2)
+    7291.67
+    """
+    side, entry_price, leverage, target_roe = checked(
+        side=side, entry_price=entry_price, leverage=leverage, target_roe=target_roe
+    )
+    direction = -side if checked_flag("inverse", inverse) else side
+    factor = 1 + direction * target_roe / leverage
+    refuse_where(
+        factor <= 0,
+        "target_roe",
+        "a return that some price gives",
+        target_roe,
+        "keep its size below the leverage",
+    )
+    return as_result(entry_price / factor if inverse else entry_price * factor)
+
+
+def recovery_return(loss: npt.ArrayLike) -> float | FloatArray:
+    r"""Return that makes good a loss.
+
+    Parameters
+    ----------
+    loss : array_like
+        Loss as a positive decimal of what was there before: 0.2 is 20 %. From 0 to below 1,
+        because nothing makes good a total loss.
+
+    Returns
+    -------
+    float or ndarray
+        Return needed on what is left, as a decimal.
+
+    Raises
+    ------
+    ValueError
+        If `loss` is negative or not below 1.
+
+    Notes
+    -----
+    With loss :math:`\ell`:
+
+    .. math:: r = \frac{1}{1 - \ell} - 1 = \frac{\ell}{1 - \ell}
+
+    Examples
+    --------
+    Losing half asks for a doubling; equal gains and losses do not cancel:
+
+    >>> recovery_return([0.1, 0.5, 0.9]).round(4)
+    array([0.1111, 1.    , 9.    ])
+    """
+    (loss,) = checked(loss=loss)
+    return as_result(loss / (1 - loss))

@@ -1,0 +1,746 @@
+"""Explorers: controls, a picture that follows them at once, and the result in words.
+
+An explorer is displayed by naming it in the last line of a cell, or by `show()`. Where no kernel
+runs, a still picture with its description stands in.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from ipywidgets import (
+    HTML,
+    BoundedFloatText,
+    Box,
+    FloatSlider,
+    IntSlider,
+    Layout,
+    ToggleButtons,
+    VBox,
+)
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from leverage.contracts import LONG, SHORT, pnl, roe
+from leverage.lessons.canvas import BlitCanvas, Label
+from leverage.lessons.figures import (
+    COLOURS,
+    FILLS,
+    course_style,
+    finish_axes,
+    format_amount,
+    format_percent,
+    format_price,
+    in_notebook,
+    line_style,
+    new_figure,
+    picture_bundle,
+)
+from leverage.lessons.wording import say
+from leverage.margin import (
+    borrowed_amount,
+    effective_leverage,
+    equity,
+    liquidation_move,
+    liquidation_price,
+    maintenance_margin,
+    position_value,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LARGEST_LEVERAGE = 125
+LARGEST_AMOUNT = 1_000_000.0
+SMALLEST_MARGIN = 1.0
+SMALLEST_PRICE = 0.000001
+LARGEST_MOVE_PCT = 50.0
+
+_CHART_RANGES_PCT = (5, 20, 50)
+_LOWEST_PCT, _HIGHEST_PCT = -60.0, 240.0
+_ROOM_AT_EDGES = 1.05
+_GROUND = "#FFFFFF"
+
+
+class Explorer(ABC):
+    """Controls, a picture and words that always show the controls' latest values.
+
+    A subclass makes the controls and the canvas, and says in `_show` how they hang together.
+
+    Parameters
+    ----------
+    controls : mapping of str to widget
+        Every control by name; each has a `value` and a `description`.
+    canvas : BlitCanvas
+        The picture.
+
+    Attributes
+    ----------
+    widget : ipywidgets.VBox
+        Controls, picture and words, to place in a layout of your own.
+    redraws : int
+        How often the picture was drawn.
+
+    Notes
+    -----
+    While the kernel is busy the front end keeps only a control's newest value, so a fast drag
+    never queues up work. In the kernel a change that leaves the values as they were draws nothing,
+    and `hold` draws once for several changes.
+    """
+
+    def __init__(self, controls: Mapping[str, Any], canvas: BlitCanvas) -> None:
+        self._controls = dict(controls)
+        self._canvas = canvas
+        self._result = HTML(layout=Layout(max_width=canvas.image.layout.max_width))
+        self._holds = 0
+        self._shown: tuple[Any, ...] | None = None
+        self.redraws = 0
+        panel = Box(
+            list(self._controls.values()),
+            layout=Layout(
+                display="flex",
+                flex_flow="row wrap",
+                max_width=canvas.image.layout.max_width,
+            ),
+        )
+        self.widget = VBox([panel, canvas.image, self._result])
+        for control in self._controls.values():
+            control.observe(self._on_change, names="value")
+        self._refresh()
+
+    @property
+    @abstractmethod
+    def sentence(self) -> str:
+        """The result in words."""
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """What the picture shows, in words."""
+
+    @property
+    def html(self) -> str:
+        """The words below the picture, as HTML."""
+        return str(self._result.value)
+
+    @abstractmethod
+    def _show(self, values: Mapping[str, Any]) -> str:
+        """Move the artists to the values; return the words below the picture as HTML."""
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Draw once, at the end of the `with` block, however many controls change inside it."""
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
+            self._refresh()
+
+    def show(self) -> None:
+        """Display the explorer; outside a notebook print its description."""
+        if in_notebook():
+            from IPython.display import display
+
+            display(self)
+        else:
+            say(f"Figure: {self.description}")
+
+    def png(self) -> bytes:
+        """Return the picture as it is now, as PNG."""
+        return bytes(self._canvas.image.value)
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        figure = self._canvas.figure
+        width, height = (round(side * 100) for side in figure.get_size_inches())
+        data, metadata = picture_bundle(self.png(), self.description, width=width, height=height)
+        view = self.widget._repr_mimebundle_()
+        return {**view, **data}, metadata
+
+    def _on_change(self, _change: object) -> None:
+        self._refresh()
+
+    def _refresh(self) -> None:
+        values = {name: control.value for name, control in self._controls.items()}
+        latest = tuple(values.values())
+        if self._holds or latest == self._shown:
+            return
+        for name, value in values.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                label = self._controls[name].description
+                self._result.value = _alert("Not a number.", f"Enter a number for: {label}.")
+                self._shown = None
+                return
+        self._shown = latest
+        self._result.value = self._show(values)
+        self._canvas.refresh()
+        self.redraws += 1
+
+
+@dataclass(frozen=True)
+class _Position:
+    """One isolated linear position and all that follows from it, in quote currency."""
+
+    side: int
+    margin: float
+    leverage: int
+    entry_price: float
+    mark_price: float
+    maintenance_margin_rate: float
+    value: float
+    borrowed: float
+    pnl: float
+    roe: float
+    equity: float
+    maintenance_margin: float
+    liquidation_price: float
+
+    @classmethod
+    def opened(
+        cls,
+        *,
+        side: int,
+        margin: float,
+        leverage: int,
+        entry_price: float,
+        move: float,
+        maintenance_margin_rate: float,
+    ) -> _Position:
+        value = float(position_value(margin, leverage))
+        quantity = value / entry_price
+        mark_price = entry_price * (1 + move)
+        return cls(
+            side=side,
+            margin=margin,
+            leverage=leverage,
+            entry_price=entry_price,
+            mark_price=mark_price,
+            maintenance_margin_rate=maintenance_margin_rate,
+            value=value,
+            borrowed=float(borrowed_amount(margin, leverage)),
+            pnl=float(pnl(side, entry_price, mark_price, quantity)),
+            roe=float(roe(side, entry_price, mark_price, leverage)),
+            equity=float(equity(side, entry_price, mark_price, quantity, margin)),
+            maintenance_margin=float(
+                maintenance_margin(quantity * mark_price, maintenance_margin_rate)
+            ),
+            liquidation_price=float(
+                liquidation_price(side, entry_price, quantity, margin, maintenance_margin_rate)
+            ),
+        )
+
+    @property
+    def move(self) -> float:
+        return self.mark_price / self.entry_price - 1
+
+    @property
+    def is_liquidated(self) -> bool:
+        return self.equity <= self.maintenance_margin
+
+    @property
+    def has_liquidation_price(self) -> bool:
+        return 0 < self.liquidation_price < math.inf
+
+    @property
+    def liquidation_move(self) -> float:
+        """Move from entry to liquidation; infinite where there is no liquidation price."""
+        if not self.has_liquidation_price:
+            return -self.side * math.inf
+        return float(liquidation_move(self.side, self.entry_price, self.liquidation_price))
+
+    @property
+    def distance(self) -> float:
+        """Move from the mark price to liquidation."""
+        return float(liquidation_move(self.side, self.mark_price, self.liquidation_price))
+
+    @property
+    def effective_leverage(self) -> float:
+        """Notional over equity; infinite once the equity is gone."""
+        if self.equity <= 0:
+            return math.inf
+        notional = self.value * self.mark_price / self.entry_price
+        return float(effective_leverage(notional, self.equity))
+
+
+class LeverageExplorer(Explorer):
+    """See what leverage does to one position: equity, return on margin, distance to liquidation.
+
+    The picture has the margin, the equity and the maintenance margin as bars, and the equity as
+    a line over the move of the mark price, on one scale: per cent of the margin.
+
+    Parameters
+    ----------
+    side : {1, -1}, default 1
+        1 for a long position, -1 for a short position.
+    margin : float, default 1000
+        Isolated margin, in quote currency.
+    leverage : int, default 10
+        Chosen leverage, 1 to 125.
+    entry_price : float, default 50000
+        Entry price, in quote currency per unit of base currency.
+    move_pct : float, default 5
+        Move of the mark price from entry, in per cent, -50 to 50.
+    maintenance_margin_rate : float, default 0.004
+        Maintenance margin divided by notional, as a decimal.
+    base, quote : str
+        Names of the currencies.
+
+    Attributes
+    ----------
+    side, margin, leverage, entry_price, move_pct, chart_range : widget
+        The controls. Setting their `value` in code works as well as by hand.
+
+    Examples
+    --------
+    >>> explorer = LeverageExplorer(leverage=20, move_pct=-5)
+    >>> explorer.sentence.partition(":")[0]
+    'Liquidated'
+    >>> explorer.leverage.value = 10
+    >>> explorer.is_liquidated
+    False
+    """
+
+    def __init__(
+        self,
+        *,
+        side: int = LONG,
+        margin: float = 1_000.0,
+        leverage: int = 10,
+        entry_price: float = 50_000.0,
+        move_pct: float = 5.0,
+        maintenance_margin_rate: float = 0.004,
+        base: str = "BTC",
+        quote: str = "USDT",
+    ) -> None:
+        if side not in (LONG, SHORT):
+            raise ValueError(f"side must be 1 (long) or -1 (short), was {side!r}")
+        _check_within("margin", margin, SMALLEST_MARGIN, LARGEST_AMOUNT)
+        _check_within("leverage", leverage, 1, LARGEST_LEVERAGE)
+        _check_within("entry_price", entry_price, SMALLEST_PRICE, LARGEST_AMOUNT)
+        _check_within("move_pct", move_pct, -LARGEST_MOVE_PCT, LARGEST_MOVE_PCT)
+        if not 0 <= maintenance_margin_rate < 1:
+            raise ValueError(
+                "maintenance_margin_rate must be from 0 to below 1, was "
+                f"{maintenance_margin_rate!r}; give 0.004 for 0.4 %"
+            )
+        self.maintenance_margin_rate = maintenance_margin_rate
+        self.base, self.quote = base, quote
+        style = {"description_width": "8.5em"}
+        wide = Layout(width="340px")
+        self.side = ToggleButtons(
+            options=[("Long", LONG), ("Short", SHORT)],
+            value=side,
+            description="Side",
+            tooltips=["Gains when the price rises", "Gains when the price falls"],
+            tooltip="Which way the position gains",
+            style={"description_width": "8.5em", "button_width": "6em"},
+            layout=wide,
+        )
+        self.margin = BoundedFloatText(
+            value=margin,
+            min=SMALLEST_MARGIN,
+            max=LARGEST_AMOUNT,
+            step=100,
+            description=f"Margin ({quote})",
+            tooltip="Your own money behind the position, 1 to 1 000 000",
+            style=style,
+            layout=wide,
+        )
+        self.leverage = IntSlider(
+            value=leverage,
+            min=1,
+            max=LARGEST_LEVERAGE,
+            description="Leverage (×)",
+            tooltip="Position value divided by margin, 1 to 125",
+            style=style,
+            layout=wide,
+        )
+        self.entry_price = BoundedFloatText(
+            value=entry_price,
+            min=SMALLEST_PRICE,
+            max=LARGEST_AMOUNT,
+            step=100,
+            description="Entry price",
+            tooltip=f"Price at which the position was opened, in {quote} per {base}",
+            style=style,
+            layout=wide,
+        )
+        self.move_pct = FloatSlider(
+            value=move_pct,
+            min=-LARGEST_MOVE_PCT,
+            max=LARGEST_MOVE_PCT,
+            step=0.1,
+            readout_format=".1f",
+            description="Price move (%)",
+            tooltip="How far the mark price is from the entry price, −50 to 50 per cent",
+            style=style,
+            layout=wide,
+        )
+        self.chart_range = ToggleButtons(
+            options=[(f"±{limit} %", limit) for limit in _CHART_RANGES_PCT],
+            value=20,
+            description="Chart shows",
+            tooltips=[f"Moves of up to {limit} %" for limit in _CHART_RANGES_PCT],
+            tooltip="Which price moves the chart shows; it widens to keep the mark price in view",
+            style={"description_width": "8.5em", "button_width": "4.5em"},
+            layout=wide,
+        )
+        self._picture = _LeveragePicture()
+        super().__init__(
+            {
+                "side": self.side,
+                "margin": self.margin,
+                "leverage": self.leverage,
+                "entry_price": self.entry_price,
+                "move_pct": self.move_pct,
+                "chart_range": self.chart_range,
+            },
+            BlitCanvas(self._picture.figure, self._picture.artists),
+        )
+
+    @property
+    def is_liquidated(self) -> bool:
+        """Whether the position is liquidated at the mark price."""
+        return self._position.is_liquidated
+
+    @property
+    def sentence(self) -> str:
+        """The result in words."""
+        return " ".join(self._sentences()).replace("Liquidated.", "Liquidated:", 1)
+
+    @property
+    def description(self) -> str:
+        """What the picture shows, in words."""
+        return (
+            "Bars of margin, equity and maintenance margin, and a line of equity against the move "
+            f"of the mark price. {self.sentence}"
+        )
+
+    @property
+    def rows(self) -> dict[str, str]:
+        """The table below the picture: what is shown, and its value with unit."""
+        at = self._position
+        price_unit = f"{self.quote} per {self.base}"
+        if at.has_liquidation_price:
+            liquidation = f"{format_price(at.liquidation_price)} {price_unit}"
+            distance = format_percent(at.distance, 2, signed=True)
+        else:
+            liquidation = distance = "none"
+        return {
+            "Mark price": f"{format_price(at.mark_price)} {price_unit}",
+            "Position value at entry": self._money(at.value),
+            "Borrowed": self._money(at.borrowed),
+            "Profit or loss (PnL)": self._money(at.pnl, signed=True),
+            "Return on margin (ROE)": format_percent(at.roe, signed=True),
+            "Equity": self._money(at.equity),
+            "Maintenance margin": self._money(at.maintenance_margin),
+            "Liquidation price": liquidation,
+            "Distance to liquidation, from the mark price": distance,
+            "Effective leverage (notional / equity)": (
+                f"{format_amount(at.effective_leverage, 1)}×"
+                if math.isfinite(at.effective_leverage)
+                else "none: no equity is left"
+            ),
+        }
+
+    def _show(self, values: Mapping[str, Any]) -> str:
+        self._position = _Position.opened(
+            side=values["side"],
+            margin=values["margin"],
+            leverage=values["leverage"],
+            entry_price=values["entry_price"],
+            move=values["move_pct"] / 100,
+            maintenance_margin_rate=self.maintenance_margin_rate,
+        )
+        self._picture.show(self._position, values["chart_range"], self.quote)
+        loud, *words_after = self._sentences()
+        if self.is_liquidated:
+            words = _alert(loud, " ".join(words_after))
+            caption = "If the position had stayed open at this mark price"
+        else:
+            words = f'<p role="status" style="margin:0.3em 0">{escape(self.sentence)}</p>'
+            caption = "The position at this mark price"
+        return words + _table(caption, self.rows)
+
+    def _sentences(self) -> list[str]:
+        at = self._position
+        opening = (
+            f"A {at.leverage}× {_side_name(at.side)} with {self._money(at.margin)} of margin "
+            f"controls {self._money(at.value)}."
+        )
+        direction = "above" if at.move > 0 else "below"
+        place = (
+            f"{format_percent(abs(at.move))} {direction} entry"
+            if f"{at.move:.3f}".strip("-0.")
+            else "the entry price"
+        )
+        mark = f"{format_price(at.mark_price)} {self.quote} per {self.base}, {place}"
+        if at.is_liquidated:
+            return [
+                "Liquidated.",
+                opening,
+                f"At a mark price of {mark}, its equity would be {self._money(at.equity)}, not "
+                f"above the maintenance margin of {self._money(at.maintenance_margin)}.",
+                f"The exchange closes it from {format_price(at.liquidation_price)} on, "
+                f"{format_percent(abs(at.liquidation_move), 2)} from entry, and the whole margin "
+                "may be lost.",
+            ]
+        result = "gained" if at.pnl >= 0 else "lost"
+        ending = (
+            f"It is liquidated at {format_price(at.liquidation_price)}, a move of "
+            f"{format_percent(at.distance, 2, signed=True)} from the mark price."
+            if at.has_liquidation_price
+            else "No price above zero liquidates it."
+        )
+        return [
+            opening,
+            f"At a mark price of {mark}, it has {result} {self._money(abs(at.pnl))}, a return on "
+            f"margin of {format_percent(at.roe, signed=True)}.",
+            ending,
+        ]
+
+    def _money(self, amount: float, *, signed: bool = False) -> str:
+        return f"{format_amount(amount, signed=signed)} {self.quote}"
+
+
+class _LeveragePicture:
+    """The explorer's figure and the artists that move in it. Heights are per cent of the margin."""
+
+    def __init__(self) -> None:
+        self.figure: Figure = new_figure()
+        with course_style():
+            self._make()
+        self.artists = [
+            self._equity_bar,
+            self._maintenance_bar,
+            self._gone_line,
+            self._equity_line,
+            self._level_line,
+            self._liquidation_line,
+            self._mark_line,
+            self._mark_point,
+            *self._bar_texts,
+            self._liquidation_text,
+            self._mark_text,
+            self._title,
+            self._alarm,
+        ]
+
+    def _make(self) -> None:
+        # Fixed places: a layout worked out from tick labels would differ between chart ranges.
+        self.figure.set_layout_engine("none")
+        grid = {"left": 0.085, "right": 0.985, "top": 0.9, "bottom": 0.13, "wspace": 0.08}
+        bars, chart = self.figure.subplots(
+            1, 2, width_ratios=[1, 1.9], sharey=True, gridspec_kw=grid
+        )
+        self._make_bars(bars)
+        self._make_chart(chart)
+        self._title = Label(
+            self.figure,
+            self.figure.transSubfigure,
+            position=(0.012, 0.985),
+            vertical="top",
+            size=10.5,
+        )
+
+    def _make_bars(self, axes: Axes) -> None:
+        finish_axes(axes, x_label="", y_label="Equity (% of margin)", zero_line=True)
+        axes.set(xlim=(-0.6, 2.6), ylim=(_LOWEST_PCT, _HIGHEST_PCT))
+        axes.set_xticks([0, 1, 2], ["Margin", "Equity", "Mainte-\nnance"])
+        axes.tick_params(axis="x", length=0)
+        self._equity_bar = _bar(1)
+        self._maintenance_bar = _bar(2, facecolor=COLOURS["liquidation"], edgecolor=COLOURS["text"])
+        margin_bar = _bar(0, facecolor=FILLS["neutral"], edgecolor=COLOURS["entry"], height=100)
+        for bar in (margin_bar, self._equity_bar, self._maintenance_bar):
+            axes.add_patch(bar)
+        self._bar_texts = [
+            Label(self.figure, axes.transData, position=(x, 0), align="center", ground=_GROUND)
+            for x in range(3)
+        ]
+
+    def _make_chart(self, axes: Axes) -> None:
+        self._chart = axes
+        finish_axes(
+            axes, x_label="Move of the mark price from entry (%)", y_label="", zero_line=True
+        )
+        axes.tick_params(axis="y", labelleft=False)
+        axes.axvline(0, **line_style("entry"))
+        self._gone_line = _line(axes, color=COLOURS["index"], linestyle="--", linewidth=1)
+        self._equity_line = _line(axes)
+        self._level_line = _line(axes, color=COLOURS["index"], linestyle=":", linewidth=1)
+        self._liquidation_line = _line(axes, **line_style("liquidation"))
+        self._mark_line = _line(axes, **line_style("mark"))
+        self._mark_point = _line(
+            axes, color=COLOURS["mark"], marker="o", markersize=7, markeredgecolor="white"
+        )
+        self._liquidation_text = Label(self.figure, axes.transData, vertical="top", ground=_GROUND)
+        self._mark_text = Label(self.figure, axes.transData, ground=_GROUND)
+        self._alarm = Label(
+            self.figure,
+            axes.transAxes,
+            align="center",
+            vertical="center",
+            size=19,
+            bold=True,
+            ground=_GROUND,
+            edge=COLOURS["loss"],
+        )
+        self._alarm.text = "LIQUIDATED"
+
+    def show(self, at: _Position, chart_range: int, quote: str) -> None:
+        """Move every artist to where it belongs for the position."""
+        move = at.move * 100
+        equity_pct = at.equity / at.margin * 100
+        self._show_range(max(chart_range, _range_for(abs(move))))
+        self._show_bars(at, equity_pct)
+        self._show_lines(at, move, equity_pct)
+        self._alarm.set_visible(at.is_liquidated)
+        # Where the equity line does not pass: low on the side on which the position gains.
+        self._alarm.position = (0.5 + 0.24 * at.side, 0.33)
+        self._title.text = _title(at, quote)
+
+    def _show_range(self, limit: int) -> None:
+        edge = limit * _ROOM_AT_EDGES
+        if self._chart.get_xlim()[1] != edge:
+            ticks = [-limit, -limit / 2, 0, limit / 2, limit]
+            names = [format_amount(tick, 1).removesuffix(".0") for tick in ticks]
+            names[2] = "0 (entry)"
+            self._chart.set_xticks(ticks, names)
+            self._chart.set_xlim(-edge, edge)
+
+    def _show_bars(self, at: _Position, equity_pct: float) -> None:
+        maintenance_pct = at.maintenance_margin / at.margin * 100
+        gained = at.equity >= at.margin
+        self._equity_bar.set_height(equity_pct)
+        self._equity_bar.set_facecolor(COLOURS["gain"] if gained else "white")
+        self._equity_bar.set_edgecolor(COLOURS["gain"] if gained else COLOURS["loss"])
+        self._equity_bar.set_linestyle("-" if gained else "--")
+        self._maintenance_bar.set_height(maintenance_pct)
+        amounts = (at.margin, at.equity, at.maintenance_margin)
+        for text, amount, height in zip(
+            self._bar_texts, amounts, (100.0, equity_pct, maintenance_pct), strict=True
+        ):
+            _label_bar(text, amount, height)
+        if at.pnl:
+            self._bar_texts[1].text = ("▲ " if at.pnl > 0 else "▼ ") + self._bar_texts[1].text
+
+    def _show_lines(self, at: _Position, move: float, equity_pct: float) -> None:
+        limit = self._chart.get_xlim()[1]
+        slope = at.side * at.leverage
+        end = at.liquidation_move * 100
+        last = max(-limit, min(limit, end))
+        best = at.side * limit
+        self._equity_line.set_data([last, best], [100 + slope * last, 100 + slope * best])
+        self._equity_line.set(**line_style(_side_name(at.side)))
+        self._gone_line.set_data([-best, last], [100 - slope * best, 100 + slope * last])
+        in_view = abs(end) <= limit
+        self._liquidation_line.set_visible(in_view)
+        self._liquidation_line.set_data([end, end], [_LOWEST_PCT, _HIGHEST_PCT])
+        self._liquidation_text.text = _liquidation_label(at, in_view)
+        _place(self._liquidation_text, self._chart, last, _HIGHEST_PCT - 5, prefer=-at.side)
+        self._mark_line.set_data([move, move], [_LOWEST_PCT, _HIGHEST_PCT])
+        shown = max(_LOWEST_PCT, min(_HIGHEST_PCT, equity_pct))
+        marker = "o" if shown == equity_pct else "^" if equity_pct > shown else "v"
+        self._mark_point.set_marker(marker)
+        self._mark_point.set_data([move], [shown])
+        self._level_line.set_data([-limit, move], [equity_pct, equity_pct])
+        self._mark_text.text = (
+            f"Mark price\n{format_price(at.mark_price)} ({format_percent(at.move, signed=True)})"
+        )
+        _place(self._mark_text, self._chart, move, _LOWEST_PCT + 4, prefer=1 if move > 0 else -1)
+
+
+def _bar(x: int, *, height: float = 0.0, **look: Any) -> Rectangle:
+    return Rectangle((x - 0.36, 0), 0.72, height, linewidth=1.4, **look)
+
+
+def _line(axes: Axes, **look: Any) -> Line2D:
+    return axes.add_line(Line2D([], [], **look))
+
+
+def _label_bar(label: Label, amount: float, height: float) -> None:
+    shown = max(0.0, min(_HIGHEST_PCT - 18, height))
+    label.position = (label.position[0], shown + 3)
+    arrow = " ↑" if height > shown else " ↓" if height < _LOWEST_PCT else ""
+    label.text = _short_amount(amount) + arrow
+
+
+def _place(label: Label, axes: Axes, x: float, y: float, *, prefer: int) -> None:
+    """Put a label beside a vertical line: on the preferred side if there is room."""
+    low, high = axes.get_xlim()
+    room = {1: high - x, -1: x - low}
+    gap = (high - low) * 0.01
+    needed = gap + label.width() / axes.bbox.width * (high - low)
+    side = prefer if room[prefer] >= needed else -prefer
+    label.position = (x + side * gap, y)
+    label.align = "left" if side == 1 else "right"
+
+
+def _title(at: _Position, quote: str) -> str:
+    name = f"{at.leverage}× {_side_name(at.side)}"
+    if at.is_liquidated:
+        return f"{name}: liquidated at {format_price(at.liquidation_price)}"
+    return (
+        f"{name}: equity {format_amount(at.equity)} {quote}, "
+        f"return on margin {format_percent(at.roe, signed=True)}"
+    )
+
+
+def _liquidation_label(at: _Position, in_view: bool) -> str:
+    if not at.has_liquidation_price:
+        return "No liquidation\nprice"
+    price = format_price(at.liquidation_price)
+    label = f"Liquidation\n{price}\n{format_percent(at.liquidation_move, signed=True)}"
+    return label if in_view else f"{label}\noutside this chart"
+
+
+def _range_for(move_pct: float) -> int:
+    # The slack keeps 20 % in the range of 20 % when it comes back as 20.000000000000004 %.
+    return next(limit for limit in _CHART_RANGES_PCT if move_pct <= limit * (1 + 1e-9))
+
+
+def _side_name(side: int) -> str:
+    return "long" if side == LONG else "short"
+
+
+def _short_amount(amount: float) -> str:
+    size = abs(amount)
+    if size >= 1e6:
+        return f"{format_amount(amount / 1e6, 2 if size < 1e7 else 1)} M"
+    return format_amount(amount, 0 if size >= 1_000 else 2)
+
+
+def _alert(loud: str, words: str) -> str:
+    return (
+        '<p role="alert" style="margin:0.3em 0;padding:0.4em 0.6em;'
+        f'border:2px dashed {COLOURS["loss"]}"><strong>{loud}</strong> {escape(words)}</p>'
+    )
+
+
+def _table(caption: str, rows: Mapping[str, str]) -> str:
+    cells = "".join(
+        '<tr><th scope="row" style="text-align:left;font-weight:normal;padding-right:1.5em">'
+        f'{escape(name)}</th><td style="text-align:right">{escape(value)}</td></tr>'
+        for name, value in rows.items()
+    )
+    return (
+        '<table style="border-collapse:collapse;line-height:1.5">'
+        f'<caption style="text-align:left;font-style:italic">{caption}</caption>{cells}</table>'
+    )
+
+
+def _check_within(name: str, value: float, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ValueError(
+            f"{name} must be a number from {low:g} to {high:g}, was {value!r}; "
+            "choose a value in this range"
+        )

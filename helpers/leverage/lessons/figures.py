@@ -1,0 +1,400 @@
+"""Colours by meaning, the course's figure style, and figures that say in words what they show.
+
+Importing this module loads neither Matplotlib nor IPython: both are loaded when first needed.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from leverage.lessons.wording import THIN_SPACE, say
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
+
+STYLE_FILE = Path(__file__).with_name("course.mplstyle")
+
+COLOURS: Mapping[str, str] = MappingProxyType(
+    {
+        "long": "#0072B2",
+        "gain": "#0072B2",
+        "short": "#D55E00",
+        "loss": "#D55E00",
+        "mark": "#000000",
+        "index": "#595959",
+        "entry": "#595959",
+        "liquidation": "#CC79A7",
+        "bankruptcy": "#000000",
+        "cost": "#009E73",
+        "zero": "#595959",
+        "grid": "#DDDDDD",
+        "text": "#262626",
+    }
+)
+"""Okabe and Ito's colours by what they mean. Text is always dark: labels need more contrast."""
+
+FILLS: Mapping[str, str] = MappingProxyType(
+    {"sky": "#56B4E9", "orange": "#E69F00", "yellow": "#F0E442", "neutral": "#E6E6E6"}
+)
+"""Colours for outlined areas only: too pale on white for a line."""
+
+_LINES: Mapping[str, tuple[str, float]] = MappingProxyType(
+    {
+        "long": ("-", 2.0),
+        "gain": ("-", 2.0),
+        "short": ("--", 2.0),
+        "loss": ("--", 2.0),
+        "mark": ("-", 2.5),
+        "index": ("-", 1.0),
+        "entry": ("-", 1.0),
+        "liquidation": (":", 2.0),
+        "bankruptcy": ("-.", 1.5),
+        "cost": ("-", 2.0),
+        "zero": ("-", 1.0),
+    }
+)
+
+PNG_SCALE = 1.5
+"""Pixels of a stored picture for each pixel of its size on the page, for sharp text."""
+
+_PANEL_WIDTH, _PANEL_HEIGHT, _EXTRA_HEIGHT = 7.0, 4.0, 2.6
+_LEAST_WORDS = 12
+
+
+def line_style(meaning: str) -> dict[str, Any]:
+    """Return colour, line style and width for a line with a meaning, to pass on to Matplotlib.
+
+    Parameters
+    ----------
+    meaning : str
+        What the line stands for: ``long``, ``short``, ``mark``, ``liquidation`` …
+
+    Examples
+    --------
+    >>> line_style("liquidation")
+    {'color': '#CC79A7', 'linestyle': ':', 'linewidth': 2.0}
+    """
+    if meaning not in _LINES:
+        raise ValueError(
+            f"meaning must be one of {', '.join(_LINES)}, was {meaning!r}; "
+            "choose what the line stands for"
+        )
+    style, width = _LINES[meaning]
+    return {"color": COLOURS[meaning], "linestyle": style, "linewidth": width}
+
+
+@contextmanager
+def course_style() -> Iterator[None]:
+    """Make figures inside the `with` block in the course's style, whatever the user's own style.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> with course_style():
+    ...     matplotlib.rcParams["lines.linewidth"]
+    2.0
+    """
+    import matplotlib.style
+
+    with matplotlib.style.context(["default", str(STYLE_FILE)]):
+        yield
+
+
+def use_course_style() -> None:
+    """Make all later figures of this session in the course's style."""
+    import matplotlib.style
+
+    matplotlib.style.use(["default", str(STYLE_FILE)])
+
+
+def new_figure(
+    panels: int = 1, *, width: float = _PANEL_WIDTH, height: float | None = None
+) -> Figure:
+    """Return an empty figure in the course's style and size, without pyplot's global state.
+
+    Parameters
+    ----------
+    panels : int, default 1
+        Number of panels one above the other; each after the first adds 2.6 inches.
+    width, height : float
+        Size in inches; by default 7 wide, and as high as its panels need.
+
+    Notes
+    -----
+    Axes take the style that is active when they are made: make them inside `course_style()`.
+
+    Examples
+    --------
+    >>> tuple(new_figure(panels=2).get_size_inches().tolist())
+    (7.0, 6.6)
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if panels < 1:
+        raise ValueError(f"panels must be 1 or more, was {panels}; give the number of panels")
+    if height is None:
+        height = _PANEL_HEIGHT + _EXTRA_HEIGHT * (panels - 1)
+    with course_style():
+        figure = Figure(figsize=(width, height))
+        FigureCanvasAgg(figure)
+    return figure
+
+
+def format_amount(value: float, decimals: int = 2, *, signed: bool = False) -> str:
+    """Write an amount with fixed decimals, thin grouping and a true minus sign.
+
+    Parameters
+    ----------
+    value : float
+        Amount in any unit.
+    decimals : int, default 2
+        Decimals shown.
+    signed : bool, default False
+        Write a plus sign before amounts above zero.
+
+    Examples
+    --------
+    >>> format_amount(45_180.7229).replace(THIN_SPACE, " ")
+    '45 180.72'
+    >>> format_amount(-0.001), format_amount(-500, 0), format_amount(500, 0, signed=True)
+    ('0.00', '−500', '+500')
+    """
+    if math.isnan(value):
+        return "not a number"
+    sign = "+" if signed and value > 0 else "−" if value < 0 else ""
+    if math.isinf(value):
+        return f"{sign}infinite"
+    digits = f"{abs(value):,.{decimals}f}"
+    if not digits.strip("0.,"):
+        sign = ""
+    return sign + digits.replace(",", THIN_SPACE)
+
+
+def format_price(value: float) -> str:
+    """Write a price: two decimals from 100 on, six significant digits below.
+
+    Examples
+    --------
+    >>> format_price(98_000).replace(THIN_SPACE, " "), format_price(3.5), format_price(0.000012)
+    ('98 000.00', '3.50', '0.000012')
+    """
+    if not math.isfinite(value) or value == 0 or abs(value) >= 100:
+        return format_amount(value)
+    decimals = 5 - math.floor(math.log10(abs(value)))
+    text = format_amount(value, decimals)
+    kept = text.rstrip("0")
+    return kept + "0" * max(0, 2 - len(kept.partition(".")[2]))
+
+
+def format_percent(fraction: float, decimals: int = 1, *, signed: bool = False) -> str:
+    """Write a decimal fraction as per cent.
+
+    Examples
+    --------
+    >>> format_percent(-0.0964, 2).replace(THIN_SPACE, " ")
+    '−9.64 %'
+    """
+    return f"{format_amount(fraction * 100, decimals, signed=signed)}{THIN_SPACE}%"
+
+
+def group_thousands(axis: Axis) -> None:
+    """Write an axis' numbers with thin grouping, with as many decimals as its ticks need."""
+    from matplotlib.ticker import FuncFormatter
+
+    def tick_text(value: float, _position: int | None = None) -> str:
+        ticks = axis.get_majorticklocs()
+        step = float(abs(ticks[1] - ticks[0])) if len(ticks) > 1 else 1.0
+        decimals = 0
+        while decimals < 12 and abs(round(step, decimals) - step) > step * 1e-6:
+            decimals += 1
+        return format_amount(value, decimals)
+
+    axis.set_major_formatter(FuncFormatter(tick_text))
+
+
+def finish_axes(axes: Axes, *, x_label: str, y_label: str, zero_line: bool = False) -> None:
+    """Label both axes (sentence case, unit in brackets), group numbers, draw the zero line.
+
+    Parameters
+    ----------
+    axes : Axes
+        The axes to finish.
+    x_label, y_label : str
+        Labels such as ``Mark price (USDT per BTC)``.
+    zero_line : bool, default False
+        Draw a line at zero, as every figure of profit and loss needs.
+    """
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    group_thousands(axes.xaxis)
+    group_thousands(axes.yaxis)
+    if zero_line:
+        axes.axhline(0, **line_style("zero"), zorder=1.5)
+
+
+def label_point(
+    axes: Axes,
+    text: str,
+    x: float,
+    y: float,
+    *,
+    offset: tuple[float, float] = (6, 0),
+    align: str = "left",
+    vertical: str = "center",
+    x_in_axes: bool = False,
+    y_in_axes: bool = False,
+) -> Annotation:
+    """Write a label beside a point or a line, on a white ground that keeps it legible.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to write.
+    text : str
+        The label.
+    x, y : float
+        The point, in data units, or from 0 to 1 where `x_in_axes` or `y_in_axes` is true.
+    offset : tuple of float, default (6, 0)
+        Distance of the text from the point, in typographic points.
+    align, vertical : str
+        Which edge of the text the point is at.
+    """
+    return axes.annotate(
+        text,
+        (x, y),
+        xycoords=(
+            "axes fraction" if x_in_axes else "data",
+            "axes fraction" if y_in_axes else "data",
+        ),
+        xytext=offset,
+        textcoords="offset points",
+        ha=align,
+        va=vertical,
+        fontsize=9,
+        color=COLOURS["text"],
+        annotation_clip=False,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0},
+        zorder=5,
+    )
+
+
+def check_description(text: str) -> str:
+    """Return a description in one line; refuse one that is empty or says too little.
+
+    Examples
+    --------
+    >>> check_description("A line chart.")
+    Traceback (most recent call last):
+    ...
+    ValueError: text must be a description of at least 12 words, has 3; say what kind of chart \
+it is, the axes and their range, the trend, and the point that matters with its number
+    """
+    if not isinstance(text, str):
+        raise ValueError(
+            f"text must be a description in words, was {type(text).__name__}; give a string"
+        )
+    # Thin spaces group digits: 45 180 is one word.
+    words = [word for word in re.split(r"[ \t\r\n]+", text) if word]
+    if len(words) < _LEAST_WORDS:
+        raise ValueError(
+            f"text must be a description of at least {_LEAST_WORDS} words, has {len(words)}; "
+            "say what kind of chart it is, the axes and their range, the trend, "
+            "and the point that matters with its number"
+        )
+    return " ".join(words)
+
+
+def figure_png(figure: Figure) -> bytes:
+    """Return a figure as PNG; the same figure gives the same bytes.
+
+    Nothing that differs between runs or programs is written beside the picture.
+    """
+    buffer = io.BytesIO()
+    with course_style():
+        figure.savefig(
+            buffer, format="png", dpi=figure.dpi * PNG_SCALE, metadata={"Software": None}
+        )
+    return buffer.getvalue()
+
+
+def picture_bundle(
+    png: bytes, text: str, *, width: int, height: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return data and metadata of one output: a picture, and its description as its plain text.
+
+    Parameters
+    ----------
+    png : bytes
+        The picture.
+    text : str
+        The description; also the picture's alternative text.
+    width, height : int
+        Size on the page in CSS pixels.
+    """
+    data = {"image/png": base64.b64encode(png).decode("ascii"), "text/plain": text}
+    metadata = {"image/png": {"alt": text, "width": width, "height": height}}
+    return data, metadata
+
+
+def in_notebook() -> bool:
+    """Tell whether a Jupyter kernel runs this code, so that pictures can be displayed."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def describe(figure: Figure, text: str) -> None:
+    """Display a figure together with what it shows, in words.
+
+    The description is the picture's alternative text and its plain-text form, and is printed
+    below it, so that it reaches everyone and a test can compare it. Outside a notebook only the
+    words are printed.
+
+    Parameters
+    ----------
+    figure : Figure
+        The figure, made with pyplot or without.
+    text : str
+        Kind of chart; axes and range; the trend; the point that matters, with its number.
+        20 to 50 words are a good length; fewer than 12 are refused.
+
+    Examples
+    --------
+    >>> describe(
+    ...     new_figure(),
+    ...     "Empty chart. It has no axes and no lines: this example is only about words.",
+    ... )
+    Figure: Empty chart. It has no axes and no lines: this example is only about words.
+    """
+    from matplotlib.figure import Figure
+
+    if not isinstance(figure, Figure):
+        raise ValueError(
+            f"figure must be a Matplotlib Figure, was {type(figure).__name__}; "
+            "give fig of `fig, ax = plt.subplots()`, or ax.figure"
+        )
+    text = check_description(text)
+    if in_notebook():
+        from IPython.display import display
+
+        width, height = (round(side * figure.dpi) for side in figure.get_size_inches())
+        data, metadata = picture_bundle(figure_png(figure), text, width=width, height=height)
+        display(data, metadata=metadata, raw=True)
+    pyplot: Any = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        # An open pyplot figure would be displayed a second time at the end of the cell.
+        pyplot.close(figure)
+    say(f"Figure: {text}")

@@ -1,0 +1,86 @@
+"""Facts about chapters, exercises and quizzes, as the course build wrote them.
+
+The two files live in `leverage/lessons/data`, or in the folder `$LEVERAGE_LESSON_DATA`, which the
+build sets while the files are still being made. A lesson must work without them, so a missing,
+unreadable or malformed file reads as an empty course.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+
+class Item(TypedDict, total=False):
+    """One graded cell: a test, a quiz question, or an answer marked by hand."""
+
+    exercise: str
+    points: float
+    safety: bool
+    objectives: list[str]
+    kind: str
+    section: str
+
+
+class Chapter(TypedDict):
+    """One chapter; `items` maps the id of each graded cell to its facts."""
+
+    number: NotRequired[int]
+    title: NotRequired[str]
+    minutes: NotRequired[int]
+    promise: NotRequired[str]
+    objectives: NotRequired[dict[str, str]]
+    items: NotRequired[dict[str, Item]]
+
+
+class Quiz(TypedDict):
+    """The right option of a question and the feedback on every option."""
+
+    answer: str
+    feedback: dict[str, str]
+
+
+def load_chapters() -> dict[str, Chapter]:
+    """Return the chapters of the course by folder name, in their order; {} when there are none."""
+    chapters = _read("course.json").get("chapters")
+    if not isinstance(chapters, Mapping):
+        return {}
+    kept = {
+        str(name): chapter
+        for name, chapter in chapters.items()
+        if isinstance(chapter, Mapping) and isinstance(chapter.get("items", {}), Mapping)
+    }
+    return dict(sorted(kept.items(), key=lambda pair: pair[0]))  # type: ignore[arg-type]
+
+
+def load_quizzes() -> dict[str, Quiz]:
+    """Return the quiz questions by id; {} when there are none."""
+    return {
+        str(name): Quiz(answer=str(quiz["answer"]), feedback=dict(quiz["feedback"]))
+        for name, quiz in _read("quizzes.json").items()
+        if isinstance(quiz, Mapping) and {"answer", "feedback"} <= quiz.keys()
+    }
+
+
+def items(chapters: Mapping[str, Chapter]) -> Iterator[tuple[str, str, Item]]:
+    """Yield (chapter folder, item id, item) for every graded cell of the chapters."""
+    for name, chapter in chapters.items():
+        for item_id, item in chapter.get("items", {}).items():
+            yield name, item_id, item
+
+
+def find_item(item_id: str) -> Item | None:
+    """Return the facts of one graded cell, or None when the course does not list it."""
+    return next((item for _, known, item in items(load_chapters()) if known == item_id), None)
+
+
+def _read(name: str) -> dict[str, Any]:
+    try:
+        folder = os.environ.get("LEVERAGE_LESSON_DATA")
+        source = Path(folder) if folder else files("leverage.lessons").joinpath("data")
+        data = json.loads(source.joinpath(name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}

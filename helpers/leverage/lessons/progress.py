@@ -1,0 +1,425 @@
+"""A learner's own record: what was passed, how many attempts it took, what to revisit.
+
+The record is one JSON file on the learner's computer: `$LEVERAGE_PROGRESS`, or
+`~/.leverage-course/progress.json`. Nothing is sent anywhere. It is never written while nbgrader
+runs a notebook, and a place that cannot be written never stops a lesson.
+"""
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import manifest
+from .manifest import Chapter, Item
+from .wording import counted, item_label, say, sentence
+
+MASTERY_SHARE = 0.8
+_DEFAULT_PLACE = "~/.leverage-course/progress.json"
+_LOCK_WAIT_S = 2.0
+_LOCK_STALE_S = 10.0
+_REPLACE_TRIES = 20
+_HINT_LIMIT = 500
+
+_said: set[str] = set()
+
+
+@dataclass(frozen=True)
+class Mastery:
+    """What a set of passed items is worth in one chapter.
+
+    Attributes
+    ----------
+    points, possible : float
+        Points earned and points possible on the autograded items; answers marked by hand count
+        in neither.
+    safety_passed, safety_total : int
+        Items marked *safety* that were passed, and how many there are.
+    mastered : bool
+        At least 80 % of the points, and every safety item.
+    missing : tuple of str
+        Ids of the autograded items not passed, in the chapter's order.
+    """
+
+    points: float
+    possible: float
+    safety_passed: int
+    safety_total: int
+    mastered: bool
+    missing: tuple[str, ...]
+
+
+def mastery(chapter: Chapter, passed_ids: Collection[str]) -> Mastery:
+    """Score one chapter from the ids of the items passed.
+
+    Parameters
+    ----------
+    chapter : Chapter
+        The chapter as in `course.json`: its `items` carry `points`, `safety` and `kind`.
+    passed_ids : collection of str
+        Ids of the items passed; ids that the chapter does not list are ignored.
+
+    Returns
+    -------
+    Mastery
+        Mastered means at least 80 % of the autograded points and all safety items. A chapter with
+        nothing to score is not held against the learner.
+
+    Examples
+    --------
+    >>> items = {"ch01_a": {"points": 4}, "ch01_b": {"points": 1, "safety": True}}
+    >>> mastery({"items": items}, {"ch01_a"}).mastered
+    False
+    >>> mastery({"items": items}, {"ch01_a", "ch01_b"}).points
+    5.0
+    """
+    graded = {key: item for key, item in chapter.get("items", {}).items() if _autograded(item)}
+    passed = {key: item for key, item in graded.items() if key in passed_ids}
+    points, possible = _points(passed), _points(graded)
+    safety, safety_passed = _safety(graded), _safety(passed)
+    enough = points >= MASTERY_SHARE * possible - 1e-9
+    return Mastery(
+        points=points,
+        possible=possible,
+        safety_passed=safety_passed,
+        safety_total=safety,
+        mastered=enough and safety_passed == safety,
+        missing=tuple(key for key in graded if key not in passed),
+    )
+
+
+def progress_file() -> Path:
+    """Return where the record is kept: `$LEVERAGE_PROGRESS` or a file in the home folder."""
+    chosen = os.environ.get("LEVERAGE_PROGRESS", "").strip()
+    path = Path(chosen or _DEFAULT_PLACE)
+    try:
+        return path.expanduser()
+    except RuntimeError:  # no home folder is known: stay beside the notebook
+        return path if chosen else Path(path.name)
+
+
+def _place() -> str:
+    """Name the record's place without naming this computer's folders."""
+    chosen = os.environ.get("LEVERAGE_PROGRESS", "").strip()
+    return "the file that LEVERAGE_PROGRESS names" if chosen else _DEFAULT_PLACE
+
+
+def record(item_id: str, *, passed: bool, hint: str = "") -> None:
+    """Add one attempt at an item to the record; never raises, never writes while grading.
+
+    Parameters
+    ----------
+    item_id : str
+        Id of the graded cell.
+    passed : bool
+        Whether this attempt passed. An item once passed stays passed.
+    hint : str
+        What the check said; kept until the item is passed.
+    """
+    if os.environ.get("NBGRADER_EXECUTION"):
+        return
+    _update(lambda entries: _add_attempt(entries, item_id, passed, hint))
+
+
+def read_record() -> dict[str, dict[str, Any]]:
+    """Return the record by item id: `passed`, `attempts` and the last `hint`; {} when empty.
+
+    A file that is not a record is set aside under another name, and the learner is told.
+    """
+    try:
+        return _entries(_read(progress_file()))
+    except (OSError, ValueError) as error:
+        _note_unusable(error)
+        return {}
+
+
+def passed_items() -> set[str]:
+    """Return the ids of the items passed so far on this computer."""
+    return {key for key, entry in read_record().items() if entry["passed"]}
+
+
+def show_progress(chapter: str | int | None = None) -> None:
+    """Print points, safety items and mastery of each chapter, and what to revisit.
+
+    Parameters
+    ----------
+    chapter : str or int, optional
+        One chapter only: its number (4) or its folder ("04_liquidation").
+
+    Raises
+    ------
+    ValueError
+        If the course has no such chapter.
+    """
+    entries = read_record()
+    chapters = manifest.load_chapters()
+    chosen = _chosen(chapters, chapter)
+    lines = [f"Your progress, kept only on this computer, in {_place()}.", ""]
+    if not chosen:
+        lines += _without_course(entries)
+    else:
+        lines += _table(chosen, entries)
+        lines += _to_revisit(chosen, entries)
+        lines += ["", "Counted here: the checks you can see. Hidden checks are not counted."]
+    say("\n".join(lines))
+
+
+def forget_progress() -> None:
+    """Delete the record from this computer, and say so."""
+    path = progress_file()
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        say(f"There was no progress to forget: {path} does not exist.")
+    except OSError as error:
+        say(f"Your progress could not be deleted: {path} ({_reason(error)}).")
+    else:
+        say(f"Your progress is deleted: {path} is gone.")
+
+
+def _autograded(item: Item) -> bool:
+    return item.get("kind", "test") != "manual"
+
+
+def _points(items: Mapping[str, Item]) -> float:
+    return float(sum(item.get("points", 0) for item in items.values()))
+
+
+def _safety(items: Mapping[str, Item]) -> int:
+    return sum(bool(item.get("safety", False)) for item in items.values())
+
+
+def _add_attempt(entries: dict[str, Any], item_id: str, passed: bool, hint: str) -> None:
+    entry = _entry(entries.get(item_id))
+    entry["attempts"] += 1
+    entry["passed"] = entry["passed"] or passed
+    entry["hint"] = "" if passed else hint[:_HINT_LIMIT]
+    entries[item_id] = entry
+
+
+def _entry(raw: object) -> dict[str, Any]:
+    entry = dict(raw) if isinstance(raw, dict) else {}
+    attempts = entry.get("attempts")
+    entry["attempts"] = attempts if isinstance(attempts, int) and attempts > 0 else 0
+    entry["passed"] = entry.get("passed") is True
+    entry["hint"] = entry["hint"] if isinstance(entry.get("hint"), str) else ""
+    return entry
+
+
+def _entries(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {str(key): _entry(raw) for key, raw in data["items"].items()}
+
+
+def _update(change: Callable[[dict[str, Any]], None]) -> None:
+    path = progress_file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _locked(path):
+            data = _read(path)
+            change(data["items"])
+            _write(path, data)
+    except (OSError, ValueError) as error:
+        _note_unusable(error)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {"version": 1, "items": {}}
+    except (ValueError, RecursionError):
+        data = None
+    if isinstance(data, dict) and isinstance(data.get("items"), dict):
+        return data
+    _set_aside(path)
+    return {"version": 1, "items": {}}
+
+
+def _set_aside(path: Path) -> None:
+    kept = path.with_name(f"{path.name}.unreadable")
+    number = 2
+    while kept.exists():
+        kept = path.with_name(f"{path.name}.{number}.unreadable")
+        number += 1
+    path.replace(kept)
+    say(f"Note: {path} could not be read as a progress record. It is kept as {kept}.")
+
+
+def _write(path: Path, data: Mapping[str, Any]) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(data, file, indent=1, sort_keys=True)
+            file.write("\n")
+        _replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _replace(source: Path, target: Path) -> None:
+    for attempt in range(_REPLACE_TRIES):
+        try:
+            source.replace(target)
+            return
+        except PermissionError:  # Windows, while another notebook reads the file
+            if os.name != "nt" or attempt == _REPLACE_TRIES - 1:
+                raise
+            time.sleep(0.01)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = path.with_name(f"{path.name}.lock")
+    held = _take(lock)
+    try:
+        yield
+    finally:
+        if held:
+            with suppress(OSError):
+                lock.unlink()
+
+
+def _take(lock: Path) -> bool:
+    """Create the lock file; after a fair wait go on without, since a lesson must not hang."""
+    deadline = time.monotonic() + _LOCK_WAIT_S
+    while True:
+        try:
+            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            return True
+        except FileExistsError:
+            pass
+        except PermissionError:  # Windows, while the holder is deleting it
+            if os.name != "nt":
+                raise
+        with suppress(OSError):
+            if time.time() - lock.stat().st_mtime > _LOCK_STALE_S:
+                lock.unlink()
+                continue
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+
+
+def _note_unusable(error: OSError | ValueError) -> None:
+    path = str(progress_file())
+    if path in _said:
+        return
+    _said.add(path)
+    say(
+        f"Note: your progress cannot be kept in {path} ({_reason(error)}). Lessons go on without"
+        " it. To keep it elsewhere, set LEVERAGE_PROGRESS to a file that you can write."
+    )
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _chosen(
+    chapters: Mapping[str, Chapter], chapter: str | int | None
+) -> list[tuple[str, Chapter]]:
+    if chapter is None:
+        return list(chapters.items())
+    wanted = str(chapter).strip()
+    chosen = [
+        (name, known)
+        for name, known in chapters.items()
+        if wanted == name or (wanted.isdigit() and int(wanted) == _number(name, known))
+    ]
+    if not chosen:
+        known_names = ", ".join(chapters) or "none, because the course is not built yet"
+        raise ValueError(
+            f"chapter must be the number or the folder of a chapter, was {chapter!r}; "
+            f"the chapters are: {known_names}"
+        )
+    return chosen
+
+
+def _number(name: str, chapter: Chapter) -> int | None:
+    if "number" in chapter:
+        return int(chapter["number"])
+    digits = name.split("_")[0]
+    return int(digits) if digits.isdigit() else None
+
+
+def _title(name: str, chapter: Chapter) -> str:
+    number = _number(name, chapter)
+    title = chapter.get("title", name)
+    return title if number is None else f"{number}. {title}"
+
+
+def _table(
+    chosen: list[tuple[str, Chapter]], entries: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    rows = [("Chapter", "Points", "Safety items", "Mastery")]
+    rows += [_row(name, chapter, entries) for name, chapter in chosen]
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _row(
+    name: str, chapter: Chapter, entries: Mapping[str, Mapping[str, Any]]
+) -> tuple[str, str, str, str]:
+    score = mastery(chapter, _passed(entries))
+    title = _title(name, chapter)
+    if not score.possible and not score.safety_total:
+        return title, "none to earn", "none", "not scored"
+    points = f"{score.points:g} of {score.possible:g}"
+    safety = f"{score.safety_passed} of {score.safety_total}" if score.safety_total else "none"
+    return title, points, safety, "yes" if score.mastered else "not yet"
+
+
+def _passed(entries: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    return {key for key, entry in entries.items() if entry["passed"]}
+
+
+def _to_revisit(
+    chosen: list[tuple[str, Chapter]], entries: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    lines: list[str] = []
+    for name, chapter in chosen:
+        missing = mastery(chapter, _passed(entries)).missing
+        tried = [item_id for item_id in missing if item_id in entries]
+        if tried or (missing and any(key in entries for key in chapter.get("items", {}))):
+            lines += ["", f"To revisit in {_title(name, chapter)}:"]
+            for item_id in tried:
+                lines += _advice(chapter, item_id, entries[item_id])
+            untried = len(missing) - len(tried)
+            if untried:
+                lines.append(f"- Not tried yet: {counted(untried, 'item')}.")
+    return lines
+
+
+def _advice(chapter: Chapter, item_id: str, entry: Mapping[str, Any]) -> list[str]:
+    item = chapter.get("items", {})[item_id]
+    safety = ", a safety item" if item.get("safety") else ""
+    tries = counted(entry["attempts"], "attempt")
+    section = f" Section: {sentence(item['section'])}" if item.get("section") else ""
+    lines = [f"- {item_label(item_id)}{safety}, {tries}.{section}"]
+    texts = chapter.get("objectives", {})
+    for objective in item.get("objectives", []):
+        lines.append(f"  {objective}: {sentence(texts.get(objective, 'no text'))}")
+    if entry["hint"]:
+        lines.append(f"  Last hint: {sentence(' '.join(entry['hint'].split()))}")
+    return lines
+
+
+def _without_course(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    if not entries:
+        return ["Nothing is recorded yet. Run the checks of a chapter, then come back."]
+    lines = ["The list of chapters is not installed, so points cannot be shown."]
+    for item_id, entry in sorted(entries.items()):
+        state = "passed" if entry["passed"] else "not yet"
+        lines.append(f"- {item_label(item_id)}: {state}, {counted(entry['attempts'], 'attempt')}.")
+    return lines

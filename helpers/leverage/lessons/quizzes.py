@@ -1,0 +1,74 @@
+"""Quiz answers: one letter, and feedback that names the misconception behind each option."""
+
+from typing import NamedTuple
+
+from . import plain
+from .manifest import Quiz
+
+
+class Verdict(NamedTuple):
+    """What to say about an answer to a quiz question.
+
+    Attributes
+    ----------
+    option : str
+        The option chosen, "" when the answer is not one of the options.
+    right : bool
+        True when the option is the right one.
+    text : str
+        The option's feedback, or what to type instead.
+    unanswered : bool
+        True when the blank (`...`) is still there.
+    """
+
+    option: str
+    right: bool
+    text: str
+    unanswered: bool = False
+
+
+def judge(quiz: Quiz, answer: object) -> Verdict:
+    """Judge a learner's answer to a question.
+
+    Parameters
+    ----------
+    quiz : Quiz
+        The right option and the feedback on each.
+    answer : object
+        What the learner gave; "b", "B" and " b " are the same option.
+
+    Examples
+    --------
+    >>> quiz = Quiz(answer="b", feedback={"a": "That is the margin.", "b": "Yes."})
+    >>> judge(quiz, " A ").text
+    'That is the margin.'
+    >>> judge(quiz, 2).text
+    'Type one letter in quotes, "a" or "b"; you gave 2.'
+    """
+    asked = f"Type one letter in quotes, {listed(list(quiz['feedback']))}"
+    if plain.holds_blank(answer):
+        return Verdict("", False, f"{asked}.", unanswered=True)
+    if not issubclass(type(answer), str):
+        return Verdict("", False, f"{asked}; you gave {_shown(answer)}.")
+    given = str.__str__(answer)
+    option = given.strip().lower()
+    feedback = {key.lower(): text for key, text in quiz["feedback"].items()}
+    if option not in feedback:
+        return Verdict("", False, f"{asked}; you gave {plain.plain_repr(given)}.")
+    return Verdict(option, option == quiz["answer"].lower(), feedback[option])
+
+
+def listed(options: list[str]) -> str:
+    """List the letters of the options as a learner types them.
+
+    >>> listed(["a", "b", "c"])
+    '"a", "b" or "c"'
+    """
+    quoted = [f'"{option}"' for option in options]
+    return " or ".join([", ".join(quoted[:-1]), quoted[-1]] if quoted[1:] else quoted)
+
+
+def _shown(answer: object) -> str:
+    if plain.is_routine(answer):
+        return "a function"
+    return plain.plain_repr(answer)

@@ -1,0 +1,63 @@
+"""nbgrader's view of this folder: sources in solutions/, releases in course/, a class in class/.
+
+Stock nbgrader commands (generate_assignment, autograde, formgrader, generate_feedback) work here.
+"""
+
+from contextlib import suppress
+from pathlib import Path
+
+from nbgrader.preprocessors import (
+    CheckCellMetadata,
+    ClearHiddenTests,
+    ClearMarkScheme,
+    ClearOutput,
+    ComputeChecksums,
+    IncludeHeaderFooter,
+    LockCells,
+    SaveCells,
+)
+
+from classroom.preprocessors import ClearSolutionsKeepStub
+
+c = get_config()  # type: ignore[name-defined]  # noqa: F821  (given by the loader of this file)
+
+c.CourseDirectory.course_id = "leverage_course"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "course"
+c.CourseDirectory.submitted_directory = "class/submitted"
+c.CourseDirectory.autograded_directory = "class/autograded"
+c.CourseDirectory.feedback_directory = "class/feedback"
+c.CourseDirectory.solution_directory = "class/solution"
+CLASS_FOLDER = Path(__file__).resolve().parent / "class"
+c.CourseDirectory.db_url = f"sqlite:///{CLASS_FOLDER / 'gradebook.db'}"
+with suppress(OSError):  # a read-only checkout can still be validated and released
+    CLASS_FOLDER.mkdir(exist_ok=True)
+# Texts, quizzes and banks hold the solutions: they stay out of every release.
+c.CourseDirectory.ignore = [
+    ".ipynb_checkpoints",
+    "*.pyc",
+    "__pycache__",
+    "*.md",
+    "*.yml",
+    "feedback",
+]
+
+c.GenerateAssignment.preprocessors = [
+    IncludeHeaderFooter,
+    LockCells,
+    ClearSolutionsKeepStub,
+    ClearOutput,
+    CheckCellMetadata,
+    ComputeChecksums,
+    SaveCells,
+    ClearHiddenTests,
+    ClearMarkScheme,
+    ComputeChecksums,
+    CheckCellMetadata,
+]
+
+# ipykernel warns at every start that its local sockets are not encrypted.
+c.Execute.extra_arguments = ["--IPKernelApp.log_level=ERROR"]
+
+# A deleted test cell comes back before grading instead of leaving the exercise ungraded for ever.
+c.OverwriteCells.add_missing_cells = True

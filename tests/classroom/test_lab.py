@@ -1,0 +1,93 @@
+"""`classroom lab` finds a free port, says so, and starts a server that answers."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from classroom.errors import ClassroomError
+from classroom.lab import PORTS_TO_TRY, free_port, is_free, lab_arguments
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def test_a_taken_port_is_not_free(taken: int) -> None:
+    assert not is_free(taken)
+    assert free_port(taken) != taken
+
+
+def test_no_free_port_at_all_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("classroom.lab.is_free", lambda port, host="": False)
+    with pytest.raises(
+        ClassroomError, match=f"no free port from 9000 to {9000 + PORTS_TO_TRY - 1}"
+    ):
+        free_port(9000)
+
+
+def test_root_is_allowed_and_no_browser_opens_without_a_screen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("classroom.lab.is_root", lambda: True)
+    arguments = lab_arguments(Path("course"), 8888, host="127.0.0.1", browser=False)
+    assert {"--allow-root", "--no-browser"} <= set(arguments)
+
+
+def test_lab_takes_the_next_port_says_so_and_serves_the_course(taken: int, root: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "classroom",
+        "lab",
+        "01_basics",
+        "--port",
+        str(taken),
+        "--no-browser",
+    ]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    ) as server:
+        try:
+            assert server.stdout is not None
+            assert re.fullmatch(rf"Port {taken} is taken; using \d+\.\n", server.stdout.readline())
+            address = server.stdout.readline().split()[-1]
+            assert "/lab/tree/01_basics/01_basics.ipynb?token=" in address
+            api = re.sub(r"/lab/tree/.*\?", "/api/contents/01_basics?", address)
+            assert "01_basics.ipynb" in read_when_up(api)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(timeout=20)
+
+
+def read_when_up(address: str) -> str:
+    import time
+
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)

@@ -1,0 +1,261 @@
+"""The record of a learner: private, never lost, never in the way."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from leverage.lessons import forget_progress, manifest, progress, show_progress
+from leverage.lessons.progress import mastery, passed_items, progress_file, read_record, record
+
+WRITER = """
+import sys
+from leverage.lessons.progress import record
+for i in range(40):
+    record(f"{sys.argv[1]}_{i % 4}", passed=i % 2 == 0, hint="h")
+"""
+
+
+@pytest.fixture
+def chapter():
+    return manifest.load_chapters()["01_basics"]
+
+
+@pytest.mark.parametrize(
+    ("passed", "points", "safe", "mastered"),
+    [
+        (set(), 0, 0, False),
+        ({"ch01_a_value", "ch01_b_borrowed"}, 4, 1, True),
+        ({"ch01_a_value", "ch01_q1"}, 3, 0, False),
+        ({"ch01_b_borrowed", "ch01_q1"}, 3, 1, False),
+        ({"ch01_a_value", "ch01_b_borrowed", "ch01_q1", "ch01_decide", "other"}, 5, 1, True),
+    ],
+)
+def test_mastery_is_80_per_cent_of_autograded_points_and_all_safety_items(
+    chapter, passed, points, safe, mastered
+):
+    score = mastery(chapter, passed)
+    assert (score.points, score.possible) == (points, 5)
+    assert (score.safety_passed, score.safety_total) == (safe, 1)
+    assert score.mastered is mastered
+
+
+def test_every_safety_item_is_needed_for_mastery_whatever_the_points():
+    items = {f"ch01_a_{i}": {"points": 10} for i in range(10)}
+    chapter = {"items": {**items, "ch01_s": {"points": 0, "safety": True}}}
+    assert not mastery(chapter, items.keys()).mastered
+    assert mastery(chapter, {*items, "ch01_s"}).mastered
+
+
+def test_missing_items_are_listed_in_the_order_of_the_chapter(chapter):
+    assert mastery(chapter, {"ch01_b_borrowed"}).missing == ("ch01_a_value", "ch01_q1")
+
+
+def test_a_chapter_with_nothing_to_score_is_not_held_against_the_learner():
+    assert mastery({}, set()).mastered
+    assert mastery({"items": {"x": {"points": 9, "kind": "manual"}}}, set()).mastered
+
+
+def test_80_per_cent_of_fractional_points_is_not_lost_to_rounding():
+    chapter = {"items": {f"i{n}": {"points": 0.1} for n in range(10)}}
+    assert mastery(chapter, {f"i{n}" for n in range(8)}).mastered
+
+
+def test_attempts_are_counted_and_an_item_once_passed_stays_passed():
+    record("ch01_a_value", passed=False, hint="first")
+    record("ch01_a_value", passed=False, hint="second")
+    assert read_record()["ch01_a_value"] == {"attempts": 2, "passed": False, "hint": "second"}
+    record("ch01_a_value", passed=True)
+    record("ch01_a_value", passed=False, hint="broken again")
+    assert read_record()["ch01_a_value"]["passed"] is True
+    assert read_record()["ch01_a_value"]["attempts"] == 4
+    assert passed_items() == {"ch01_a_value"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_only_the_learner_can_read_the_record(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEVERAGE_PROGRESS", str(tmp_path / "new" / "folder" / "p.json"))
+    record("ch01_a_value", passed=True)
+    assert stat.S_IMODE(progress_file().stat().st_mode) == 0o600
+    assert stat.S_IMODE(progress_file().parent.stat().st_mode) == 0o700
+
+
+def test_nothing_but_the_record_is_left_behind(tmp_path):
+    record("ch01_a_value", passed=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["progress.json"]
+
+
+def test_the_record_lives_in_the_home_folder_unless_told_otherwise(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("LEVERAGE_PROGRESS", "")
+    assert progress_file() == tmp_path / ".leverage-course" / "progress.json"
+    monkeypatch.setenv("LEVERAGE_PROGRESS", "~/mine.json")
+    assert progress_file() == tmp_path / "mine.json"
+
+
+def test_nothing_is_written_while_nbgrader_grades(monkeypatch, tmp_path):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    record("ch01_a_value", passed=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_notebooks_open_at_once_lose_no_attempt():
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, name]) for name in ("ch01", "ch02", "ch03")
+    ]
+    assert [writer.wait(timeout=60) for writer in writers] == [0, 0, 0]
+    assert len(read_record()) == 12
+    assert {entry["attempts"] for entry in read_record().values()} == {10}
+
+
+def test_a_lock_left_by_a_stopped_notebook_is_broken(tmp_path):
+    lock = tmp_path / "progress.json.lock"
+    lock.touch()
+    os.utime(lock, (0, 0))
+    record("ch01_a_value", passed=True)
+    assert passed_items() == {"ch01_a_value"}
+    assert not lock.exists()
+
+
+def test_a_lock_held_too_long_does_not_hang_the_lesson(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "_LOCK_WAIT_S", 0.05)
+    lock = tmp_path / "progress.json.lock"
+    lock.touch()
+    record("ch01_a_value", passed=True)
+    assert passed_items() == {"ch01_a_value"}
+    assert lock.exists()
+
+
+def test_a_write_that_fails_midway_keeps_the_old_record(monkeypatch, tmp_path, capsys):
+    record("ch01_a_value", passed=True)
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(progress.json, "dump", full)
+    record("ch01_q1", passed=True)
+    assert passed_items() == {"ch01_a_value"}
+    assert [path.name for path in tmp_path.iterdir()] == ["progress.json"]
+    assert "No space left on device" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("place", ["file/inside/p.json", "bad\0name"])
+def test_a_place_that_cannot_be_written_is_noted_once_and_lessons_go_on(
+    tmp_path, monkeypatch, run, place
+):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setattr(progress, "progress_file", lambda: tmp_path / place)
+    first, second = (run("x = 1", 'check.value("x", 1)') for _ in range(2))
+    assert (first.error, second.error) == (None, None)
+    assert first.printed.count("Note: your progress cannot be kept in") == 1
+    assert "set LEVERAGE_PROGRESS" in first.printed
+    assert second.printed == "✓ 1.A value: correct. 2 of 2 points.\n"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "\udcff", '{"items": 3}', "null", "[" * 100_000])
+def test_an_unreadable_record_is_kept_aside(tmp_path, capsys, text):
+    path = tmp_path / "progress.json"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    record("ch01_a_value", passed=True)
+    assert passed_items() == {"ch01_a_value"}
+    kept = tmp_path / "progress.json.unreadable"
+    assert kept.read_bytes() == text.encode(errors="surrogateescape")
+    assert str(kept) in capsys.readouterr().out
+
+
+def test_unreadable_records_kept_aside_are_never_overwritten(tmp_path):
+    path = tmp_path / "progress.json"
+    for text in ("first", "second", "third"):
+        path.write_text(text)
+        assert read_record() == {}
+    kept = {other.read_text() for other in tmp_path.glob("*.unreadable")}
+    assert kept == {"first", "second", "third"}
+
+
+def test_odd_entries_of_a_record_are_mended_and_unknown_ones_kept(tmp_path):
+    path = tmp_path / "progress.json"
+    items = {"a": 3, "b": {"attempts": "x", "passed": 1, "hint": None}, "c": {"later": True}}
+    path.write_text(json.dumps({"version": 9, "extra": 1, "items": items}))
+    record("d", passed=True, hint="\udcff")
+    record("e", passed=False, hint="\udcff")
+    assert read_record()["b"] == {"attempts": 0, "passed": False, "hint": ""}
+    data = json.loads(path.read_text())
+    assert data["extra"] == 1
+    assert data["items"]["c"] == {"later": True}
+
+
+def test_progress_shows_points_safety_mastery_and_what_to_revisit(capsys):
+    record("ch01_a_value", passed=True)
+    record("ch01_b_borrowed", passed=False, hint="The lender gives the rest")
+    record("ch01_b_borrowed", passed=False, hint="The lender gives the rest")
+    show_progress()
+    out = capsys.readouterr().out
+    assert out.splitlines() == [
+        f"Your progress, kept only on this computer, in {progress_file()}.",
+        "",
+        "Chapter    Points  Safety items  Mastery",
+        "1. Basics  2 of 5  0 of 1        not yet",
+        "2. Margin  0 of 1  none          not yet",
+        "",
+        "To revisit in 1. Basics:",
+        "- 1.B borrowed, a safety item, 2 attempts. Section: Your turn B.",
+        "  LO1.2: Compute what is borrowed.",
+        "  Last hint: The lender gives the rest.",
+        "- Not tried yet: 1 item.",
+        "",
+        "Counted here: the checks you can see. Hidden checks are not counted.",
+    ]
+
+
+@pytest.mark.parametrize("chapter", [2, "2", "02", "02_margin"])
+def test_progress_of_one_chapter_is_shown_by_number_or_folder(capsys, chapter):
+    record("ch02_a_rate", passed=True)
+    show_progress(chapter)
+    out = capsys.readouterr().out
+    assert "2. Margin  1 of 1  none          yes" in out
+    assert "Basics" not in out
+
+
+def test_a_chapter_that_does_not_exist_is_refused_with_the_list_of_chapters():
+    with pytest.raises(ValueError, match="was 7; the chapters are: 01_basics, 02_margin"):
+        show_progress(7)
+
+
+def test_progress_is_shown_without_the_list_of_chapters(capsys, monkeypatch):
+    monkeypatch.setattr(manifest, "load_chapters", dict)
+    show_progress()
+    assert "Nothing is recorded yet" in capsys.readouterr().out
+    record("ch01_a_value", passed=True)
+    show_progress()
+    assert "- 1.A value: passed, 1 attempt." in capsys.readouterr().out
+
+
+def test_forgetting_deletes_the_record_and_says_so(capsys):
+    record("ch01_a_value", passed=True)
+    forget_progress()
+    assert not progress_file().exists()
+    assert f"Your progress is deleted: {progress_file()} is gone." in capsys.readouterr().out
+    forget_progress()
+    assert "There was no progress to forget" in capsys.readouterr().out
+
+
+def test_a_record_that_cannot_be_deleted_is_said(capsys, monkeypatch):
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    record("ch01_a_value", passed=True)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    forget_progress()
+    assert "could not be deleted" in capsys.readouterr().out
+
+
+def test_malformed_course_data_reads_as_an_empty_course(monkeypatch):
+    monkeypatch.undo()
+    for data in ({}, {"chapters": []}, {"chapters": {"01_basics": 3}}):
+        monkeypatch.setattr(manifest, "_read", lambda name, data=data: data)
+        assert manifest.load_chapters() == {}

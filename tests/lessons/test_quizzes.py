@@ -1,0 +1,84 @@
+"""Quiz answers are one letter, and every option has feedback."""
+
+import pytest
+
+from leverage.lessons import AuthorError, CheckFailed, manifest
+from leverage.lessons.quizzes import judge, listed
+
+CHECK = 'check.option("ch01_q1")'
+
+
+@pytest.mark.parametrize("answer", ["'b'", "'B'", "' b '", "'b\\n'", "np.str_('b')"])
+def test_the_right_option_passes_and_shows_its_feedback(run, answer):
+    ran = run(f"ch01_q1 = {answer}", CHECK, item="ch01_q1")
+    assert ran.error is None
+    assert ran.printed.splitlines() == [
+        "✓ 1 question 1: correct. 1 of 1 point.",
+        "You answered b. Yes: margin times leverage.",
+    ]
+
+
+def test_a_wrong_option_gets_the_feedback_of_that_option(run):
+    ran = run("ch01_q1 = 'C'", CHECK, item="ch01_q1")
+    assert isinstance(ran.error, CheckFailed)
+    assert ran.message.splitlines() == [
+        "✗ 1 question 1: not yet.",
+        "You answered c. That is the borrowed part.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ("'d'", "you gave 'd'"),
+        ("''", "you gave ''"),
+        ("'ab'", "you gave 'ab'"),
+        ("2", "you gave 2"),
+        ("True", "you gave True"),
+        ("None", "you gave None"),
+        ("['b']", "you gave ['b']"),
+        ("b'b'", "you gave b'b'"),
+        ("len", "you gave a function"),
+        ("float('nan')", "you gave nan"),
+    ],
+)
+def test_anything_else_gets_the_list_of_options(run, answer, shown):
+    ran = run(f"ch01_q1 = {answer}", CHECK, item="ch01_q1")
+    assert isinstance(ran.error, CheckFailed)
+    assert 'Type one letter in quotes, "a", "b" or "c"' in ran.message
+    assert shown in ran.message
+
+
+@pytest.mark.parametrize("answer", ["ch01_q1 = ...", ""])
+def test_an_unanswered_question_is_said_to_be_unanswered(run, answer):
+    ran = run(answer, CHECK, item="ch01_q1")
+    assert "✗ 1 question 1: not answered yet." in ran.message
+
+
+def test_a_question_that_the_course_does_not_know_is_the_authors_mistake(run, monkeypatch):
+    monkeypatch.setattr(manifest, "load_quizzes", dict)
+    assert isinstance(run("ch01_q1 = 'b'", CHECK, item="ch01_q1").error, AuthorError)
+
+
+def test_a_question_whose_answer_is_no_option_is_the_authors_mistake(run, monkeypatch):
+    quiz = {"ch01_q1": {"answer": "e", "feedback": {"a": "A"}}}
+    monkeypatch.setattr(manifest, "load_quizzes", lambda: quiz)
+    assert isinstance(run("ch01_q1 = 'a'", CHECK, item="ch01_q1").error, AuthorError)
+
+
+def test_options_written_in_capitals_in_the_course_are_found():
+    quiz = manifest.Quiz(answer="B", feedback={"A": "No.", "B": "Yes."})
+    assert judge(quiz, "b").right
+    assert judge(quiz, "a").text == "No."
+
+
+def test_options_are_listed_in_words():
+    assert listed(["a"]) == '"a"'
+    assert listed(["a", "b", "c", "d"]) == '"a", "b", "c" or "d"'
+
+
+def test_malformed_quiz_data_reads_as_no_quiz(monkeypatch):
+    monkeypatch.undo()
+    data = {"ch01_q1": {"answer": "b"}, "ch01_q2": 3}
+    monkeypatch.setattr(manifest, "_read", lambda name: data)
+    assert manifest.load_quizzes() == {}

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Everything that CI runs; `make test` and `make lint` call it with the environment's bin/ on PATH.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+echo "== format, lint, types, spelling"
+ruff format --check --quiet .
+ruff check --quiet .
+mypy
+codespell
+if [ "${1:-}" = lint ]; then exit 0; fi
+
+echo "== tests: unit, properties, golden, doctests, lessons, classroom, notebooks (strict nbval), environment, browser"
+python -m pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 120 \
+  tests helpers solutions

@@ -1,0 +1,157 @@
+"""Notional, profit, return, average entry, break-even and target against numbers done by hand."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leverage import (
+    LONG,
+    SHORT,
+    average_entry_price,
+    break_even_price,
+    notional,
+    pnl,
+    price_move,
+    recovery_return,
+    roe,
+    round_trip_cost,
+    target_price,
+)
+
+
+def test_linear_notional_is_price_times_quantity_times_contract_size() -> None:
+    assert notional(20_000, 0.5) == 10_000
+    assert notional(0.03491, 1_141, contract_size=10) == pytest.approx(398.3231, rel=1e-12)
+
+
+def test_inverse_notional_is_face_over_price_in_base_currency() -> None:
+    assert notional(8_000, 1_000, inverse=True) == 0.125
+    assert notional(40_000, 2, contract_size=100, inverse=True) == 0.005
+
+
+@pytest.mark.parametrize(
+    ("side", "exit_price", "expected"),
+    [(LONG, 21_000, 500.0), (LONG, 19_000, -500.0), (SHORT, 21_000, -500.0), (SHORT, 19_000, 500)],
+    ids=["long-up", "long-down", "short-up", "short-down"],
+)
+def test_linear_pnl_matches_hand_calculation(side: int, exit_price: float, expected: float) -> None:
+    assert pnl(side, 20_000, exit_price, 0.5) == expected
+
+
+def test_inverse_pnl_is_in_base_currency() -> None:
+    assert pnl(LONG, 40_000, 50_000, 10_000, inverse=True) == pytest.approx(0.05, rel=1e-15)
+    assert pnl(SHORT, 40_000, 50_000, 100, contract_size=100, inverse=True) == pytest.approx(-0.05)
+
+
+def test_inverse_pnl_keeps_its_digits_when_the_price_hardly_moves() -> None:
+    entry, exit_ = 65_432.1, 65_432.1000001
+    exact = 1_000_000 * (1 / Fraction(entry) - 1 / Fraction(exit_))
+    assert pnl(LONG, entry, exit_, 1_000_000, inverse=True) == pytest.approx(
+        float(exact), rel=1e-14
+    )
+
+
+def test_unchanged_price_gives_plain_zero_for_a_short() -> None:
+    assert str(pnl(SHORT, 100, 100, 2)) == "0.0"
+    assert str(pnl(SHORT, [100, 100], 100, 2)) == "[0. 0.]"
+
+
+def test_price_move_is_a_decimal_of_the_entry_price() -> None:
+    assert price_move(20_000, 21_000) == 0.05
+    assert price_move(20_000, 19_000) == -0.05
+
+
+def test_five_per_cent_at_ten_times_leverage_is_half_the_margin() -> None:
+    assert roe(LONG, 10_000, 10_500, 10) == 0.5
+    assert roe(SHORT, 10_000, 10_500, 10) == -0.5
+
+
+def test_roe_is_the_pnl_over_the_initial_margin_at_entry() -> None:
+    linear = pnl(LONG, 100, 105, 3) / (notional(100, 3) / 10)
+    inverse = pnl(LONG, 100, 105, 3, inverse=True) / (notional(100, 3, inverse=True) / 10)
+    assert roe(LONG, 100, 105, 10) == pytest.approx(linear)
+    assert roe(LONG, 100, 105, 10, inverse=True) == pytest.approx(inverse)
+
+
+def test_average_entry_price_weights_fills_by_size() -> None:
+    assert average_entry_price([100, 120], [1, 3]) == 115
+
+
+def test_inverse_average_entry_price_is_the_harmonic_mean() -> None:
+    assert average_entry_price([10_000, 15_000], [50, 50], inverse=True) == pytest.approx(12_000)
+
+
+def test_average_entry_price_works_along_the_last_axis() -> None:
+    averages = average_entry_price([[100, 120], [100, 140]], [1, 3])
+    assert averages == pytest.approx([115, 130])
+
+
+def test_average_entry_price_of_one_fill_is_its_price() -> None:
+    assert average_entry_price(123.0, 4) == 123
+
+
+@pytest.mark.parametrize("inverse", [False, True], ids=["linear", "inverse"])
+@pytest.mark.parametrize("side", [LONG, SHORT], ids=["long", "short"])
+def test_profit_at_break_even_price_pays_both_fees(side: int, *, inverse: bool) -> None:
+    price = break_even_price(side, 50_000, 0.0005, inverse=inverse)
+    fees = round_trip_cost(50_000, price, 3, 0.0005, inverse=inverse)
+    assert pnl(side, 50_000, price, 3, inverse=inverse) == pytest.approx(fees, rel=1e-9)
+
+
+def test_break_even_price_without_fee_is_the_entry_price() -> None:
+    assert break_even_price([LONG, SHORT], 50_000, 0.0) == pytest.approx([50_000, 50_000])
+
+
+def test_a_rebate_moves_the_break_even_price_to_the_losing_side() -> None:
+    assert break_even_price(LONG, 50_000, -0.0001) < 50_000
+
+
+@pytest.mark.parametrize("inverse", [False, True], ids=["linear", "inverse"])
+@pytest.mark.parametrize("side", [LONG, SHORT], ids=["long", "short"])
+@pytest.mark.parametrize("wanted", [-0.8, 0.0, 0.25, 1.5])
+def test_target_price_inverts_roe(side: int, wanted: float, *, inverse: bool) -> None:
+    price = target_price(side, 7_000, 5, wanted, inverse=inverse)
+    assert roe(side, 7_000, price, 5, inverse=inverse) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_losing_half_needs_a_doubling() -> None:
+    assert recovery_return(0.5) == 1
+    assert recovery_return([0.0, 0.2, 0.9]) == pytest.approx([0, 0.25, 9])
+
+
+@pytest.mark.parametrize(
+    "price",
+    [100, 100.0, Decimal(100), Fraction(100), np.int64(100), np.float32(100), np.array(100)],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_kind_of_single_number_gives_a_float(price: object) -> None:
+    result = notional(price, 2)  # type: ignore[arg-type]
+    assert type(result) is float
+    assert result == 200
+
+
+def test_lists_series_and_arrays_give_arrays() -> None:
+    for prices in (
+        [100, 200],
+        (100, 200),
+        pd.Series([100, 200], index=[7, 9]),
+        np.array([100, 200]),
+    ):
+        result = notional(prices, 2)
+        assert isinstance(result, np.ndarray)
+        assert result.tolist() == [200, 400]
+
+
+def test_an_empty_array_gives_an_empty_array() -> None:
+    assert np.asarray(pnl(LONG, [], [], 1)).shape == (0,)
+
+
+def test_arguments_are_not_changed() -> None:
+    prices = np.array([100.0, 200.0])
+    result = average_entry_price(prices, 1)
+    notional(prices, 2)
+    assert prices.tolist() == [100, 200]
+    assert result == 150

@@ -1,0 +1,376 @@
+"""Every error of the core: it names the argument, the rule, what was received and what to do."""
+
+import inspect
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import leverage as lv
+from leverage import _validate
+
+VALID: dict[str, Any] = {
+    "side": 1,
+    "price": 100.0,
+    "prices": [100.0, 110.0],
+    "entry_price": 100.0,
+    "exit_price": 110.0,
+    "mark_price": 105.0,
+    "liquidation_price": 90.0,
+    "quantity": 2.0,
+    "quantities": [1.0, 2.0],
+    "contract_size": 1.0,
+    "notional": 200.0,
+    "margin": 20.0,
+    "leverage": 10.0,
+    "equity": 20.0,
+    "maintenance_margin": 1.0,
+    "maintenance_margin_rate": 0.005,
+    "maintenance_amount": 0.0,
+    "closing_fee_rate": 0.0005,
+    "fee_rate": 0.0005,
+    "exit_fee_rate": 0.0005,
+    "funding_rate": 0.0001,
+    "target_roe": 0.2,
+    "loss": 0.2,
+}
+
+# Argument, a value that breaks its rule, and the whole message.
+BROKEN_RULES = [
+    ("side", 0, "side must be 1 (long) or -1 (short), was 0"),
+    ("side", 0.5, "side must be 1 (long) or -1 (short), was 0.5"),
+    ("side", -2, "side must be 1 (long) or -1 (short), was -2"),
+    ("side", float("nan"), "side must be 1 (long) or -1 (short), was nan"),
+    ("side", [1, -1, 0], "side must be 1 (long) or -1 (short), was 0 at index 2"),
+    ("side", True, "side must be 1 (long) or -1 (short), was True; use LONG or SHORT"),
+    ("side", "long", "side must be 1 (long) or -1 (short), was 'long'; use LONG or SHORT"),
+    (
+        "price",
+        0,
+        "price must be positive, was 0; give a price in quote currency per unit of base currency",
+    ),
+    (
+        "prices",
+        [100, -5],
+        "prices must be positive, was -5 at index 1; "
+        "give a price in quote currency per unit of base currency",
+    ),
+    (
+        "entry_price",
+        -0.25,
+        "entry_price must be positive, was -0.25; "
+        "give a price in quote currency per unit of base currency",
+    ),
+    (
+        "exit_price",
+        0.0,
+        "exit_price must be positive, was 0; "
+        "give a price in quote currency per unit of base currency",
+    ),
+    (
+        "mark_price",
+        -1,
+        "mark_price must be positive, was -1; "
+        "give a price in quote currency per unit of base currency",
+    ),
+    (
+        "liquidation_price",
+        -1,
+        "liquidation_price must be zero or more, was -1; give what liquidation_price returned",
+    ),
+    ("quantity", -0.1, "quantity must be positive, was -0.1; use side=-1 for a short position"),
+    ("quantity", 0, "quantity must be positive, was 0; use side=-1 for a short position"),
+    (
+        "quantities",
+        [[1, 2], [3, -4]],
+        "quantities must be positive, was -4 at index (1, 1); use side=-1 for a short position",
+    ),
+    (
+        "contract_size",
+        0,
+        "contract_size must be positive, was 0; give the amount that one contract stands for",
+    ),
+    (
+        "notional",
+        -200,
+        "notional must be zero or more, was -200; "
+        "give the size of the position; its direction belongs in side",
+    ),
+    (
+        "margin",
+        -5,
+        "margin must be zero or more, was -5; give the collateral put up, without profit or loss",
+    ),
+    ("leverage", 0.5, "leverage must be 1 or more, was 0.5; give 10 for 10x"),
+    ("leverage", -10, "leverage must be 1 or more, was -10; give 10 for 10x"),
+    (
+        "equity",
+        float("inf"),
+        "equity must be finite, was inf; check the calculation it came from",
+    ),
+    (
+        "maintenance_margin",
+        -1,
+        "maintenance_margin must be zero or more, was -1; "
+        "give the requirement as an amount of money",
+    ),
+    (
+        "maintenance_margin_rate",
+        5,
+        "maintenance_margin_rate must be from 0 to below 1, was 5; "
+        "looks like per cent: give 0.05 for 5 %",
+    ),
+    (
+        "maintenance_margin_rate",
+        -0.004,
+        "maintenance_margin_rate must be from 0 to below 1, was -0.004; give 0.004 for 0.4 %",
+    ),
+    (
+        "maintenance_amount",
+        -50,
+        "maintenance_amount must be zero or more, was -50; give the amount that the tier subtracts",
+    ),
+    (
+        "closing_fee_rate",
+        -0.0005,
+        "closing_fee_rate must be from 0 to below 1, was -0.0005; give 0.0005 for 0.05 %",
+    ),
+    (
+        "fee_rate",
+        5,
+        "fee_rate must be between -1 and 1, was 5; looks like per cent: give 0.05 for 5 %",
+    ),
+    (
+        "fee_rate",
+        -1,
+        "fee_rate must be between -1 and 1, was -1; "
+        "give 0.0005 for 0.05 %, a negative rate for a rebate",
+    ),
+    (
+        "exit_fee_rate",
+        [0.1, 2],
+        "exit_fee_rate must be between -1 and 1, was 2 at index 1; "
+        "looks like per cent: give 0.02 for 2 %",
+    ),
+    (
+        "funding_rate",
+        -3,
+        "funding_rate must be between -1 and 1, was -3; looks like per cent: give -0.03 for -3 %",
+    ),
+    (
+        "funding_rate",
+        1,
+        "funding_rate must be between -1 and 1, was 1; "
+        "give 0.0001 for 0.01 %, a negative rate when shorts pay",
+    ),
+    (
+        "target_roe",
+        float("-inf"),
+        "target_roe must be finite, was -inf; check the calculation it came from",
+    ),
+    ("loss", 50, "loss must be from 0 to below 1, was 50; looks like per cent: give 0.5 for 50 %"),
+    (
+        "loss",
+        1,
+        "loss must be from 0 to below 1, was 1; "
+        "give 0.2 for a loss of 20 %; nothing makes good a total loss",
+    ),
+]
+
+# Values that are no number for any argument, and how the message goes on after its name.
+NOT_NUMBERS = [
+    (True, "must be a number, was True; give the number itself, not True or False"),
+    (np.True_, "must be a number, was True; give the number itself, not True or False"),
+    ([True, 2], "must be a number, was True at index 0; give the number itself, not True or False"),
+    ("10x", "must be a number, was '10x'; turn text into a number first"),
+    (np.array(["1"]), "must be a number, was '1' at index 0; turn text into a number first"),
+    (None, "must be a number, was None; give an int, a float or an array of them"),
+    (..., "must be a number, was Ellipsis; give an int, a float or an array of them"),
+    (1 + 2j, "must be a number, was (1+2j); give an int, a float or an array of them"),
+    ({}, "must be a number, was {}; give an int, a float or an array of them"),
+    (float("nan"), "must be a number, was nan; fill in or drop missing values first"),
+    (Decimal("nan"), "must be a number, was nan; fill in or drop missing values first"),
+    (
+        [1.0, None],
+        "must be a number, was None at index 1; give an int, a float or an array of them",
+    ),
+    (
+        pd.Series([1.0, np.nan]),
+        "must be a number, was nan at index 1; fill in or drop missing values first",
+    ),
+    (
+        pd.Series([1.0, None], dtype="Float64"),
+        "must be a number, was nan at index 1; fill in or drop missing values first",
+    ),
+    (
+        [1.0, pd.NA],
+        "must be a number, was <NA> at index 1; give an int, a float or an array of them",
+    ),
+    (
+        [[1.0, 2.0], [3.0]],
+        "must be a number, was [1.0, 2.0] at index 0; make all rows of the array equally long",
+    ),
+    (
+        np.ma.masked_array([1.0, 2.0], [False, True]),
+        "must be complete, has masked values; fill in or drop them",
+    ),
+    (float("inf"), "must be finite, was inf; check the calculation it came from"),
+    (10**400, "must be finite, was too large for a float; check the calculation it came from"),
+]
+
+FUNCTIONS = [getattr(lv, name) for name in lv.__all__ if callable(getattr(lv, name))]
+ARGUMENTS = [
+    (function, name)
+    for function in FUNCTIONS
+    for name in inspect.signature(function).parameters
+    if name != "inverse"
+]
+
+
+def call(function: Callable[..., Any], **changed: Any) -> Any:
+    """Call with valid arguments, apart from those given."""
+    names = [name for name in inspect.signature(function).parameters if name != "inverse"]
+    return function(**{name: VALID[name] for name in names} | changed)
+
+
+def error_of(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+    """Call a function that must raise, and give the whole message."""
+    with pytest.raises(ValueError, match=" must ") as caught:
+        function(*args, **kwargs)
+    return str(caught.value)
+
+
+def argument_id(value: Any) -> str:
+    return value.__name__ if callable(value) else str(value)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=argument_id)
+def test_valid_arguments_raise_nothing(function: Callable[..., Any]) -> None:
+    assert np.isfinite(call(function)).all()
+
+
+@pytest.mark.parametrize(("name", "value", "message"), BROKEN_RULES)
+def test_a_broken_rule_is_reported_with_the_whole_message(
+    name: str, value: Any, message: str
+) -> None:
+    function = next(function for function, argument in ARGUMENTS if argument == name)
+    assert error_of(call, function, **{name: value}) == message
+
+
+def test_every_argument_of_the_core_has_its_message_tested() -> None:
+    assert {name for name, *_ in BROKEN_RULES} == {name for _, name in ARGUMENTS}
+
+
+def test_every_rule_belongs_to_an_argument_of_the_core() -> None:
+    assert {name for _, name in ARGUMENTS} <= set(_validate._RULES)
+
+
+@pytest.mark.parametrize(("value", "message"), NOT_NUMBERS)
+def test_what_is_not_a_finite_number_is_rejected_with_the_whole_message(
+    value: Any, message: str
+) -> None:
+    assert error_of(lv.initial_margin, 1_000, value) == f"leverage {message}"
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "value"),
+    [
+        (function, name, value)
+        for function, name in ARGUMENTS
+        for value in (True, "1", None, float("nan"))
+        if (name, value) != ("exit_fee_rate", None)  # None is its default
+    ],
+    ids=argument_id,
+)
+def test_every_argument_of_every_function_is_checked(
+    function: Callable[..., Any], name: str, value: Any
+) -> None:
+    with pytest.raises(ValueError, match=rf"^{name} must be "):
+        call(function, **{name: value})
+
+
+@pytest.mark.parametrize(
+    "function",
+    [f for f in FUNCTIONS if "inverse" in inspect.signature(f).parameters],
+    ids=argument_id,
+)
+@pytest.mark.parametrize("value", ["no", 1, None], ids=repr)
+def test_inverse_must_be_true_or_false(function: Callable[..., Any], value: Any) -> None:
+    assert (
+        error_of(call, function, inverse=value)
+        == f"inverse must be True or False, was {value!r}; give one of the two"
+    )
+
+
+@pytest.mark.parametrize(
+    "function", [f for f in FUNCTIONS if len(inspect.signature(f).parameters) > 1], ids=argument_id
+)
+def test_mismatched_shapes_are_named(function: Callable[..., Any]) -> None:
+    first, second = list(inspect.signature(function).parameters)[:2]
+    arrays = {
+        name: np.repeat(np.ravel(VALID[name])[0], length)
+        for name, length in ((first, 3), (second, 2))
+    }
+    assert error_of(call, function, **arrays) == (
+        f"{first} and {second} must have matching shapes, were (3,) and (2,); "
+        "give arrays of equal length, or single numbers"
+    )
+
+
+def test_shapes_clash_between_any_two_arguments() -> None:
+    with pytest.raises(
+        ValueError, match=r"^entry_price and margin must .* were \(3,\) and \(2,\);"
+    ):
+        lv.liquidation_price(1, [1, 2, 3], 1, [1, 2], 0.005)
+
+
+def test_maintenance_amount_of_another_tier_is_rejected() -> None:
+    assert error_of(lv.maintenance_margin, [100_000, 300_000], 0.01, maintenance_amount=1_300) == (
+        "maintenance_amount must be at most notional * maintenance_margin_rate, "
+        "was 1300 at index 0; give the rate and the amount of the tier that holds this notional"
+    )
+
+
+def test_requirement_and_closing_fee_together_stay_below_the_notional() -> None:
+    assert error_of(lv.liquidation_price, 1, 100, 1, 10, 0.75, closing_fee_rate=0.5) == (
+        "maintenance_margin_rate plus closing_fee_rate must be below 1, was 1.25; "
+        "give both as decimals, 0.004 for 0.4 %"
+    )
+
+
+@pytest.mark.parametrize(
+    ("side", "target_roe", "inverse"),
+    [(1, -10, False), (-1, 10, False), (1, 12, True), (-1, -10, True)],
+    ids=["linear-long", "linear-short", "inverse-long", "inverse-short"],
+)
+def test_return_that_no_price_gives_is_rejected(
+    side: int, target_roe: float, *, inverse: bool
+) -> None:
+    assert error_of(lv.target_price, side, 100, 10, target_roe, inverse=inverse) == (
+        f"target_roe must be a return that some price gives, was {target_roe}; "
+        "keep its size below the leverage"
+    )
+
+
+@pytest.mark.parametrize(("side", "price", "seen"), [(1, float("inf"), "inf"), (-1, 0.0, "0")])
+def test_liquidation_price_of_the_other_side_is_rejected(
+    side: int, price: float, seen: str
+) -> None:
+    assert error_of(lv.liquidation_move, side, 100, price) == (
+        f"liquidation_price must be finite for a long and above 0 for a short, was {seen}; "
+        "check that side is the one it was computed with"
+    )
+
+
+def test_average_of_no_fills_is_rejected() -> None:
+    assert error_of(lv.average_entry_price, [], []) == (
+        "prices must hold at least one fill, was empty; give the fills to average"
+    )
+
+
+def test_misspelt_keyword_is_python_s_own_error() -> None:
+    with pytest.raises(TypeError, match="contract_sise"):
+        lv.notional(1, 1, contract_sise=2)  # type: ignore[call-arg]

@@ -1,0 +1,124 @@
+"""What importing `leverage` loads, and which of its modules may import which."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import leverage
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path(leverage.__file__).parent
+
+# A module may import modules of the lines above its own, never of its own line or below.
+LAYERS = [
+    {"_validate"},
+    {"contracts"},
+    {"tiers"},
+    {"margin", "costs"},
+    {"history", "paths"},
+    {"sizing", "portfolio", "survival"},
+    {"venues"},
+    {"paper"},
+    {"bots"},
+    {"lessons"},
+]
+LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
+SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE) + sorted(
+    path for path in PACKAGE.glob("*.py") if path.name != "__init__.py"
+)
+
+
+def module_of(path: Path) -> str:
+    """Name the module or subpackage directly inside `leverage` that a source file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_names(path: Path) -> Iterator[str]:
+    """Give the full dotted name of everything that a source file imports, at any depth."""
+    package = ["leverage", *path.relative_to(PACKAGE).parent.parts]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{stem}.{alias.name}" for alias in node.names)
+
+
+def top_level_packages_loaded_by(statement: str) -> set[str]:
+    """Run a statement in a new interpreter; give what it loaded from outside the library."""
+    code = (
+        "import sys; before = set(sys.modules)\n"
+        f"{statement}\n"
+        "names = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "print(*sorted(names - sys.stdlib_module_names))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=PACKAGE.parent,
+    )
+    return set(run.stdout.split())
+
+
+def test_importing_leverage_loads_numpy_and_nothing_else() -> None:
+    assert top_level_packages_loaded_by("import leverage") == {"leverage", "numpy"}
+
+
+def test_using_the_core_loads_numpy_and_nothing_else() -> None:
+    statement = "import leverage; leverage.liquidation_price(1, [1, 2], 1, [0.1, 0.2], 0.005)"
+    assert top_level_packages_loaded_by(statement) == {"leverage", "numpy"}
+
+
+@pytest.mark.parametrize("name", ["pandas", "matplotlib", "ipywidgets", "IPython"])
+def test_importing_leverage_leaves_heavy_packages_alone(name: str) -> None:
+    assert name not in top_level_packages_loaded_by("import leverage")
+
+
+def test_every_module_of_leverage_has_a_place_in_the_order() -> None:
+    assert {module_of(path) for path in SOURCES} <= set(LAYER), "give the new module a layer"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_inside_leverage_run_one_way_only(path: Path) -> None:
+    own = module_of(path)
+    for name in imported_names(path):
+        parts = name.split(".")
+        if parts[0] != "leverage" or len(parts) < 2 or parts[1] not in LAYER:
+            continue
+        assert parts[1] == own or LAYER[parts[1]] < LAYER[own], f"{own} must not import {name}"
+
+
+@pytest.mark.parametrize(
+    "path", [*SOURCES, PACKAGE / "__init__.py"], ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_leverage_never_imports_classroom(path: Path) -> None:
+    assert not [name for name in imported_names(path) if name.split(".")[0] == "classroom"]
+
+
+def test_all_lists_every_public_name_once_and_in_order() -> None:
+    assert leverage.__all__ == sorted(set(leverage.__all__))
+    modules = ("contracts", "margin", "costs")
+    public = {
+        name
+        for module in modules
+        for name, value in vars(sys.modules[f"leverage.{module}"]).items()
+        if getattr(value, "__module__", "") == f"leverage.{module}" and not name.startswith("_")
+    }
+    assert public | {"LONG", "SHORT"} == set(leverage.__all__)
+
+
+def test_version_is_the_one_in_pyproject() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert leverage.__version__ == project["version"]
+
+
+def test_type_hints_are_published() -> None:
+    assert (PACKAGE / "py.typed").is_file()
