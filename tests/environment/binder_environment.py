@@ -33,7 +33,7 @@ ANSWER_LIMIT_S = 60
 NOT_IN_BINDER = ("PYTHON", "VIRTUAL_ENV", "JUPYTER", "IPYTHON", "LEVERAGE_", "NBGRADER_", "XDG_")
 
 
-class BuildFailed(Exception):
+class BuildError(Exception):
     """A step of the build ended with an error; the message has the end of what it printed."""
 
 
@@ -92,7 +92,18 @@ def run_step(name: str, command: list[str], cwd: Path, variables: Mapping[str, s
     )
     if done.returncode:
         last = "\n".join(done.stdout.splitlines()[-30:])
-        raise BuildFailed(f"{name} ended with exit code {done.returncode}:\n{last}")
+        raise BuildError(f"{name} ended with exit code {done.returncode}:\n{last}")
+
+
+def binders_python(root: Path) -> str:
+    """Return Binder's Python (`binder/runtime.txt`) if this machine has it, else the running one."""
+    name = (root / "binder" / "runtime.txt").read_text(encoding="utf-8").strip().replace("-", "")
+    found = shutil.which(name)
+    # A version manager may put a program of this name on PATH that only says what is not installed.
+    works = [found or "", "-c", "import ensurepip, venv"]
+    if found and subprocess.run(works, capture_output=True).returncode == 0:
+        return found
+    return sys.executable
 
 
 def build_environment(root: Path, folder: Path) -> Environment:
@@ -102,7 +113,7 @@ def build_environment(root: Path, folder: Path) -> Environment:
     (folder / "home").mkdir()
     venv = folder / "venv"
     outer = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    run_step("python -m venv", [sys.executable, "-m", "venv", str(venv)], folder, outer)
+    run_step("python -m venv", [binders_python(root), "-m", "venv", str(venv)], folder, outer)
     pip = [sys.executable, "-m", "pip", "--python", str(made.programs / "python"), "install"]
     pip += ["--quiet", "--require-hashes", "-r", "binder/requirements.txt"]
     run_step("pip install -r binder/requirements.txt", pip, made.checkout, outer)
@@ -131,11 +142,11 @@ def shared_environment(root: Path, shared: Path) -> Iterator[Environment]:
             place.mkdir()
             try:
                 build_environment(root, place)
-            except (BuildFailed, OSError, subprocess.SubprocessError) as error:
+            except (BuildError, OSError, subprocess.SubprocessError) as error:
                 failure.write_text(str(error), encoding="utf-8")
     try:
         if failure.exists():
-            raise BuildFailed(failure.read_text(encoding="utf-8"))
+            raise BuildError(failure.read_text(encoding="utf-8"))
         yield Environment(place)
     finally:
         with locked(lock):
@@ -247,7 +258,7 @@ def _wait_until_it_answers(server: Server, process: subprocess.Popen[bytes], log
         else:
             return
     last = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-30:])
-    raise BuildFailed(f"JupyterLab did not answer within {START_LIMIT_S} s; its log:\n{last}")
+    raise BuildError(f"JupyterLab did not answer within {START_LIMIT_S} s; its log:\n{last}")
 
 
 @pytest.fixture(scope="session")

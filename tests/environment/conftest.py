@@ -7,6 +7,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from binder_environment import built_environment, lab_server  # noqa: E402
+from binder_environment import built_environment, lab_server
 
 __all__ = ["built_environment", "lab_server"]

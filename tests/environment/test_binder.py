@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import urllib.error
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -129,8 +130,9 @@ def test_every_binder_link_opens_a_file_of_this_repository(root: Path, lab_serve
         assert link["slug"] == Project(root).repository, link[0]
         if link["path"] is None:
             continue
-        assert link["path"].startswith("lab/tree/"), link[0]
-        path = link["path"].removeprefix("lab/tree/")
+        address = urllib.parse.unquote(link["path"])
+        assert address.startswith("lab/tree/"), link[0]
+        path = address.removeprefix("lab/tree/")
         try:
             lab_server.ask(f"api/contents/{path}?content=0")
         except urllib.error.HTTPError as error:

@@ -647,6 +647,14 @@ def test_tables_are_compared_by_column_name_and_row_order(run):
         assert says in ran.message
 
 
+def test_a_table_with_blanks_left_in_it_is_not_answered_yet(run):
+    table = pd.DataFrame({"a": [1, ...], "b": [..., 4]})
+    expected = pd.DataFrame({"a": [1, 2], "b": [3, 4]})
+    message = run("", 'check.table("x", goal)', x=table, goal=expected).message
+    assert "not answered yet" in message
+    assert "x still has a blank (...) in it" in message
+
+
 def test_row_labels_of_tables_count_where_the_expected_table_has_its_own(run):
     right = pd.DataFrame({"price": [1.0, 2.0]}, index=["BTC", "ETH"])
     check = 'check.table("t", right)'

@@ -196,7 +196,7 @@ def test_progress_shows_points_safety_mastery_and_what_to_revisit(capsys):
     show_progress()
     out = capsys.readouterr().out
     assert out.splitlines() == [
-        f"Your progress, kept only on this computer, in {progress_file()}.",
+        "Your progress, kept only on this computer, in the file that LEVERAGE_PROGRESS names.",
         "",
         "Chapter    Points  Safety items  Mastery",
         "1. Basics  2 of 5  0 of 1        not yet",

@@ -13,7 +13,7 @@ def test_the_right_option_passes_and_shows_its_feedback(run, answer):
     ran = run(f"ch01_q1 = {answer}", CHECK, item="ch01_q1")
     assert ran.error is None
     assert ran.printed.splitlines() == [
-        "✓ 1 question 1: correct. 1 of 1 point.",
+        "✓ 1.Q1: correct. 1 of 1 point.",
         "You answered b. Yes: margin times leverage.",
     ]
 
@@ -22,7 +22,7 @@ def test_a_wrong_option_gets_the_feedback_of_that_option(run):
     ran = run("ch01_q1 = 'C'", CHECK, item="ch01_q1")
     assert isinstance(ran.error, CheckFailed)
     assert ran.message.splitlines() == [
-        "✗ 1 question 1: not yet.",
+        "✗ 1.Q1: not yet.",
         "You answered c. That is the borrowed part.",
     ]
 
@@ -52,7 +52,7 @@ def test_anything_else_gets_the_list_of_options(run, answer, shown):
 @pytest.mark.parametrize("answer", ["ch01_q1 = ...", ""])
 def test_an_unanswered_question_is_said_to_be_unanswered(run, answer):
     ran = run(answer, CHECK, item="ch01_q1")
-    assert "✗ 1 question 1: not answered yet." in ran.message
+    assert "✗ 1.Q1: not answered yet." in ran.message
 
 
 def test_a_question_that_the_course_does_not_know_is_the_authors_mistake(run, monkeypatch):

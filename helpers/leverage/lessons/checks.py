@@ -452,6 +452,13 @@ class Check:
             answer = self._find(name)
             if type(answer) is not pd.DataFrame:
                 raise _not_a_table(name, answer)
+            if any(
+                value is Ellipsis for column in answer for value in answer[[column]].to_numpy().flat
+            ):
+                raise _AnswerError(
+                    f"{name} still has a blank (...) in it; replace it by your answer.",
+                    unanswered=True,
+                )
             _compare_tables(name, answer, expected, rel)
 
     def that(self, condition: object, hint: str) -> None:
