@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
 import os
 import re
@@ -118,11 +117,9 @@ def in_prose(value: str, spec: str) -> str:
 def clean_outputs(cell: NotebookNode) -> None:
     """Remove from a cell what differs between two runs of the same code."""
     cell.metadata.pop("execution", None)
-    for number, output in enumerate(cell.outputs):
-        view = output.get("data", {}).get(WIDGET_VIEW)
-        if view:
-            seed = f"{cell.get('id', '')}-{number}".encode()
-            view["model_id"] = hashlib.sha256(seed).hexdigest()[:32]
+    for output in cell.outputs:
+        # A stored widget has no kernel to talk to; its still picture and its text stay.
+        output.get("data", {}).pop(WIDGET_VIEW, None)
         if output.output_type == "error":
             output["traceback"] = [strip_paths(line) for line in output.get("traceback", [])]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from binder_environment import Environment, Server, copy_repository
+
 from classroom.project import Project
 
 pytestmark = pytest.mark.environment

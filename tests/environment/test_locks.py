@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 import repo2docker.buildpacks.conda
-from classroom.lock import SUPPORTED_PYTHONS, split_requirements
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from classroom.lock import SUPPORTED_PYTHONS, split_requirements
 
 pytestmark = pytest.mark.environment
 
@@ -91,7 +92,7 @@ def uv(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run uv, the program that made the locks, without its cache."""
     program = shutil.which("uv", path=str(Path(sys.executable).parent))
     assert program, "the program uv was not found; install the tools with: make install"
-    command = [program, "pip", *arguments, "--system-certs", "--no-cache"]
+    command = [program, "pip", *arguments, "--system-certs", "--no-cache", "--no-python-downloads"]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=UV_LIMIT_S)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import nbformat
 import pytest
 
 from classroom.build import read_course, render, shared_files
-from classroom.check import check
+from classroom.check import check, without_pictures
 from classroom.project import Chapter, Project
 from classroom.texts import Lesson
 
@@ -38,8 +39,12 @@ def test_classroom_check_has_no_findings() -> None:
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_fresh_build_equals_the_committed_notebooks_to_the_byte(chapter: Chapter) -> None:
     course = read_course(PROJECT)
+    reference = sys.platform == "linux" and sys.version_info[:2] == (3, 11)
     for path, content in render(course, course.lesson(chapter)).items():
-        assert path.read_bytes() == content, f"{path.relative_to(PROJECT.root)}: run make build"
+        committed = path.read_bytes()
+        if not reference:  # elsewhere a pixel may differ; descriptions are compared everywhere
+            committed, content = without_pictures(committed), without_pictures(content)
+        assert committed == content, f"{path.relative_to(PROJECT.root)}: run make build"
 
 
 def test_the_files_that_chapters_share_are_current() -> None:
@@ -114,7 +119,9 @@ def test_links_inside_the_course_lead_somewhere(chapter: Chapter) -> None:
         if re.match(r"[a-z]+://|mailto:", link):
             continue
         name, _, anchor = link.partition("#")
-        target = (chapter.student_notebook.parent / name).resolve() if name else chapter.student_notebook
+        target = (
+            (chapter.student_notebook.parent / name).resolve() if name else chapter.student_notebook
+        )
         assert target.exists(), link
         if anchor and target.suffix == ".ipynb":
             headings = {
