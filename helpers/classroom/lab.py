@@ -59,7 +59,8 @@ def lab_arguments(folder: Path, port: int, *, host: str, browser: bool) -> list[
         f"--ServerApp.port={port}",
         f"--ServerApp.ip={host}",
         "--ServerApp.port_retries=0",
-        "--ServerApp.log_level=WARN",
+        "--log-level=WARN",
+        "--LabApp.log_level=WARN",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.news_url=None",
     ]
@@ -106,5 +107,5 @@ def lab(
     arguments = lab_arguments(folder, chosen, host=host, browser=open_browser)
     if path:
         arguments.append(f"--LabApp.default_url=/lab{path}")
-    os.chdir(folder)
+    os.chdir(project.root)  # where nbgrader's extensions look for nbgrader_config.py
     LabApp.launch_instance([*arguments, *extra])

@@ -77,7 +77,7 @@ def item_label(item_id: str) -> str:
     """Name an item as the chapter's text does.
 
     >>> item_label("ch01_a_value"), item_label("ch10_q2"), item_label("ch03_predict_form")
-    ('1.A value', '10.Q2', '3 predict form')
+    ('1.A value', '10.Q2', '3.Predict form')
     """
     match = _ITEM_ID.fullmatch(item_id)
     if match is None:
@@ -85,7 +85,7 @@ def item_label(item_id: str) -> str:
     number, name, rest = int(match[1]), match[2], (match[3] or "").replace("_", " ")
     if re.fullmatch(r"[A-Za-z]\d*", name):
         return f"{number}.{name.upper()} {rest}".strip()
-    return f"{number} {name} {rest}".strip()
+    return f"{number}.{name.capitalize()} {rest}".strip()
 
 
 def code_call(name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> str:
