@@ -123,12 +123,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ClassroomError as error:
         print(f"classroom {arguments.command}: {error}", file=sys.stderr)
         return EXIT_USAGE
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # the reader went away: classroom check | head
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return EXIT_OK
+        place = f" {error.filename}" if error.filename else ""
+        print(
+            f"classroom {arguments.command}: cannot read or write{place}: {error.strerror or error}; "
+            "check the folder's permissions and that the disk has room",
+            file=sys.stderr,
+        )
+        return EXIT_USAGE
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:  # the reader of our output went away, as in `classroom check | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
 
 
 if __name__ == "__main__":

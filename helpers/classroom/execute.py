@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,10 +50,16 @@ class Session:
         from nbclient.exceptions import DeadKernelError
 
         self._client.nb.cells[0] = cell
+        began = time.monotonic()
         try:
             self._client.execute_cell(cell, 0, store_history=count)
         except DeadKernelError:
             raise KernelDiedError from None
+        if time.monotonic() - began >= self._client.timeout:
+            # What an interrupted cell leaves behind depends on chance; say the one thing that matters.
+            text = f"the cell ran longer than {self._client.timeout} s and was stopped"
+            error = {"ename": "CellTimeoutError", "evalue": text, "traceback": [text]}
+            cell.outputs = [nbformat.v4.new_output("error", **error)]
         if count:
             self._count += 1
             cell.execution_count = self._count
@@ -107,7 +114,7 @@ def in_prose(value: str, spec: str) -> str:
     r"""Return a formatted number as prose shows it: thin grouping, a true minus sign.
 
     >>> in_prose("-50,000.5", ",.1f")
-    '−50\\u202f000.5'
+    '−50\u202f000.5'
     """
     if "," in spec:
         value = value.replace(",", THIN_SPACE)
@@ -163,11 +170,7 @@ def start_session(
             kernel_name=kernel_name,
             timeout=timeout,
             interrupt_on_timeout=True,
-            error_on_timeout={
-                "ename": "CellTimeoutError",
-                "evalue": f"the cell ran longer than {timeout} s and was stopped",
-                "traceback": [f"The cell ran longer than {timeout} s and was stopped."],
-            },
+            error_on_timeout={"ename": "CellTimeoutError", "evalue": "", "traceback": []},
             allow_errors=True,
             record_timing=False,
             store_widget_state=False,

@@ -32,8 +32,8 @@ def split_requirements(text: str) -> list[str]:
 
     A block is the `name==version` line with its continuation lines of hashes.
 
-    >>> split_requirements("a==1 \\\\\\n    --hash=sha256:0\\nb==2\\n")
-    ['a==1 \\\\\\n    --hash=sha256:0', 'b==2']
+    >>> split_requirements("a==1 \\\n    --hash=sha256:0\nb==2\n")
+    ['a==1 \\\n    --hash=sha256:0', 'b==2']
     """
     blocks: list[str] = []
     for line in text.splitlines():
@@ -47,8 +47,8 @@ def split_requirements(text: str) -> list[str]:
 def requirements_on_top(base: str, full: str) -> str:
     r"""Return the requirements of `full` that `base` does not already pin.
 
-    >>> requirements_on_top("a==1\\n", "a==1\\nb==2\\n")
-    'b==2\\n'
+    >>> requirements_on_top("a==1\n", "a==1\nb==2\n")
+    'b==2\n'
     """
     pinned = set(split_requirements(base))
     extra = [block for block in split_requirements(full) if block not in pinned]

@@ -60,7 +60,7 @@ def is_test(cell: NotebookNode) -> bool:
 def assigned_names(source: str) -> list[str]:
     r"""Return the names that a cell's top level defines.
 
-    >>> assigned_names("a, b = 1, 2\\ndef f(): pass\\nc: int = 3")
+    >>> assigned_names("a, b = 1, 2\ndef f(): pass\nc: int = 3")
     ['a', 'b', 'f', 'c']
     """
     names: list[str] = []

@@ -96,3 +96,16 @@ def test_demo_refuses_a_folder_that_it_did_not_make(
     assert main(["demo", "1", "--folder", str(precious)]) == 2
     assert "was not made by 'classroom demo'" in capsys.readouterr().err
     assert (precious / "file.txt").read_text(encoding="utf-8") == "keep me"
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(
+    inside: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied", "class/demo")
+
+    monkeypatch.setattr("classroom.demo.demo", refuse)
+    assert main(["demo", "1"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "cannot read or write class/demo: Permission denied; check" in error
