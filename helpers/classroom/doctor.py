@@ -69,10 +69,25 @@ def lock_state(path: Path, name: str, remedy: str, *, needed: bool) -> Diagnosis
 
 
 def find_browser() -> str | None:
-    """Return the path of a Chromium-like browser, or None."""
+    """Return the path of a Chromium-like browser, or None.
+
+    Looks at `$CHROMIUM`, at the programs on PATH, and at what Playwright downloaded.
+    """
     named = os.environ.get("CHROMIUM")
-    candidates = [named] if named else []
-    return next((p for name in [*candidates, *BROWSERS] if (p := shutil.which(name))), None)
+    if named:
+        return shutil.which(named)
+    on_path = next((p for name in BROWSERS if (p := shutil.which(name))), None)
+    if on_path:
+        return on_path
+    for folder in (".cache/ms-playwright", "Library/Caches/ms-playwright"):
+        for pattern in (
+            "chromium-*/chrome-linux*/chrome",
+            "chromium-*/chrome-mac*/*.app/Contents/MacOS/*",
+        ):
+            found = sorted((Path.home() / folder).glob(pattern))
+            if found:
+                return str(found[-1])
+    return None
 
 
 def can_write(folder: Path) -> bool:

@@ -34,9 +34,17 @@ class Entry:
         return self.term[:1].upper() + self.term[1:]
 
     @property
-    def anchor(self) -> str:
-        """The anchor that JupyterLab gives to the heading."""
-        return self.heading.replace(" ", "-")
+    def cell_id(self) -> str:
+        """The id of the entry's cell in the glossary notebook."""
+        return f"term-{self.id}"
+
+    @property
+    def fragment(self) -> str:
+        """What leads to the entry in JupyterLab, also when the glossary is not open yet.
+
+        A heading's own anchor is looked up before the headings of a new page are drawn.
+        """
+        return f"cell-id={self.cell_id}"
 
 
 @dataclass(frozen=True)
@@ -118,14 +126,14 @@ def glossary_notebook(
             notes.append(f"Unit: {entry.unit}.")
         if entry.see:
             links = (glossary.entries[other] for other in entry.see)
-            notes.append("See " + ", ".join(f"[{o.term}](#{o.anchor})" for o in links) + ".")
+            notes.append("See " + ", ".join(f"[{o.term}](#{o.fragment})" for o in links) + ".")
         chapters = [
             f"[{title}]({name}/{name}.ipynb)" for name, title in explained_in.get(entry.id, ())
         ]
         if chapters:
             notes.append("Explained in " + ", ".join(chapters) + ".")
         parts += [" ".join(notes)] * bool(notes)
-        cells.append(nbformat.v4.new_markdown_cell("\n\n".join(parts), id=f"term-{entry.id}"))
+        cells.append(nbformat.v4.new_markdown_cell("\n\n".join(parts), id=entry.cell_id))
     return nbformat.v4.new_notebook(
         cells=cells,
         metadata={

@@ -13,6 +13,8 @@ from classroom.errors import ClassroomError
 from classroom.project import Project, relative
 
 FIRST_PORT = 8888
+# A saved notebook keeps its widgets' state: reopened, an explorer shows its last picture.
+SETTINGS = Path(__file__).resolve().parent / "jupyter"
 PORTS_TO_TRY = 50
 EVERYWHERE = {"127.0.0.1", "0.0.0.0", "::", ""}  # noqa: S104  (addresses shown as localhost)
 
@@ -101,6 +103,9 @@ def lab(
     print(f"JupyterLab: http://{shown}:{chosen}/lab{path}?token={os.environ['JUPYTER_TOKEN']}")
     print("Stop it with Ctrl-C.", flush=True)
     open_browser = has_screen() and not is_root() if browser is None else browser
+
+    folders = [str(SETTINGS), *os.environ.get("JUPYTER_CONFIG_PATH", "").split(os.pathsep)]
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, folders))
 
     from jupyterlab.labapp import LabApp
 

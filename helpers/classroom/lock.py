@@ -76,6 +76,7 @@ def compile_lock(root: Path, output: Path, *arguments: str, upgrade: bool) -> st
         "--no-header",
         "--no-annotate",
         "--no-emit-index-url",
+        "--no-python-downloads",
         "--quiet",
     ]
     command += ["--system-certs", *(["--upgrade"] if upgrade else []), *arguments]

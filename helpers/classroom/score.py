@@ -23,6 +23,7 @@ from classroom.trial import Outcome, grade_id, is_answer, is_test, run_test
 from leverage.lessons.wording import item_label
 
 CELL_SECONDS = 30
+UNWRITTEN = "YOUR ANSWER HERE"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Score:
 
     lesson: Lesson
     outcomes: dict[str, Outcome]
+    stopped: dict[str, str]
+    """What stopped an answer cell, by exercise: `SyntaxError: invalid syntax`."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -112,6 +115,7 @@ def score_chapter(
         grade_id(cell) for cell in notebook.cells if is_test(cell) and grade_id(cell) in tests
     ]
     outcomes: dict[str, Outcome] = {}
+    stopped: dict[str, str] = {}
     try:
         with start_session(
             folder=folder,
@@ -129,15 +133,27 @@ def score_chapter(
                         )
                     continue
                 error = error_of(session.run(nbformat.from_dict(cell)))
-                if error is not None and error.ename == "CellTimeoutError":
+                if error is None or error.ename == "NotImplementedError":
+                    continue
+                if error.ename == "CellTimeoutError":
                     notes.append(
                         f"A cell{of(name_of_cell)} ran longer than {CELL_SECONDS} s and was stopped."
                     )
+                elif is_answer(cell):
+                    exercise = name_of_cell.removesuffix("_answer")
+                    stopped[exercise] = f"{error.ename}: {' '.join(error.evalue.split())}"
             for name_of_test in tests.keys() - set(present):
                 outcomes[name_of_test] = run_test(session, name_of_test, tests[name_of_test].source)
     except KernelDiedError:
         notes.append("The kernel died on the way; what ran before counts, the rest is zero.")
-    return Score(lesson, outcomes, tuple(notes))
+    unwritten = [
+        item_label(grade_id(cell))
+        for cell in notebook.cells
+        if is_answer(cell) and cell.cell_type == "markdown" and UNWRITTEN in cell.source
+    ]
+    if unwritten:
+        notes.append(f"Nothing is written yet in {', '.join(unwritten)}.")
+    return Score(lesson, outcomes, stopped, tuple(notes))
 
 
 def of(name: str) -> str:
@@ -163,6 +179,10 @@ def report(score: Score) -> str:
         mark = "✓" if earned == total else "✗"
         safety = " (safety)" if any(item.safety for item in items) else ""
         lines.append(f"  {mark} {item_label(exercise):<12} {earned:g} of {total:g}{safety}")
+        if exercise in score.stopped and earned < total:
+            lines.append(
+                f"      The answer cell stopped with {score.stopped[exercise]}. Mend it first."
+            )
         for item in items:
             outcome = score.outcomes.get(item.id)
             if outcome is not None and not outcome.passed:
@@ -175,18 +195,26 @@ def report(score: Score) -> str:
             f"{relative(lesson.chapter.solution_notebook, lesson.chapter.root)}."
         )
     result = mastery(cast(ManifestChapter, lesson.as_data()), score.passed)
-    safety = f"{result.safety_passed} of {result.safety_total} safety items"
+    safety = (
+        f"{result.safety_passed} of {result.safety_total} safety items"
+        if result.safety_total
+        else "no safety items in this chapter"
+    )
     lines.append(
         f"  Mastery (80 % of the points and all safety items): "
         f"{'yes' if result.mastered else 'not yet'}, {safety}."
     )
-    open_items = [i for i in score.autograded if i.points and i.id not in score.passed]
-    revisit: dict[str, None] = {}
-    for item in open_items:
-        for objective in item.objectives:
-            revisit[f"{objective} {lesson.objectives[objective]} (section '{item.section}')"] = None
+    revisit: dict[str, list[str]] = {}
+    for item in score.autograded:
+        if item.points and item.id not in score.passed:
+            for objective in item.objectives:
+                exercises = revisit.setdefault(objective, [])
+                if item_label(item.exercise) not in exercises:
+                    exercises.append(item_label(item.exercise))
     if revisit:
-        lines += ["  To revisit:", *(f"    {line}" for line in revisit)]
+        lines.append("  To revisit:")
+    for objective, exercises in sorted(revisit.items()):
+        lines.append(f"    {objective} {lesson.objectives[objective]} ({', '.join(exercises)})")
     return "\n".join([*lines, *(f"  Note: {note}" for note in score.notes)])
 
 

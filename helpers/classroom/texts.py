@@ -9,9 +9,9 @@ nbgrader's cell metadata, expands the placeholders, and gives every cell a stabl
 `:locked: true`                  a cell that students cannot change
 `+++ {"answer": …, "points": …}` a Markdown answer, marked by hand
 `{header}`                       title, promise, minutes, points, links
-`{objectives}`, `{recap}`        the objectives, without and with the exercises that practise them
+`{objectives}`, `{recap}`        the objectives; their answers, with the exercises that practise them
 `{quiz:check}`                   the questions of that group in quiz.yml
-`{points:ch01_a}`                the points of an exercise, in words
+`{points:ch01_a}`                the points of an exercise, in words; says which are safety items
 `{term:margin}`, `{see:margin}`  a link into the glossary, bold where the term is explained
 `{{ price:,.2f }}`               a number computed by the notebook (left for the execution step)
 ===============================  ====================================================================
@@ -40,7 +40,7 @@ from leverage.lessons.wording import counted, item_label
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 CELL_OPTIONS = {"answer", "test", "points", "objectives", "safety", "locked", "tags"}
-FRONT_MATTER = {"number", "title", "minutes", "builds_on", "promise", "objectives"}
+FRONT_MATTER = {"number", "title", "minutes", "builds_on", "promise", "objectives", "answers"}
 ITEM_ID = re.compile(r"ch\d\d(_[a-z0-9]+)+")
 PLACEHOLDER = re.compile(r"\{(quiz|points|term|see):([^{}|]+)(?:\|([^{}]+))?\}")
 FENCE = re.compile(r"^\s*(```|~~~)")
@@ -299,6 +299,13 @@ class _Reader:
             )
         if not isinstance(course["objectives"], dict) or not course["objectives"]:
             raise self.fail(1, "course.objectives must list at least one 'LOn.m: sentence'")
+        answers = course["answers"]
+        if not isinstance(answers, dict) or set(answers) != set(course["objectives"]):
+            raise self.fail(
+                1,
+                "course.answers must answer each objective in one line; the objectives are "
+                + ", ".join(course["objectives"]),
+            )
         return dict(course)
 
     def cell_id(self, cell: NotebookNode) -> str:
@@ -469,10 +476,11 @@ class _Reader:
             if kind == "quiz":
                 raise self.fail(line, "{quiz:…} must stand alone in its Markdown cell")
             if kind == "points":
-                total = sum(item.points for item in self.items if item.exercise == name)
-                if not any(item.exercise == name for item in self.items):
+                items = [item for item in self.items if item.exercise == name]
+                if not items:
                     raise self.fail(line, f"{{points:{name}}}: there is no exercise {name}")
-                return counted(total, "point")
+                safety = ", safety" if any(item.safety for item in items) else ""
+                return counted(sum(item.points for item in items), "point") + safety
             if name not in self.glossary.entries:
                 raise self.fail(
                     line,
@@ -480,7 +488,7 @@ class _Reader:
                 )
             entry = self.glossary.entries[name]
             words = shown or entry.term
-            link = f"../glossary.ipynb#{entry.anchor}"
+            link = f"../glossary.ipynb#{entry.fragment}"
             if kind == "term":
                 self.terms.add(name)
                 return f"[**{words}**]({link})"
@@ -508,12 +516,15 @@ class _Reader:
         )
         objectives = "\n".join(f"- *{key}* {text}" for key, text in course["objectives"].items())
         recap = []
-        for key, text in course["objectives"].items():
+        for key in course["objectives"]:
             practised: list[str] = []
             for item in self.items:
                 if key in item.objectives and item_label(item.exercise) not in practised:
                     practised.append(item_label(item.exercise))
-            recap.append(f"- *{key}* {text} Practised in {', '.join(practised) or 'no exercise'}.")
+            answer = str(course["answers"][key]).strip()
+            recap.append(
+                f"- *{key}* {answer} Practised in {', '.join(practised) or 'no exercise'}."
+            )
         return {"{header}": header, "{objectives}": objectives, "{recap}": "\n".join(recap)}
 
     def read(self) -> Lesson:

@@ -22,6 +22,9 @@ course:
   objectives:
     LO1.1: Compute the double of a number.
     LO1.2: Say why.
+  answers:
+    LO1.1: The double of {{ base }} is {{ 2 * base }}.
+    LO1.2: Because two halves make a whole.
 ---
 {header}
 

@@ -90,6 +90,17 @@ def test_the_student_notebook_has_the_stub_and_no_hidden_test(built: Project) ->
     assert all(not cell.get("outputs") for cell in found.values())
 
 
+def test_the_recap_answers_each_objective_and_names_where_it_was_practised(built: Project) -> None:
+    found = cells(built.chapters()[0].student_notebook).values()
+    recap = next(cell.source for cell in found if cell.source.startswith("## Recap"))
+    assert "- *LO1.1* The double of 21 is 42. Practised in 1.A, 1.Q1." in recap
+
+
+def test_a_heading_names_points_and_safety(built: Project) -> None:
+    found = cells(built.chapters()[0].student_notebook).values()
+    assert any("## 1.A Double (2 points, safety)" in cell.source for cell in found)
+
+
 def test_a_notebook_names_no_version_of_python(built: Project) -> None:
     chapter = built.chapters()[0]
     for path in (chapter.solution_notebook, chapter.student_notebook):
@@ -134,6 +145,7 @@ def test_the_readme_lists_the_chapter_with_minutes_points_and_binder_link(built:
         ('+++ {"answer"', '+++ {"answer', "a cell's options cannot be read"),
         ("### END SOLUTION", "### END", "has no ### END SOLUTION below it"),
         ("  minutes: 5\n", "", "lacks minutes"),
+        ("    LO1.2: Because", "    LO1.3: Because", "must answer each objective in one line"),
         ("{{ 2 * base:,.1f }}", "{{ 2 * }}", "is not an expression"),
     ],
 )

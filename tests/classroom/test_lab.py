@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -74,6 +75,9 @@ def test_lab_takes_the_next_port_says_so_and_serves_the_course(taken: int, root:
             assert "/lab/tree/01_basics/01_basics.ipynb?token=" in address
             api = re.sub(r"/lab/tree/.*\?", "/api/contents/01_basics?", address)
             assert "01_basics.ipynb" in read_when_up(api)
+            widgets = "/lab/api/settings/@jupyter-widgets/jupyterlab-manager:plugin?"
+            settings = json.loads(read_when_up(re.sub(r"/lab/tree/.*\?", widgets, address)))
+            assert settings["schema"]["properties"]["saveState"]["default"] is True
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(timeout=20)

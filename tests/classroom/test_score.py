@@ -42,7 +42,15 @@ def test_an_untouched_notebook_scores_nothing_and_says_what_to_revisit(built: Pr
     points, text = scored(built)
     assert points == 0
     assert "1. Small: 0 of 3 points" in text
-    assert "LO1.1 Compute the double of a number. (section '1.A Double')" in text
+    assert "LO1.1 Compute the double of a number. (1.A, 1.Q1)" in text
+    assert "Nothing is written yet in 1.B." in text
+
+
+def test_an_answer_cell_that_stops_is_named_with_its_error(built: Project) -> None:
+    answer(built, **RIGHT | {"ch01_a": "def double(n:\n    return n"})
+    points, text = scored(built)
+    assert points == 1
+    assert "The answer cell stopped with SyntaxError: " in text
 
 
 def test_right_answers_score_full_marks_and_mastery(built: Project) -> None:

@@ -99,12 +99,20 @@ def test_a_kernel_of_the_built_environment_imports_the_helpers(
     assert lab_server.run(code).strip() == str(where)
 
 
-def test_no_news_pop_up_greets_the_learner(lab_server: Server) -> None:
+def test_learners_see_no_news_and_of_nbgrader_only_validate(lab_server: Server) -> None:
     page = lab_server.page("lab")
     found = re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', page, re.DOTALL)
     assert found
     disabled = json.loads(found[1])["disabledExtensions"]
     assert "@jupyterlab/apputils-extension:announcements" in disabled
+    tools = ("assignment-list", "course-list", "create-assignment", "formgrader", "menu")
+    assert {f"@jupyter/nbgrader:{tool}" for tool in tools} <= set(disabled)
+    assert "@jupyter/nbgrader:validate-assignment" not in disabled
+
+
+def test_a_saved_notebook_keeps_its_widgets(lab_server: Server) -> None:
+    settings = lab_server.ask("lab/api/settings/@jupyter-widgets/jupyterlab-manager:plugin")
+    assert settings["schema"]["properties"]["saveState"]["default"] is True
 
 
 def test_the_doctor_finds_everything_in_the_built_environment(
