@@ -103,7 +103,9 @@ def measure_in_kernel(changes: int) -> dict[str, dict[str, list[float]]]:
         "import explorer_latency\n"
         f"print('RESULT' + json.dumps(explorer_latency.measure({changes})))"
     )
-    manager, client = start_new_kernel(kernel_name="python3")
+    # ipykernel warns at every start that its local sockets are not encrypted.
+    quiet = ["--IPKernelApp.log_level=ERROR"]
+    manager, client = start_new_kernel(kernel_name="python3", extra_arguments=quiet)
     printed: list[str] = []
 
     def keep(message: dict[str, Any]) -> None:

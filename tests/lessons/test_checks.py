@@ -321,6 +321,22 @@ def test_a_name_misspelt_by_the_learner_is_offered(run):
     assert "Is it the one you called Borrowed?" in ran.message
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "from leverage import liquidation_price as position_values",
+        "import math as position_values",
+        "from collections import OrderedDict as position_values",
+        "position_values = np.add",
+        "position_values = len",
+    ],
+)
+def test_an_imported_name_is_never_offered_as_the_learners(run, given):
+    message = run(given, RESULT).message
+    assert "position_value is not there yet" in message
+    assert "Is it the one" not in message
+
+
 def test_builtins_do_not_answer_for_a_missing_name(run):
     assert "sum is not there yet" in run("", 'check.result("sum", ([1, 2],), 3)').message
 
@@ -384,9 +400,10 @@ def test_an_error_that_cannot_show_itself_still_gets_a_sentence(run):
     ("answer", "says"),
     [
         ("-10_000", "the sign is flipped"),
-        ("1_000_000", "100 times too large: is it per cent"),
+        ("1_000_000", "100 times too large: did you multiply by 100?"),
+        ("100", "You divided by the leverage"),
         ("100.0000001", "You divided by the leverage"),
-        ("9_999.9", "close: look for a rounded or a mistyped number"),
+        ("9_999.9", "close but not the same: a rounded number, or a step that is nearly right"),
         ("12_345", "Leverage multiplies the margin"),
     ],
 )
@@ -397,9 +414,40 @@ def test_known_mistakes_are_named(run, answer, says):
 def test_per_cent_for_decimal_and_rounding_are_named_without_being_listed(run):
     assert "100 times too large" in run("x = 0.4", 'check.value("x", 0.004)').message
     assert "100 times too small" in run("x = 0.4", 'check.value("x", 40)').message
+    assert "rounded" in run("x = 33.33", 'check.value("x", 100 / 3, unit="%")').message
     assert "rounded" in run("x = 0.3333", 'check.value("x", 1 / 3)').message
     arrays = run("x = [5, 10]", 'check.value("x", [0.05, 0.1])')
     assert "100 times too large" in arrays.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "unit", "says"),
+    [
+        (0.05, "%", "100 times too small: is it a decimal where per cent is asked?"),
+        (500, "%", "100 times too large: was it in per cent already?"),
+        (0.05, "", "100 times too small: is it a decimal where per cent is asked?"),
+        (500, "", "100 times too large: is it per cent where a decimal is asked (5 % is 0.05)?"),
+        (0.05, "USD", "100 times too small: did you divide by 100?"),
+        (500, "x", "100 times too large: did you multiply by 100?"),
+    ],
+)
+def test_an_answer_off_by_100_is_explained_in_the_words_of_its_unit(run, answer, unit, says):
+    assert says in run(f"x = {answer}", f'check.value("x", 5, unit="{unit}")').message
+
+
+@pytest.mark.parametrize("answer", [15_151, 15_150, 15_155])
+def test_an_answer_off_by_more_than_a_ten_thousandth_is_not_called_close(run, answer):
+    message = run(f"x = {answer}", 'check.value("x", 15_151.515152, hint="h")').message
+    assert ("close" in message) == (answer == 15_151)
+    assert message.endswith("h.")
+
+
+def test_hints_are_shown_without_marks_of_markdown_and_with_every_product(run):
+    check = 'check.value("x", 5, hint="Use the *side*: `2*x*y`, a*b or 2 * x * y, `x <= 3`")'
+    message = run("x = 4", check).message
+    assert message.endswith("Hint: Use the side: 2*x*y, a*b or 2 * x * y, x <= 3.")
+    message = run("", 'check.that(1 > 2, "The *margin* is `m`")').message
+    assert message.endswith("The margin is m.")
 
 
 def test_a_mistake_recognised_without_being_listed_keeps_the_hint_of_the_exercise(run):
@@ -587,7 +635,9 @@ def test_orders_of_lines_may_be_written_in_several_ways(run, answer):
         ("['b', 'a']", "o has 2 lines; c is missing"),
         ("['b', 'a', 'c', 'c']", "o has c more often than needed"),
         ("['b', 'a', 'z']", "o has 'z', which does not belong there"),
-        ("5", "o is 5; give a list such as ['a', 'b'] with a, b, c"),
+        ("5", "o is 5; give a list such as ['a', 'b'] with the letters a to c"),
+        ("['margin', 'b', 'a']", "o has 'margin', which does not belong there; give the letters"),
+        ("[2, 1, 3]", "o has 2, which does not belong there; give the letters a to c"),
         ("[True, 'a', 'c']", "give a list such as"),
         ("[None]", "give a list such as"),
         ("...", "not answered yet"),
@@ -598,6 +648,27 @@ def test_wrong_orders_of_lines_are_explained(run, answer, says):
     ran = run(f"o = {answer}", check)
     assert isinstance(ran.error, CheckFailed)
     assert says in ran.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ("5", "give a list such as ['A', 'B'] with the letters A to E."),
+        ("[4, 2, 5, 1, 3]", "o has 4, which does not belong there; give the letters A to E."),
+        ("['d', 'b', 'e', 'a']", "o has 4 lines; C is missing."),
+        ("list('dbeaca')", "o has A more often than needed."),
+        ("['D', 'B', 'e', 'f', 'C']", "o has 'f', which does not belong there"),
+    ],
+)
+def test_messages_on_orders_use_the_letters_of_the_lines(run, answer, says):
+    assert says in run(f"o = {answer}", 'check.order("o", list("DBEAC"))').message
+    assert run("o = list('dbeac')", 'check.order("o", list("DBEAC"))').error is None
+
+
+def test_labels_that_are_no_row_of_letters_or_numbers_are_listed(run):
+    assert "with A, C, D." in run("o = 5", 'check.order("o", ["D", "A", "C"])').message
+    assert "[1, 2] with the numbers 1 to 3." in run("o = 5", 'check.order("o", [2, 1, 3])').message
+    assert "with a, b10." in run("o = 5", 'check.order("o", ["b10", "a"])').message
 
 
 def test_orders_of_numbered_lines_and_several_right_orders_are_known(run):
@@ -619,6 +690,24 @@ def test_form_of_a_number_is_checked_within_its_range(run):
     assert "up to 1" in run("x = 2", 'check.number("x", high=1)').message
 
 
+def test_a_per_cent_below_one_is_accepted_with_a_question(run):
+    check = 'check.number("x", low=0, high=100, unit="%")'
+    ran = run("x = 0.05", check)
+    assert ran.error is None
+    assert ran.printed.splitlines()[1] == "That means 0.05 %. Did you mean 5?"
+    for answer in ("0", "1", "9.64"):
+        assert "Did you mean" not in run(f"x = {answer}", check).printed
+    below_1 = run("x = 0.5", 'check.number("x", low=0, high=1, unit="%")')
+    assert "Did you mean" not in below_1.printed
+    assert "Did you mean" not in run("x = 0.5", 'check.number("x", unit="USD")').printed
+
+
+def test_a_negative_number_is_asked_for_without_its_sign(run):
+    message = run("x = -5", 'check.number("x", low=0, high=100, unit="%")').message
+    assert "x is -5 %; give a number from 0 % to 100 %, without a sign." in message
+    assert "sign" not in run("x = -5", 'check.number("x", low=-1, high=1)').message
+
+
 def test_form_of_a_text_is_checked_by_its_words(run):
     check = 'check.text("x", min_words=3)'
     assert run("x = 'Leverage multiplies losses.'", check).error is None
@@ -635,11 +724,17 @@ def test_tables_are_compared_by_column_name_and_row_order(run):
     for wrong, says in [
         (right.drop(columns="side"), "t has no column side; its columns are: price, gap"),
         (right.head(1), "t has 1 row; expected 2"),
-        (right.iloc[::-1], "t, column price, row 0 is 2; expected 1"),
+        (right.iloc[::-1], "The rows of t are right, in another order."),
+        (right.iloc[::-1].assign(price=[1.0, 3.0]), "t, column price, row 1 is 3; expected 2"),
         (right.assign(side=["long", "long"]), "column side, row 1 is 'long'; expected 'short'"),
         (right.assign(gap=[0.0, 1.0]), "column gap, row 0 is 0; expected missing"),
         (right.assign(price=["1", "2"]), "is '1'; expected 1"),
-        (right["price"], "is of type Series; give a pandas DataFrame"),
+        (right["price"], "t is one column; give the whole table."),
+        (right["price"] > 1, "is a column of True and False; put it in the brackets, right[...]."),
+        ((right["price"] > 1).to_numpy(), "is a column of True and False; put it in the brackets"),
+        ((right["price"] > 1).astype("boolean"), "is a column of True and False; put it in"),
+        ([1.0, 2.0], "t is a list; give a table."),
+        (5, "t is of type int; give a pandas DataFrame"),
         ({"price": [1, 2]}, "is a dictionary; make a table of it"),
     ]:
         ran = run("", check, t=wrong, right=right)
@@ -653,6 +748,23 @@ def test_a_table_with_blanks_left_in_it_is_not_answered_yet(run):
     message = run("", 'check.table("x", goal)', x=table, goal=expected).message
     assert "not answered yet" in message
     assert "x still has a blank (...) in it" in message
+
+
+def test_a_sorted_table_with_the_right_rows_and_labels_is_told_so(run):
+    trades = pd.DataFrame({"coin": ["BTC", "ETH", "SOL"], "pnl": [-3.0, -1.0, -2.0]}, [1, 4, 7])
+    check = 'check.table("t", trades)'
+    message = run("t = trades.sort_values('pnl')", check, trades=trades).message
+    assert "The rows of t are right, in another order." in message
+    hidden = run("t = trades.sort_values('pnl')", f"check.hidden()\n{check}", trades=trades)
+    assert "The rows of t are right, in another order." in hidden.message
+
+
+def test_the_table_for_the_brackets_is_named_only_where_there_is_one(run):
+    trades = pd.DataFrame({"pnl": [1, 2]})
+    check = 'check.table("t", trades.head(1))'
+    names = {"trades": trades, "other": trades.copy()}
+    assert "in the brackets, table[...]." in run("t = trades.pnl > 1", check, **names).message
+    assert "brackets, trades[...]." in run("t = trades.pnl > 1", check, trades=trades).message
 
 
 def test_row_labels_of_tables_count_where_the_expected_table_has_its_own(run):
@@ -743,14 +855,18 @@ def test_interrupting_a_test_cell_stays_an_interrupt(run):
 
 def test_every_attempt_is_recorded_with_its_hint(run):
     run(returning("margin / leverage"), RESULT)
-    run("", RESULT)
     assert progress.read_record()["ch01_a_value"] == {
-        "attempts": 2,
+        "attempts": 1,
         "passed": False,
-        "hint": "Leverage multiplies the margin.",
+        "hint": "You divided by the leverage",
     }
     run(RIGHT, RESULT)
-    assert progress.read_record()["ch01_a_value"] == {"attempts": 3, "passed": True, "hint": ""}
+    assert progress.read_record()["ch01_a_value"] == {"attempts": 2, "passed": True, "hint": ""}
+
+
+def test_running_an_unanswered_exercise_is_no_attempt(run):
+    assert "not answered yet" in run("", RESULT).message
+    assert progress.read_record() == {}
 
 
 @pytest.fixture
@@ -803,6 +919,14 @@ def test_lessons_import_without_plotting_tables_or_widgets():
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_charts_come_with_the_lessons_at_first_use():
+    import leverage.lessons as lessons
+    from leverage.lessons import charts
+
+    for name in ("plot_equity", "plot_recovery", "plot_roe_table", "plot_two_traders"):
+        assert getattr(lessons, name) is getattr(charts, name)
 
 
 def test_lessons_have_no_names_beyond_those_listed():

@@ -93,7 +93,9 @@ def test_every_control_changes_the_picture(name, value):
 def test_a_liquidated_position_is_said_loudly_in_words_and_picture():
     explorer = LeverageExplorer(leverage=20, move_pct=-5)
     assert explorer.is_liquidated
-    assert explorer.sentence.startswith("Liquidated:")
+    assert explorer.sentence.startswith("Liquidated. A 20× long")
+    assert "no more than the maintenance margin" in explorer.sentence
+    assert "The venue closes it at 47 690.76, 4.62 % from entry" in plain(explorer.sentence)
     assert '<p role="alert"' in explorer.html
     assert "<strong>Liquidated.</strong>" in explorer.html
     assert "the whole margin may be lost" in explorer.html
@@ -102,6 +104,48 @@ def test_a_liquidated_position_is_said_loudly_in_words_and_picture():
     assert not explorer.is_liquidated
     assert 'role="alert"' not in explorer.html
     assert not explorer._picture._alarm.get_visible()
+
+
+def test_after_liquidation_the_table_says_what_is_passed_and_what_is_only_supposed():
+    explorer = LeverageExplorer(leverage=20, move_pct=-10)
+    rows = {name: plain(text) for name, text in explorer.rows.items()}
+    assert rows["Distance to liquidation, from the mark price"] == "passed"
+    assert rows["Profit or loss (PnL)"] == "−2 000.00 USDT (if it were still open)"
+    assert rows["Return on margin (ROE)"] == "−200.0 % (if it were still open)"
+    assert rows["Equity"] == "−1 000.00 USDT (if it were still open)"
+    explorer.move_pct.value = 0
+    assert "open" not in "".join(explorer.rows.values())
+
+
+def test_at_the_entry_price_nothing_is_gained_or_lost():
+    explorer = LeverageExplorer(move_pct=0)
+    assert "the entry price, it has neither gained nor lost." in explorer.sentence
+    explorer.move_pct.value = -1
+    assert "it has lost 100.00 USDT, a return on margin of −10.0" in explorer.sentence
+
+
+def test_bars_are_labelled_in_the_unit_of_their_axis():
+    explorer = LeverageExplorer()
+    texts = [plain(label.text) for label in explorer._picture._bar_texts]
+    assert texts == ["100 %", "▲ 150 %", "4.2 %"]
+    explorer.leverage.value, explorer.move_pct.value = 125, 50
+    assert [plain(label.text) for label in explorer._picture._bar_texts] == [
+        "100 %",
+        "6 350 % ↑",
+        "75 %",
+    ]
+
+
+def test_labels_of_bars_do_not_overlap_at_any_extreme(shared_explorer):
+    for side, leverage, move_pct in itertools.product(
+        [LONG, SHORT], [1, LARGEST_LEVERAGE], [-LARGEST_MOVE_PCT, 0.0, LARGEST_MOVE_PCT]
+    ):
+        set_all(shared_explorer, side=side, leverage=leverage, move_pct=move_pct)
+        spans = []
+        for label in shared_explorer._picture._bar_texts:
+            x, _ = label.get_transform().transform(label.position)
+            spans.append((x - label.width() / 2, x + label.width() / 2))
+        assert all(left[1] <= right[0] for left, right in itertools.pairwise(spans))
 
 
 def test_an_unleveraged_long_has_no_liquidation_price_and_says_so():
@@ -291,7 +335,11 @@ def test_the_same_values_give_the_same_still():
 def test_show_prints_the_description_where_nothing_can_be_displayed(capsys):
     explorer = LeverageExplorer()
     explorer.show()
-    assert capsys.readouterr().out == f"Figure: {explorer.description}\n"
+    shown = capsys.readouterr().out
+    assert (
+        " ".join(shown.split(" ")).replace("\n", " ").strip() == f"Figure: {explorer.description}"
+    )
+    assert max(map(len, shown.splitlines())) <= 88
 
 
 def test_labels_stay_inside_the_picture_at_every_extreme(shared_explorer):

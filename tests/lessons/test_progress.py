@@ -198,9 +198,9 @@ def test_progress_shows_points_safety_mastery_and_what_to_revisit(capsys):
     assert out.splitlines() == [
         "Your progress, kept only on this computer, in the file that LEVERAGE_PROGRESS names.",
         "",
-        "Chapter    Points  Safety items  Mastery",
-        "1. Basics  2 of 5  0 of 1        not yet",
-        "2. Margin  0 of 1  none          not yet",
+        "Chapter    Points                               Safety items  Mastery",
+        "1. Basics  2 of 5 (50 more are marked by hand)  0 of 1        not yet",
+        "2. Margin  0 of 1                               none          not yet",
         "",
         "To revisit in 1. Basics:",
         "- 1.B borrowed, a safety item, 2 attempts. Section: Your turn B.",
@@ -208,7 +208,8 @@ def test_progress_shows_points_safety_mastery_and_what_to_revisit(capsys):
         "  Last hint: The lender gives the rest.",
         "- Not tried yet: 1 item.",
         "",
-        "Counted here: the checks you can see. Hidden checks are not counted.",
+        "Counted here: the checks you can see.",
+        "Run 'classroom score 01' for the hidden ones: only they settle mastery.",
     ]
 
 
@@ -217,8 +218,25 @@ def test_progress_of_one_chapter_is_shown_by_number_or_folder(capsys, chapter):
     record("ch02_a_rate", passed=True)
     show_progress(chapter)
     out = capsys.readouterr().out
-    assert "2. Margin  1 of 1  none          yes" in out
+    assert "2. Margin  1 of 1  none          yes, by the visible checks" in out
+    assert "Run 'classroom score 02' for the hidden ones" in out
     assert "Basics" not in out
+
+
+def test_the_command_for_hidden_checks_names_the_chapters_worked_on(capsys):
+    show_progress()
+    assert "Run 'classroom score 01 02' for" in capsys.readouterr().out
+    record("ch02_a_rate", passed=True)
+    show_progress()
+    assert "Run 'classroom score 02' for" in capsys.readouterr().out
+
+
+def test_points_marked_by_hand_are_named_in_a_chapter_of_nothing_else(capsys, monkeypatch):
+    items = {"ch03_decide": {"points": 1, "kind": "manual"}}
+    chapters = {"03_costs": {"number": 3, "title": "Costs", "items": items}}
+    monkeypatch.setattr(manifest, "load_chapters", lambda: chapters)
+    show_progress()
+    assert "none to earn (1 more is marked by hand)  none" in capsys.readouterr().out
 
 
 def test_a_chapter_that_does_not_exist_is_refused_with_the_list_of_chapters():

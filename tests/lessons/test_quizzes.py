@@ -8,7 +8,25 @@ from leverage.lessons.quizzes import judge, listed
 CHECK = 'check.option("ch01_q1")'
 
 
-@pytest.mark.parametrize("answer", ["'b'", "'B'", "' b '", "'b\\n'", "np.str_('b')"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "'b'",
+        "'B'",
+        "' b '",
+        "'b\\n'",
+        "np.str_('b')",
+        "'b)'",
+        "'(b)'",
+        "'`b`'",
+        "'b.'",
+        "'b: '",
+        "'[B]'",
+        "'b: margin times leverage'",
+        "'b) A long text. With a stop.'",
+        "'b. a lender gives the rest'",
+    ],
+)
 def test_the_right_option_passes_and_shows_its_feedback(run, answer):
     ran = run(f"ch01_q1 = {answer}", CHECK, item="ch01_q1")
     assert ran.error is None
@@ -27,12 +45,29 @@ def test_a_wrong_option_gets_the_feedback_of_that_option(run):
     ]
 
 
+def test_feedback_is_shown_without_marks_of_markdown(run, monkeypatch):
+    quiz = {"answer": "b", "feedback": {"a": "*ROE* is `2*x`", "b": "Her *return on margin*."}}
+    monkeypatch.setattr(manifest, "load_quizzes", lambda: {"ch01_q1": quiz})
+    right = run("ch01_q1 = 'b'", CHECK, item="ch01_q1")
+    assert right.printed.splitlines()[1] == "You answered b. Her return on margin."
+    wrong = run("ch01_q1 = 'a'", CHECK, item="ch01_q1")
+    assert wrong.message.splitlines()[1] == "You answered a. ROE is 2*x."
+
+
 @pytest.mark.parametrize(
     ("answer", "shown"),
     [
         ("'d'", "you gave 'd'"),
         ("''", "you gave ''"),
         ("'ab'", "you gave 'ab'"),
+        ("'because'", "you gave 'because'"),
+        ("'b because'", "you gave 'b because'"),
+        ("'a short owes the coin'", "you gave 'a short owes the coin'"),
+        ("'a) or b)'", "you gave 'a) or b)'"),
+        ("'a: b'", "you gave 'a: b'"),
+        ("'b, c'", "you gave 'b, c'"),
+        ("'b.c'", "you gave 'b.c'"),
+        ("'d)'", "you gave 'd)'"),
         ("2", "you gave 2"),
         ("True", "you gave True"),
         ("None", "you gave None"),

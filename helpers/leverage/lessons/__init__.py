@@ -1,7 +1,8 @@
 """What the lessons import: checks with hints, quizzes, progress, figures and explorers.
 
 Importing this package loads numpy only. Names that need a plotting or widget library
-(`describe`, `LeverageExplorer`) load theirs at first use.
+(`describe`, `LeverageExplorer`, the `plot_` functions) load theirs at first use. In a notebook the
+import also starts to follow which cells stop with an error, so that a check can name them.
 
 >>> from leverage.lessons import exercise, show_progress
 """
@@ -9,10 +10,12 @@ Importing this package loads numpy only. Names that need a plotting or widget li
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import cells
 from .checks import AuthorError, Check, CheckFailed, Exercise, exercise
 from .progress import forget_progress, show_progress
 
 if TYPE_CHECKING:
+    from .charts import plot_equity, plot_recovery, plot_roe_table, plot_two_traders
     from .explorers import LeverageExplorer
     from .figures import describe
 
@@ -25,10 +28,23 @@ __all__ = [
     "describe",
     "exercise",
     "forget_progress",
+    "plot_equity",
+    "plot_recovery",
+    "plot_roe_table",
+    "plot_two_traders",
     "show_progress",
 ]
 
-_HOME_OF = {"LeverageExplorer": "explorers", "describe": "figures"}
+_HOME_OF = {
+    "LeverageExplorer": "explorers",
+    "describe": "figures",
+    "plot_equity": "charts",
+    "plot_recovery": "charts",
+    "plot_roe_table": "charts",
+    "plot_two_traders": "charts",
+}
+
+cells.watch()
 
 
 def __getattr__(name: str) -> Any:

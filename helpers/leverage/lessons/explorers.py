@@ -18,10 +18,10 @@ from ipywidgets import (
     HTML,
     BoundedFloatText,
     Box,
+    Dropdown,
     FloatSlider,
     IntSlider,
     Layout,
-    ToggleButtons,
     VBox,
 )
 from matplotlib.lines import Line2D
@@ -151,7 +151,7 @@ class Explorer(ABC):
 
             display(self)
         else:
-            say(f"Figure: {self.description}")
+            say(wrapped(f"Figure: {self.description}"))
 
     def png(self) -> bytes:
         """Return the picture as it is now, as PNG."""
@@ -302,7 +302,7 @@ class LeverageExplorer(Explorer):
     Examples
     --------
     >>> explorer = LeverageExplorer(leverage=20, move_pct=-5)
-    >>> explorer.sentence.partition(":")[0]
+    >>> explorer.sentence.partition(".")[0]
     'Liquidated'
     >>> explorer.leverage.value = 10
     >>> explorer.is_liquidated
@@ -336,13 +336,12 @@ class LeverageExplorer(Explorer):
         self.base, self.quote = base, quote
         style = {"description_width": "8.5em"}
         wide = Layout(width="340px")
-        self.side = ToggleButtons(
+        self.side = Dropdown(
             options=[("Long", LONG), ("Short", SHORT)],
             value=side,
             description="Side",
-            tooltips=["Gains when the price rises", "Gains when the price falls"],
-            tooltip="Which way the position gains",
-            style={"description_width": "8.5em", "button_width": "6em"},
+            tooltip="A long gains when the price rises, a short when it falls",
+            style=style,
             layout=wide,
         )
         self.margin = BoundedFloatText(
@@ -385,13 +384,12 @@ class LeverageExplorer(Explorer):
             style=style,
             layout=wide,
         )
-        self.chart_range = ToggleButtons(
+        self.chart_range = Dropdown(
             options=[(f"±{limit} %", limit) for limit in _CHART_RANGES_PCT],
             value=20,
             description="Chart shows",
-            tooltips=[f"Moves of up to {limit} %" for limit in _CHART_RANGES_PCT],
             tooltip="Which price moves the chart shows; it widens to keep the mark price in view",
-            style={"description_width": "8.5em", "button_width": "4.5em"},
+            style=style,
             layout=wide,
         )
         self._picture = _LeveragePicture()
@@ -415,14 +413,14 @@ class LeverageExplorer(Explorer):
     @property
     def sentence(self) -> str:
         """The result in words."""
-        return " ".join(self._sentences()).replace("Liquidated.", "Liquidated:", 1)
+        return " ".join(self._sentences())
 
     @property
     def description(self) -> str:
         """What the picture shows, in words."""
         return (
             "Bars of margin, equity and maintenance margin, and a line of equity against the move "
-            f"of the mark price. {self.sentence}"
+            f"of the mark price, all as per cent of the margin. {self.sentence}"
         )
 
     @property
@@ -435,13 +433,16 @@ class LeverageExplorer(Explorer):
             distance = format_percent(at.distance, 2, signed=True)
         else:
             liquidation = distance = "none"
+        still_open = ""
+        if at.is_liquidated:
+            distance, still_open = "passed", " (if it were still open)"
         return {
             "Mark price": f"{format_price(at.mark_price)} {price_unit}",
             "Position value at entry": self._money(at.value),
             "Borrowed": self._money(at.borrowed),
-            "Profit or loss (PnL)": self._money(at.pnl, signed=True),
-            "Return on margin (ROE)": format_percent(at.roe, signed=True),
-            "Equity": self._money(at.equity),
+            "Profit or loss (PnL)": self._money(at.pnl, signed=True) + still_open,
+            "Return on margin (ROE)": format_percent(at.roe, signed=True) + still_open,
+            "Equity": self._money(at.equity) + still_open,
             "Maintenance margin": self._money(at.maintenance_margin),
             "Liquidation price": liquidation,
             "Distance to liquidation, from the mark price": distance,
@@ -467,7 +468,7 @@ class LeverageExplorer(Explorer):
             words = _alert(loud, " ".join(words_after))
             caption = "If the position had stayed open at this mark price"
         else:
-            words = f'<p role="status" style="margin:0.3em 0">{escape(self.sentence)}</p>'
+            words = f'<p role="status" style="margin:0.3em 0;line-height:1.5">{escape(self.sentence)}</p>'
             caption = "The position at this mark price"
         return words + _table(caption, self.rows)
 
@@ -488,13 +489,16 @@ class LeverageExplorer(Explorer):
             return [
                 "Liquidated.",
                 opening,
-                f"At a mark price of {mark}, its equity would be {self._money(at.equity)}, not "
-                f"above the maintenance margin of {self._money(at.maintenance_margin)}.",
-                f"The exchange closes it from {format_price(at.liquidation_price)} on, "
+                f"At a mark price of {mark}, its equity would be {self._money(at.equity)}, no "
+                f"more than the maintenance margin of {self._money(at.maintenance_margin)}.",
+                f"The venue closes it at {format_price(at.liquidation_price)}, "
                 f"{format_percent(abs(at.liquidation_move), 2)} from entry, and the whole margin "
                 "may be lost.",
             ]
-        result = "gained" if at.pnl >= 0 else "lost"
+        return_on_margin = f"a return on margin of {format_percent(at.roe, signed=True)}"
+        result = f"{'gained' if at.pnl > 0 else 'lost'} {self._money(abs(at.pnl))}"
+        unchanged = abs(at.pnl) < 0.005 and abs(at.roe) < 0.0005
+        result = "neither gained nor lost" if unchanged else f"{result}, {return_on_margin}"
         ending = (
             f"It is liquidated at {format_price(at.liquidation_price)}, a move of "
             f"{format_percent(at.distance, 2, signed=True)} from the mark price."
@@ -503,8 +507,7 @@ class LeverageExplorer(Explorer):
         )
         return [
             opening,
-            f"At a mark price of {mark}, it has {result} {self._money(abs(at.pnl))}, a return on "
-            f"margin of {format_percent(at.roe, signed=True)}.",
+            f"At a mark price of {mark}, it has {result}.",
             ending,
         ]
 
@@ -625,12 +628,10 @@ class _LeveragePicture:
         self._equity_bar.set_edgecolor(COLOURS["gain"] if gained else COLOURS["loss"])
         self._equity_bar.set_linestyle("-" if gained else "--")
         self._maintenance_bar.set_height(maintenance_pct)
-        amounts = (at.margin, at.equity, at.maintenance_margin)
-        for text, amount, height in zip(
-            self._bar_texts, amounts, (100.0, equity_pct, maintenance_pct), strict=True
-        ):
-            _label_bar(text, amount, height)
-        if at.pnl:
+        heights = (100.0, equity_pct, maintenance_pct)
+        for text, height in zip(self._bar_texts, heights, strict=True):
+            _label_bar(text, height)
+        if at.pnl and self._bar_texts[1].text.endswith("%"):
             self._bar_texts[1].text = ("▲ " if at.pnl > 0 else "▼ ") + self._bar_texts[1].text
 
     def _show_lines(self, at: _Position, move: float, equity_pct: float) -> None:
@@ -667,11 +668,11 @@ def _line(axes: Axes, **look: Any) -> Line2D:
     return axes.add_line(Line2D([], [], **look))
 
 
-def _label_bar(label: Label, amount: float, height: float) -> None:
+def _label_bar(label: Label, height: float) -> None:
     shown = max(0.0, min(_HIGHEST_PCT - 18, height))
     label.position = (label.position[0], shown + 3)
     arrow = " ↑" if height > shown else " ↓" if height < _LOWEST_PCT else ""
-    label.text = _short_amount(amount) + arrow
+    label.text = format_percent(height / 100, 0 if abs(height) >= 10 else 1) + arrow
 
 
 def _place(label: Label, axes: Axes, x: float, y: float, *, prefer: int) -> None:
@@ -712,16 +713,9 @@ def _side_name(side: int) -> str:
     return "long" if side == LONG else "short"
 
 
-def _short_amount(amount: float) -> str:
-    size = abs(amount)
-    if size >= 1e6:
-        return f"{format_amount(amount / 1e6, 2 if size < 1e7 else 1)} M"
-    return format_amount(amount, 0 if size >= 1_000 else 2)
-
-
 def _alert(loud: str, words: str) -> str:
     return (
-        '<p role="alert" style="margin:0.3em 0;padding:0.4em 0.6em;'
+        '<p role="alert" style="margin:0.3em 0;line-height:1.5;padding:0.4em 0.6em;'
         f'border:2px dashed {COLOURS["loss"]}"><strong>{loud}</strong> {escape(words)}</p>'
     )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from leverage.lessons.wording import THIN_SPACE, say
+from leverage.lessons.wording import THIN_SPACE, say, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -397,4 +397,4 @@ def describe(figure: Figure, text: str) -> None:
     if pyplot is not None:
         # An open pyplot figure would be displayed a second time at the end of the cell.
         pyplot.close(figure)
-    say(f"Figure: {text}")
+    say(wrapped(f"Figure: {text}"))

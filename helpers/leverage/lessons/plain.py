@@ -104,7 +104,7 @@ def to_number(value: object, *, wanted: str = "one number") -> float:
         )
     if issubclass(kind, int | float) or kind in _EXACT:
         return _real(value)
-    if issubclass(kind, np.ndarray) or _is_pandas(value):
+    if issubclass(kind, np.ndarray) or is_pandas(value):
         return _only_number(to_array(value), kind.__name__, wanted)
     if kind in (list, tuple):
         raise _sequence_for_number(cast("list[object] | tuple[object, ...]", value), wanted)
@@ -127,7 +127,7 @@ def to_array(value: object, *, wanted: str = "a list of numbers") -> FloatArray:
     >>> to_array([1, Decimal("2.5")])
     array([1. , 2.5])
     """
-    if _is_pandas(value):
+    if is_pandas(value):
         value = _pandas_values(value)
     if issubclass(type(value), np.ndarray):
         return _from_array(cast("npt.NDArray[Any]", value))
@@ -281,7 +281,7 @@ def _from_rows(value: Any, depth: int = 0) -> FloatArray:
     for i, part in enumerate(parts):
         if issubclass(type(part), list | tuple | range):
             plain.append(_from_rows(part, depth + 1))
-        elif issubclass(type(part), np.ndarray) or _is_pandas(part):
+        elif issubclass(type(part), np.ndarray) or is_pandas(part):
             array = to_array(part)
             plain.append(array.reshape(()) if array.size == 1 else array)
         else:
@@ -316,7 +316,8 @@ def _pandas() -> Any:
     return sys.modules.get("pandas")
 
 
-def _is_pandas(value: object) -> bool:
+def is_pandas(value: object) -> bool:
+    """Tell whether the object is a Series, an Index or a table of pandas itself."""
     pandas = _pandas()
     if pandas is None:
         return False

@@ -165,7 +165,7 @@ def show_progress(chapter: str | int | None = None) -> None:
     else:
         lines += _table(chosen, entries)
         lines += _to_revisit(chosen, entries)
-        lines += ["", "Counted here: the checks you can see. Hidden checks are not counted."]
+        lines += ["", "Counted here: the checks you can see.", _hidden_ones(chosen, entries)]
     say("\n".join(lines))
 
 
@@ -373,11 +373,31 @@ def _row(
 ) -> tuple[str, str, str, str]:
     score = mastery(chapter, _passed(entries))
     title = _title(name, chapter)
+    by_hand = _by_hand(chapter)
     if not score.possible and not score.safety_total:
-        return title, "none to earn", "none", "not scored"
-    points = f"{score.points:g} of {score.possible:g}"
+        return title, f"none to earn{by_hand}", "none", "not scored"
+    points = f"{score.points:g} of {score.possible:g}{by_hand}"
     safety = f"{score.safety_passed} of {score.safety_total}" if score.safety_total else "none"
-    return title, points, safety, "yes" if score.mastered else "not yet"
+    return title, points, safety, "yes, by the visible checks" if score.mastered else "not yet"
+
+
+def _by_hand(chapter: Chapter) -> str:
+    items = chapter.get("items", {})
+    points = _points({key: item for key, item in items.items() if not _autograded(item)})
+    verb = "is" if points == 1 else "are"
+    return f" ({points:g} more {verb} marked by hand)" if points else ""
+
+
+def _hidden_ones(
+    chosen: list[tuple[str, Chapter]], entries: Mapping[str, Mapping[str, Any]]
+) -> str:
+    """Name the command that runs the hidden checks of the chapters worked on."""
+    worked_on = [
+        name for name, chapter in chosen if any(key in entries for key in chapter.get("items", {}))
+    ]
+    names = worked_on or [name for name, _ in chosen]
+    numbers = " ".join(name.partition("_")[0] for name in names)
+    return f"Run 'classroom score {numbers}' for the hidden ones: only they settle mastery."
 
 
 def _passed(entries: Mapping[str, Mapping[str, Any]]) -> set[str]:

@@ -1,9 +1,13 @@
 """Quiz answers: one letter, and feedback that names the misconception behind each option."""
 
+import re
 from typing import NamedTuple
 
 from . import plain
 from .manifest import Quiz
+
+_LETTER = re.compile(r"""[\s("'`\[]*([A-Za-z])["'`\]]*(?:[:)](.*)|\.(?:\s+(.*))?)?\s*""", re.DOTALL)
+_ANOTHER_LETTER = re.compile(r"(?<!\w)[A-Za-z](?:[.:)]|\s*$)")
 
 
 class Verdict(NamedTuple):
@@ -35,7 +39,8 @@ def judge(quiz: Quiz, answer: object) -> Verdict:
     quiz : Quiz
         The right option and the feedback on each.
     answer : object
-        What the learner gave; "b", "B" and " b " are the same option.
+        What the learner gave; "b", "B", " b ", "b)", "(b)", "b." and "b: its text" are the same
+        option.
 
     Examples
     --------
@@ -51,7 +56,7 @@ def judge(quiz: Quiz, answer: object) -> Verdict:
     if not issubclass(type(answer), str):
         return Verdict("", False, f"{asked}; you gave {_shown(answer)}.")
     given = str.__str__(answer)
-    option = given.strip().lower()
+    option = _letter_of(given)
     feedback = {key.lower(): text for key, text in quiz["feedback"].items()}
     if option not in feedback:
         return Verdict("", False, f"{asked}; you gave {plain.plain_repr(given)}.")
@@ -66,6 +71,14 @@ def listed(options: list[str]) -> str:
     """
     quoted = [f'"{option}"' for option in options]
     return " or ".join([", ".join(quoted[:-1]), quoted[-1]] if quoted[1:] else quoted)
+
+
+def _letter_of(given: str) -> str:
+    """Return the one letter that an answer begins with, set off by a mark; "" for a word."""
+    match = _LETTER.fullmatch(given)
+    if match is None or _ANOTHER_LETTER.search(match[2] or match[3] or ""):
+        return ""
+    return match[1].lower()
 
 
 def _shown(answer: object) -> str:

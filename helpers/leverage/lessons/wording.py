@@ -3,6 +3,7 @@
 import math
 import re
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -11,8 +12,11 @@ from typing import Any
 import numpy as np
 
 THIN_SPACE = "\u202f"
+_LINE = 88
 _SCIENTIFIC_BELOW = 1e-12
 _SCIENTIFIC_FROM = 1e15
+_CODE = re.compile(r"`([^`]+)`")
+_EMPHASIS = re.compile(r"(?<![\w*)\]])(\*{1,2})(?=[^\W\d_])(.+?)(?<=[\w.,;:!?%)'’”])\1(?![\w*(])")
 _ITEM_ID = re.compile(r"ch(\d+)_([A-Za-z0-9]+)(?:_(.+))?")
 
 
@@ -137,6 +141,33 @@ def sentence(text: str) -> str:
     """
     text = text.strip()
     return text if not text or text[-1] in ".!?:…" else f"{text}."
+
+
+def unmarked(text: str) -> str:
+    """Return Markdown as plain text: no backticks, no asterisks around words.
+
+    Code and products keep every sign.
+
+    >>> unmarked("Her *return on margin* is `2*x*y`, **not** 2*x."), unmarked("a * b*c * d")
+    ('Her return on margin is 2*x*y, not 2*x.', 'a * b*c * d')
+    """
+    parts = _CODE.split(text)
+    return "".join(part if i % 2 else _EMPHASIS.sub(r"\2", part) for i, part in enumerate(parts))
+
+
+def wrapped(text: str) -> str:
+    """Break long lines between words; notebooks break plain text anywhere, also inside a word.
+
+    >>> print(wrapped("a " * 60).splitlines()[1].strip()[:3])
+    a a
+    """
+    lines = [
+        textwrap.fill(line, _LINE, break_long_words=False, break_on_hyphens=False)
+        if len(line) > _LINE
+        else line
+        for line in text.split("\n")
+    ]
+    return "\n".join(lines)
 
 
 def say(text: str) -> None:

@@ -1,0 +1,132 @@
+"""Call a learner's function and put whatever ends it into one sentence."""
+
+import copy
+import inspect
+import io
+import linecache
+import warnings
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+from .goals import AnswerError, Subject
+from .wording import counted, shortened
+
+_PRINT_LIMIT = 2_000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a learner's function did: a value, what it printed, or the error that ended it."""
+
+    value: object = None
+    printed: str = ""
+    error: BaseException | None = None
+
+
+class _Printed(io.StringIO):
+    """Keeps the first part of what a function prints, so that an endless print does no harm."""
+
+    def write(self, text: str, /) -> int:
+        room = _PRINT_LIMIT - self.tell()
+        if room > 0:
+            super().write(text[:room])
+        return len(text)
+
+
+def refuse_signature(
+    function: Any, subject: Subject, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """Raise `AnswerError` if the function does not take these arguments."""
+    try:
+        signature = inspect.signature(function)
+    except Exception:
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        given = counted(len(args) + len(kwargs), "argument")
+        takes = f"{subject.name}{shortened(str(signature), 60)}"
+        problem = f"Your function is {takes}; it does not fit a call with {given}"
+        fault = f"({error}). Change its first line as the exercise describes."
+        raise AnswerError(
+            f"{problem}, {subject.shown} {fault}", hidden=f"{problem} {fault}"
+        ) from None
+
+
+def call(function: Any, args: Any, kwargs: Any) -> Outcome:
+    """Call a learner's function; what it prints or warns of must not spoil the verdict."""
+    printed = _Printed()
+    try:
+        with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(printed):
+            warnings.simplefilter("ignore")
+            value = function(*args, **kwargs)
+    except BaseException as error:
+        return Outcome(printed=printed.getvalue(), error=error)
+    return Outcome(value=value, printed=printed.getvalue())
+
+
+def copied(value: Any) -> Any:
+    """Return a deep copy where there is one, so that a call cannot change later ones."""
+    try:
+        return copy.deepcopy(value)
+    except Exception:
+        return value
+
+
+def crash(error: BaseException, subject: Subject, names: Mapping[str, object]) -> AnswerError:
+    """Put the error that ended a learner's function into a sentence with its line."""
+    text, line = error_text(error), _line_of(error, names)
+    special = _special_end(error)
+    if special:
+        return AnswerError(
+            f"{subject.shown} {special}{line}.", hidden=f"{subject.name} {special}{line}."
+        )
+    if isinstance(error, NotImplementedError):
+        unanswered = f"{subject.name} still raises NotImplementedError: replace that line"
+        unanswered += " with your answer, run that cell and then this one."
+        return AnswerError(unanswered, hidden=unanswered, unanswered=True)
+    if isinstance(error, TypeError) and "ellipsis" in text.lower():
+        unanswered = f"{subject.name} still holds ...: replace every ... with your answer{line}."
+        return AnswerError(unanswered, hidden=unanswered, unanswered=True)
+    return AnswerError(
+        f"{subject.shown} stopped with {text}{line}.",
+        hidden=f"{subject.name} stopped with {type(error).__name__}{line}.",
+    )
+
+
+def _special_end(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return "calls itself without end (RecursionError): give it a case that stops"
+    if isinstance(error, KeyboardInterrupt):
+        return "was stopped before it finished: look for a loop that never ends"
+    if isinstance(error, SystemExit):
+        return "tried to leave Python: use return instead of exit() or quit()"
+    if isinstance(error, EOFError) or type(error).__name__ == "StdinNotImplementedError":
+        return "waits for input(): use the function's arguments instead"
+    return ""
+
+
+def error_text(error: BaseException) -> str:
+    """Return the error's type and message, for a message to the learner."""
+    kind = type(error).__name__
+    try:
+        message = shortened(str(error), 200)
+    except Exception:
+        message = ""
+    return f"{kind}: {message}" if message else kind
+
+
+def _line_of(error: BaseException, names: Mapping[str, object]) -> str:
+    """Say where in the learner's own code the error arose."""
+    trace, own = error.__traceback__, None
+    while trace is not None:
+        if trace.tb_frame.f_globals is names:
+            own = trace
+        trace = trace.tb_next
+    if own is None:
+        return ""
+    code = own.tb_frame.f_code
+    source = linecache.getline(code.co_filename, own.tb_lineno).strip()
+    return f", in line {own.tb_lineno}" + (f" ({shortened(source)})" if source else "")
