@@ -42,7 +42,7 @@ from leverage.lessons.figures import (
     new_figure,
     picture_bundle,
 )
-from leverage.lessons.wording import say
+from leverage.lessons.wording import say, wrapped
 from leverage.margin import (
     borrowed_amount,
     effective_leverage,
