@@ -31,11 +31,14 @@ class Rule(NamedTuple):
     advice: str
     is_decimal: bool = False
     is_sign: bool = False
+    is_whole: bool = False
 
     def admits(self, values: FloatArray) -> BoolArray:
         """Tell for each value whether it keeps the rule; NaN never does."""
+        if self.is_sign:
+            return cast(BoolArray, abs(values) == 1)
         inside: BoolArray = (self.low <= values) & (values <= self.high)
-        return inside & (abs(values) == 1) if self.is_sign else inside
+        return inside & (np.floor(values) == values) if self.is_whole else inside
 
     def advice_on(self, value: float) -> str:
         """Say what to do about a value that breaks the rule."""
@@ -64,9 +67,21 @@ def _signed_rate(advice: str) -> Rule:
     return Rule("between -1 and 1", -_BELOW_ONE, _BELOW_ONE, advice, is_decimal=True)
 
 
+def _decimal(low: float, high: float, words: str, advice: str) -> Rule:
+    return Rule(words, low, high, advice, is_decimal=True)
+
+
+def _count(low: float, high: float, advice: str) -> Rule:
+    words = f"a whole number from {low:.15g} to {high:.15g}"
+    return Rule(words, low, high, advice, is_whole=True)
+
+
 _PRICE = _positive("give a price in quote currency per unit of base currency")
 _QUANTITY = _positive("use side=-1 for a short position")
+_LEG = _positive("give the size of each leg; a single leg has liquidation_price")
 _FEE = _signed_rate("give 0.0005 for 0.05 %, a negative rate for a rebate")
+_MAINTENANCE_RATE = _share("give 0.004 for 0.4 %")
+_VOLATILITY = _decimal(0.0, 10.0, "from 0 to 10", "give 0.6 for 60 % a year")
 _RULES: dict[str, Rule] = {
     "side": Rule("1 (long) or -1 (short)", -1.0, 1.0, "", is_sign=True),
     "price": _PRICE,
@@ -83,7 +98,7 @@ _RULES: dict[str, Rule] = {
     "leverage": Rule("1 or more", 1.0, _LARGEST, "give 10 for 10x"),
     "equity": _any_number("give the margin plus the unrealised profit or loss"),
     "maintenance_margin": _zero_or_more("give the requirement as an amount of money"),
-    "maintenance_margin_rate": _share("give 0.004 for 0.4 %"),
+    "maintenance_margin_rate": _MAINTENANCE_RATE,
     "maintenance_amount": _zero_or_more("give the amount that the tier subtracts"),
     "closing_fee_rate": _share("give 0.0005 for 0.05 %"),
     "fee_rate": _FEE,
@@ -91,6 +106,74 @@ _RULES: dict[str, Rule] = {
     "funding_rate": _signed_rate("give 0.0001 for 0.01 %, a negative rate when shorts pay"),
     "target_roe": _any_number("give 0.2 for 20 % of the initial margin"),
     "loss": _share("give 0.2 for a loss of 20 %; nothing makes good a total loss"),
+    # Rounding
+    "tick_size": _positive("give the step between two prices, 0.1 for one decimal"),
+    "lot_size": _positive("give the step between two quantities, 0.001 for three decimals"),
+    "amount": _any_number("give an amount of money or coins"),
+    "decimals": _count(0.0, 15.0, "give the number of digits after the point that are kept"),
+    # Tier tables
+    "bounds": Rule("zero or more", 0.0, inf, "start at 0; inf may stand for no upper bound"),
+    "lower_bounds": _zero_or_more("give the notional at which each tier begins"),
+    "rates": _share("give 0.05 for 5 %"),
+    "maintenance_margin_rates": _MAINTENANCE_RATE,
+    "max_leverages": Rule("1 or more", 1.0, _LARGEST, "give 10 for 10x"),
+    "maintenance_amounts": _zero_or_more("give the amount that each tier subtracts"),
+    "first_amount": _zero_or_more("give the amount of the first tier, usually 0"),
+    # Margin
+    "other_pnl": _any_number("give the unrealised profit or loss of all other positions"),
+    "other_requirement": _zero_or_more("give the maintenance margin of all other positions"),
+    "requirement_price": _PRICE,
+    "long_entry_price": _PRICE,
+    "long_quantity": _LEG,
+    "short_entry_price": _PRICE,
+    "short_quantity": _LEG,
+    "short_maintenance_margin_rate": _MAINTENANCE_RATE,
+    "balance": _any_number("give the wallet balance without unrealised profit or loss"),
+    "unrealised_pnl": _any_number("give the profit or loss of the open positions"),
+    "used_margin": _zero_or_more("give the margin that open positions tie up"),
+    "assets": _zero_or_more("give the value of everything the account holds"),
+    "liabilities": _zero_or_more("give the value of everything the account owes"),
+    "interest": _zero_or_more("give the interest owed and not yet paid"),
+    "level": _zero_or_more("give 0.8 for a margin level of 80 %"),
+    "values": _any_number("give the value of each balance in one currency"),
+    "haircut": _decimal(0.0, 1.0, "from 0 to 1", "give 0.02 for a haircut of 2 %"),
+    # Profit and costs
+    "pnl": _any_number("give the profit, a loss as a negative number"),
+    "realised_pnl": _any_number("give what is booked so far, fees paid as a negative number"),
+    "funding": _any_number("give the funding received, a negative number if paid"),
+    "premium": _signed_rate("give 0.0002 for a perpetual 0.02 % above its index"),
+    "interest_rate": _signed_rate("give 0.0001 for 0.01 % per interval"),
+    "clamp_rate": _share("give 0.0005 for 0.05 %"),
+    "cap_rate": _share("give 0.02 for 2 %"),
+    "borrowed": _zero_or_more("give the amount borrowed"),
+    "hours": _zero_or_more("give the time since opening in hours"),
+    "interval_hours": _positive("give 4 for a fee every four hours"),
+    "position_cost": _zero_or_more("give the size times the entry price"),
+    "rollover_rate": _share("give 0.0001 for 0.01 % per interval"),
+    "opening_rate": _share("give 0.0001 for 0.01 %"),
+    # Sizing
+    "stop_price": _PRICE,
+    "target_price": _PRICE,
+    "risk_amount": _positive("give the loss you accept, as a positive amount"),
+    "reward_to_risk": _positive("give 2 when the target is twice as far as the stop"),
+    "win_rate": _decimal(0.0, 1.0, "from 0 to 1", "give 0.55 for 55 %"),
+    "average_win": _zero_or_more("give the mean profit of the winning trades"),
+    "average_loss": _zero_or_more("give the mean loss of the losing trades, as a positive number"),
+    "profits": _any_number("give one result for each trade, losses as negative numbers"),
+    "risks": _positive("give the amount that each trade put at risk"),
+    "expected_return": _decimal(-10.0, 10.0, "between -10 and 10", "give 0.1 for 10 % a year"),
+    "volatility": _decimal(_ABOVE_ZERO, 10.0, "above 0 and up to 10", _VOLATILITY.advice),
+    "equities": _any_number("give the equity at each moment, oldest first"),
+    "streak": _count(1.0, 1e6, "give the length of the losing streak"),
+    "trades": _count(1.0, 1e6, "give the number of trades"),
+    # Portfolio
+    "path": _PRICE,
+    "moves": Rule("above -1", nextafter(-1.0, 0.0), _LARGEST, "give -0.1 for a fall of 10 %"),
+    "shocks": _any_number("give -0.1 for a fall of 10 % at full strength"),
+    "notionals": _any_number("give the notional of each position, shorts as negative numbers"),
+    "volatilities": _VOLATILITY,
+    "correlations": Rule("from -1 to 1", -1.0, 1.0, "give a matrix with ones on its diagonal"),
+    "returns": _any_number("give one row for each period and one column for each symbol"),
 }
 
 
@@ -122,6 +205,21 @@ def checked_flag(name: str, value: object) -> bool:
     if isinstance(value, bool | np.bool_):
         return bool(value)
     raise ValueError(f"{name} must be True or False, was {short_repr(value)}; give one of the two")
+
+
+def checked_choice(name: str, value: object, choices: Sequence[str]) -> str:
+    """Return an option that is one of a few words, and refuse anything else.
+
+    Examples
+    --------
+    >>> checked_choice("direction", "up", ["up", "down"])
+    'up'
+    """
+    for choice in choices:
+        if isinstance(value, str) and value == choice:
+            return choice
+    words = " or ".join(repr(choice) for choice in choices)
+    raise ValueError(f"{name} must be {words}, was {short_repr(value)}; give one of them")
 
 
 def refuse_where(

@@ -264,6 +264,47 @@ def roe(
     return as_result(side * leverage * (exit_price - entry_price) / base)
 
 
+def return_on_margin(pnl: npt.ArrayLike, margin: npt.ArrayLike) -> float | FloatArray:
+    r"""Profit or loss as a share of a margin that you name.
+
+    :func:`roe` takes the initial margin at entry. Exchanges also show the return on other margins,
+    such as the balance assigned to the position with its closing fee.
+
+    Parameters
+    ----------
+    pnl : array_like
+        Profit (positive) or loss (negative), in the settlement currency.
+    margin : array_like
+        Margin it is measured on, in the same currency. Zero or more.
+
+    Returns
+    -------
+    float or ndarray
+        Return as a decimal of the margin; ``inf`` when the margin is zero.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    Notes
+    -----
+    .. math:: \frac{\text{pnl}}{M}
+
+    References
+    ----------
+    Bitget API answer recorded in ccxt 4.5.90, parse_position (0.0047 on 5.435199), read 2026-11-22.
+
+    Examples
+    --------
+    >>> round(return_on_margin(0.0047, 5.435199), 9)
+    0.000864734
+    """
+    pnl, margin = checked(pnl=pnl, margin=margin)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return as_result(np.where(margin > 0, pnl / margin, np.inf))
+
+
 def average_entry_price(
     prices: npt.ArrayLike, quantities: npt.ArrayLike, *, inverse: bool = False
 ) -> float | FloatArray:
@@ -378,6 +419,142 @@ def break_even_price(
     checked_flag("inverse", inverse)
     side, entry_price, fee_rate = checked(side=side, entry_price=entry_price, fee_rate=fee_rate)
     return as_result(entry_price * (1 + side * fee_rate) / (1 - side * fee_rate))
+
+
+def entry_fee_break_even_price(
+    side: npt.ArrayLike, entry_price: npt.ArrayLike, fee_rate: npt.ArrayLike
+) -> float | FloatArray:
+    r"""Break-even price as some exchanges display it: with the fee on entry only.
+
+    Parameters
+    ----------
+    side : {1, -1} or array_like
+        1 for a long position, -1 for a short position.
+    entry_price : array_like
+        Average entry price, in quote currency per unit of base currency. Positive.
+    fee_rate : array_like
+        Fee on entry as a decimal of its notional (0.0005 is 0.05 %). A negative rate is a rebate.
+
+    Returns
+    -------
+    float or ndarray
+        Price in quote currency per unit of base currency. Closing there still loses the exit fee:
+        see :func:`break_even_price`.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    Notes
+    -----
+    .. math:: E\,(1 + s f)
+
+    Binance shows it for linear and inverse contracts alike; the exact price that earns the entry
+    fee of an inverse contract is :math:`E / (1 - s f)`.
+
+    References
+    ----------
+    Binance API answers recorded in ccxt 4.5.90, parse_position_risk (long from 44 525 at 0.04 %
+    shows 44 542.81), read 2026-11-22.
+
+    Examples
+    --------
+    >>> round(entry_fee_break_even_price(LONG, 44_525, 0.0004), 2)
+    44542.81
+    """
+    side, entry_price, fee_rate = checked(side=side, entry_price=entry_price, fee_rate=fee_rate)
+    return as_result(entry_price * (1 + side * fee_rate))
+
+
+def break_even_price_with_realised(
+    side: npt.ArrayLike,
+    entry_price: npt.ArrayLike,
+    quantity: npt.ArrayLike,
+    realised_pnl: npt.ArrayLike,
+    fee_rate: npt.ArrayLike,
+    *,
+    contract_size: npt.ArrayLike = 1.0,
+    inverse: bool = False,
+) -> float | FloatArray:
+    r"""Exit price at which a position ends at zero with everything that was booked before.
+
+    Parameters
+    ----------
+    side : {1, -1} or array_like
+        1 for a long position, -1 for a short position.
+    entry_price : array_like
+        Average entry price, in quote currency per unit of base currency. Positive.
+    quantity : array_like
+        Size still open: base currency, or number of contracts. Positive.
+    realised_pnl : array_like
+        What the position has booked so far, in the settlement currency: profits of partial closes
+        and funding received, less fees and funding paid. A negative number is a cost.
+    fee_rate : array_like
+        Fee for the exit as a decimal of its notional (0.0005 is 0.05 %). A negative rate is a
+        rebate.
+    contract_size : array_like, default 1.0
+        What one contract stands for: base currency if linear, quote currency if inverse.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    float or ndarray
+        Break-even price in quote currency per unit of base currency. A linear long or an inverse
+        short that has booked more than it can lose has 0.0 or ``inf``: no price brings it to zero.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, shapes do not match, or no price pays for what was booked,
+        as for a linear short or an inverse long with costs above its notional at entry.
+
+    Notes
+    -----
+    With booked result :math:`R` and size :math:`q` (quantity times contract size):
+
+    .. math::
+
+        X = \frac{E - s R / q}{1 - s f} \quad\text{(linear)}, \qquad
+        X = \frac{1 + s f}{1 / E + s R / q} \quad\text{(inverse)}.
+
+    With the fee on entry as the only thing booked it is :func:`break_even_price`.
+
+    References
+    ----------
+    Bybit API documentation v5, position.mdx (``breakEvenPrice``), and Bitget API answer recorded in
+    ccxt 4.5.90, parse_position (107 539.2); both read 2026-11-22.
+
+    Examples
+    --------
+    >>> round(break_even_price_with_realised(LONG, 107_410.3, 0.001, -0.06444618, 0.0006), 2)
+    107539.27
+    """
+    side, entry_price, quantity, realised_pnl, fee_rate, contract_size = checked(
+        side=side,
+        entry_price=entry_price,
+        quantity=quantity,
+        realised_pnl=realised_pnl,
+        fee_rate=fee_rate,
+        contract_size=contract_size,
+    )
+    booked = side * realised_pnl / (quantity * contract_size)
+    is_inverse = checked_flag("inverse", inverse)
+    level = 1 / entry_price + booked if is_inverse else entry_price - booked
+    rising = -side if is_inverse else side
+    refuse_where(
+        (level <= 0) & (rising < 0),
+        "realised_pnl",
+        "a cost below the notional at entry, which is all that this position can earn",
+        realised_pnl,
+        "check its sign and its currency",
+    )
+    level = np.maximum(level, 0.0)
+    with np.errstate(divide="ignore"):
+        if is_inverse:
+            return as_result((1 + side * fee_rate) / level)
+        return as_result(level / (1 - side * fee_rate))
 
 
 def target_price(

@@ -1,13 +1,17 @@
-r"""What a position costs besides its loss: trading fees and funding.
+r"""What a position costs besides its loss: trading fees, funding and interest.
 
 Costs are amounts in the settlement currency: the quote currency for a linear contract, the base
 currency for an inverse one. All functions broadcast.
 """
 
+import numpy as np
 import numpy.typing as npt
 
 from . import contracts
 from ._validate import FloatArray, as_result, checked
+
+# Above every sum of a premium and its clamp.
+_NO_CAP = np.nextafter(1.0, 0.0)
 
 
 def trading_fee(notional: npt.ArrayLike, fee_rate: npt.ArrayLike) -> float | FloatArray:
@@ -144,6 +148,259 @@ def fee_share_of_margin(leverage: npt.ArrayLike, fee_rate: npt.ArrayLike) -> flo
     """
     leverage, fee_rate = checked(leverage=leverage, fee_rate=fee_rate)
     return as_result(2 * leverage * fee_rate)
+
+
+def net_pnl(
+    side: npt.ArrayLike,
+    entry_price: npt.ArrayLike,
+    exit_price: npt.ArrayLike,
+    quantity: npt.ArrayLike,
+    fee_rate: npt.ArrayLike,
+    *,
+    exit_fee_rate: npt.ArrayLike | None = None,
+    funding: npt.ArrayLike = 0.0,
+    contract_size: npt.ArrayLike = 1.0,
+    inverse: bool = False,
+) -> float | FloatArray:
+    r"""Profit or loss of a closed position after both fees and its funding.
+
+    Parameters
+    ----------
+    side : {1, -1} or array_like
+        1 for a long position, -1 for a short position.
+    entry_price : array_like
+        Average entry price, in quote currency per unit of base currency. Positive.
+    exit_price : array_like
+        Average exit price, in the same unit. Positive.
+    quantity : array_like
+        Size of the position: base currency, or number of contracts. Positive.
+    fee_rate : array_like
+        Fee as a decimal of the notional (0.0005 is 0.05 %). A negative rate is a rebate.
+    exit_fee_rate : array_like, optional
+        Fee for the exit when it differs.
+    funding : array_like, default 0.0
+        Sum of all funding received (positive) and paid (negative), in the settlement currency.
+    contract_size : array_like, default 1.0
+        What one contract stands for: base currency if linear, quote currency if inverse.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    float or ndarray
+        Net profit or loss in the settlement currency.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    Notes
+    -----
+    .. math:: \text{pnl}(E, X) - N_E f_E - N_X f_X + \text{funding}
+
+    References
+    ----------
+    Bybit API answer recorded in ccxt's bybit.json (closed at a loss of 0.43582528), read
+    2026-11-22.
+
+    Examples
+    --------
+    >>> round(net_pnl(1, 55_937.5, 55_563, 0.001, 0.00055), 8)
+    -0.43582528
+    """
+    side, entry_price, exit_price, quantity, fee_rate, exit_fee_rate, funding, contract_size = (
+        checked(
+            side=side,
+            entry_price=entry_price,
+            exit_price=exit_price,
+            quantity=quantity,
+            fee_rate=fee_rate,
+            exit_fee_rate=fee_rate if exit_fee_rate is None else exit_fee_rate,
+            funding=funding,
+            contract_size=contract_size,
+        )
+    )
+    gross = contracts.pnl(
+        side, entry_price, exit_price, quantity, contract_size=contract_size, inverse=inverse
+    )
+    fees = round_trip_cost(
+        entry_price,
+        exit_price,
+        quantity,
+        fee_rate,
+        exit_fee_rate=exit_fee_rate,
+        contract_size=contract_size,
+        inverse=inverse,
+    )
+    return as_result(gross - fees + funding)
+
+
+def funding_rate(
+    premium: npt.ArrayLike,
+    interest_rate: npt.ArrayLike,
+    *,
+    clamp_rate: npt.ArrayLike = 0.0005,
+    cap_rate: npt.ArrayLike | None = None,
+) -> float | FloatArray:
+    r"""Funding rate from the premium of a perpetual over its index and an interest rate.
+
+    Parameters
+    ----------
+    premium : array_like
+        Average premium of the perpetual over its index in the interval, as a decimal (0.0002 is
+        0.02 %). Negative when the perpetual trades below.
+    interest_rate : array_like
+        Interest for the interval as a decimal (0.0001 is 0.01 %).
+    clamp_rate : array_like, default 0.0005
+        Largest difference from the premium, as a decimal.
+    cap_rate : array_like, optional
+        Largest size of the rate, as a decimal. No limit if left out.
+
+    Returns
+    -------
+    float or ndarray
+        Funding rate for the interval, as a decimal. Positive when longs pay shorts.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    Notes
+    -----
+    With premium :math:`p` and interest :math:`i`, clamp :math:`c` and cap :math:`C`:
+
+    .. math:: \operatorname{clip}\bigl(p + \operatorname{clip}(i - p, -c, c), -C, C\bigr)
+
+    While the premium lies within `clamp_rate` of the interest, the rate is the interest. Exchanges
+    differ in how they average the premium and in the length of the interval.
+
+    References
+    ----------
+    Gate help centre, funding rate (this form with a clamp of 0.05 %), read 2026-11-22.
+
+    Examples
+    --------
+    A premium of 0.02 % changes nothing, one of 0.10 % does:
+
+    >>> funding_rate([0.0002, 0.0010], 0.0001).round(6)
+    array([0.0001, 0.0005])
+    """
+    premium, interest_rate, clamp_rate, cap_rate = checked(
+        premium=premium,
+        interest_rate=interest_rate,
+        clamp_rate=clamp_rate,
+        cap_rate=_NO_CAP if cap_rate is None else cap_rate,
+    )
+    rate = premium + np.clip(interest_rate - premium, -clamp_rate, clamp_rate)
+    return as_result(np.clip(rate, -cap_rate, cap_rate))
+
+
+def borrowing_interest(
+    borrowed: npt.ArrayLike,
+    interest_rate: npt.ArrayLike,
+    hours: npt.ArrayLike,
+    *,
+    interval_hours: npt.ArrayLike = 1.0,
+) -> float | FloatArray:
+    r"""Interest on a loan of spot margin; an interval that has begun is charged in full.
+
+    Parameters
+    ----------
+    borrowed : array_like
+        Amount borrowed, in its own currency. Zero or more.
+    interest_rate : array_like
+        Interest for one interval as a decimal (0.0001 is 0.01 %).
+    hours : array_like
+        Time since the loan was taken, in hours. Zero or more.
+    interval_hours : array_like, default 1.0
+        Length of an interval in hours. Positive.
+
+    Returns
+    -------
+    float or ndarray
+        Interest in the currency of `borrowed`, without interest on interest.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    Notes
+    -----
+    .. math:: B\,i\,\left\lceil \frac{\text{hours}}{\text{interval}} \right\rceil
+
+    Examples
+    --------
+    9 000 USDT for 24 and a half hours at 0.001 % an hour:
+
+    >>> round(borrowing_interest(9_000, 0.00001, 24.5), 6)
+    2.25
+    """
+    borrowed, interest_rate, hours, interval_hours = checked(
+        borrowed=borrowed, interest_rate=interest_rate, hours=hours, interval_hours=interval_hours
+    )
+    return as_result(borrowed * interest_rate * np.ceil(hours / interval_hours))
+
+
+def rollover_cost(
+    position_cost: npt.ArrayLike,
+    rollover_rate: npt.ArrayLike,
+    hours: npt.ArrayLike,
+    *,
+    opening_rate: npt.ArrayLike = 0.0,
+    interval_hours: npt.ArrayLike = 4.0,
+) -> float | FloatArray:
+    r"""Fee for opening a spot margin position, and for keeping it open interval by interval.
+
+    Parameters
+    ----------
+    position_cost : array_like
+        Size of the position times its entry price, in quote currency. Zero or more.
+    rollover_rate : array_like
+        Fee for one full interval as a decimal (0.0001 is 0.01 %).
+    hours : array_like
+        Time the position was open, in hours. Zero or more.
+    opening_rate : array_like, default 0.0
+        Fee for opening as a decimal.
+    interval_hours : array_like, default 4.0
+        Length of an interval in hours. Positive.
+
+    Returns
+    -------
+    float or ndarray
+        Opening and rollover fees in quote currency, trading fees left out.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    Notes
+    -----
+    .. math:: C\left(o + r\left\lfloor \frac{\text{hours}}{\text{interval}} \right\rfloor\right)
+
+    References
+    ----------
+    Kraken support, article 206161568 (updated 2026-02-10), read 2026-11-22.
+
+    Examples
+    --------
+    10 000 USD for 74 hours: 1 USD to open, and 18 rollovers of 1 USD each:
+
+    >>> round(rollover_cost(10_000, 0.0001, 74, opening_rate=0.0001), 9)
+    19.0
+    """
+    position_cost, rollover_rate, hours, opening_rate, interval_hours = checked(
+        position_cost=position_cost,
+        rollover_rate=rollover_rate,
+        hours=hours,
+        opening_rate=opening_rate,
+        interval_hours=interval_hours,
+    )
+    rollovers = np.floor(hours / interval_hours)
+    return as_result(position_cost * (opening_rate + rollover_rate * rollovers))
 
 
 def funding_payment(

@@ -7,8 +7,16 @@ linear contract, the base currency for an inverse one. All functions broadcast.
 import numpy as np
 import numpy.typing as npt
 
-from ._validate import FloatArray, as_result, checked, checked_flag, refuse_where
-from .contracts import pnl
+from ._solve import (
+    checked_tiers,
+    hedge_limits,
+    notional_at_liquidation,
+    solve_hedge,
+    solve_level,
+)
+from ._validate import FloatArray, as_result, checked, checked_flag, refuse_where, shown
+from .contracts import notional, pnl
+from .tiers import TierTable
 
 
 def position_value(margin: npt.ArrayLike, leverage: npt.ArrayLike) -> float | FloatArray:
@@ -80,7 +88,9 @@ def borrowed_amount(margin: npt.ArrayLike, leverage: npt.ArrayLike) -> float | F
     return as_result(margin * (leverage - 1))
 
 
-def initial_margin(notional: npt.ArrayLike, leverage: npt.ArrayLike) -> float | FloatArray:
+def initial_margin(
+    notional: npt.ArrayLike, leverage: npt.ArrayLike, *, tiers: TierTable | None = None
+) -> float | FloatArray:
     r"""Margin needed to open a position.
 
     Parameters
@@ -89,6 +99,8 @@ def initial_margin(notional: npt.ArrayLike, leverage: npt.ArrayLike) -> float | 
         Value of the position, in the settlement currency. Zero or more.
     leverage : array_like
         Chosen leverage, 10 for 10x. At least 1.
+    tiers : TierTable, optional
+        Table whose maximum leverage for this notional must not be exceeded.
 
     Returns
     -------
@@ -98,7 +110,8 @@ def initial_margin(notional: npt.ArrayLike, leverage: npt.ArrayLike) -> float | 
     Raises
     ------
     ValueError
-        If an argument breaks its rule, or shapes do not match.
+        If an argument breaks its rule, shapes do not match, or `leverage` is above the maximum of
+        the tier that holds `notional`.
 
     Notes
     -----
@@ -117,7 +130,66 @@ def initial_margin(notional: npt.ArrayLike, leverage: npt.ArrayLike) -> float | 
     200.0
     """
     notional, leverage = checked(notional=notional, leverage=leverage)
+    if tiers is not None:
+        maximum = np.asarray(checked_tiers(tiers).max_leverage(notional))
+        highest = np.broadcast_to(maximum, np.broadcast_shapes(maximum.shape, leverage.shape))
+        refuse_where(
+            leverage > highest,
+            "leverage",
+            "at most the maximum of the tier that holds the notional",
+            leverage,
+            f"that maximum is {shown(float(highest[leverage > highest].flat[0]))}"
+            if np.any(leverage > highest)
+            else "",
+        )
     return as_result(notional / leverage)
+
+
+def initial_margin_with_fee(
+    notional: npt.ArrayLike, leverage: npt.ArrayLike, fee_rate: npt.ArrayLike
+) -> float | FloatArray:
+    r"""Sum of initial margin and one fee on the same notional, which exchanges may show as one.
+
+    Parameters
+    ----------
+    notional : array_like
+        Value of the position at the price the exchange uses (entry or mark), in the settlement
+        currency. Zero or more.
+    leverage : array_like
+        Chosen leverage, 10 for 10x. At least 1.
+    fee_rate : array_like
+        Fee as a decimal of the notional (0.0005 is 0.05 %). A negative rate is a rebate.
+
+    Returns
+    -------
+    float or ndarray
+        Initial margin plus fee in the currency of `notional`.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    See Also
+    --------
+    position_margin : The same with the fee at the bankruptcy price.
+
+    Notes
+    -----
+    .. math:: N\left(\frac{1}{L} + f\right)
+
+    References
+    ----------
+    MEXC API answer recorded in ccxt 4.5.90, parse_position (0.01 ETH at 1 217.3 and 100x shows
+    0.1290338), read 2026-11-22.
+
+    Examples
+    --------
+    >>> round(initial_margin_with_fee(12.173, 100, 0.0006), 7)
+    0.1290338
+    """
+    notional, leverage, fee_rate = checked(notional=notional, leverage=leverage, fee_rate=fee_rate)
+    return as_result(notional / leverage + notional * fee_rate)
 
 
 def effective_leverage(notional: npt.ArrayLike, equity: npt.ArrayLike) -> float | FloatArray:
@@ -443,6 +515,9 @@ def liquidation_price(
     *,
     maintenance_amount: npt.ArrayLike = 0.0,
     closing_fee_rate: npt.ArrayLike = 0.0,
+    other_pnl: npt.ArrayLike = 0.0,
+    other_requirement: npt.ArrayLike = 0.0,
+    requirement_price: npt.ArrayLike | None = None,
     contract_size: npt.ArrayLike = 1.0,
     inverse: bool = False,
 ) -> float | FloatArray:
@@ -467,6 +542,15 @@ def liquidation_price(
     closing_fee_rate : array_like, default 0.0
         Fee for closing that the venue adds to the requirement, as a decimal of the notional.
         Below 1 together with `maintenance_margin_rate`.
+    other_pnl : array_like, default 0.0
+        In cross margin, unrealised profit or loss of all other positions at their marks, in the
+        settlement currency.
+    other_requirement : array_like, default 0.0
+        In cross margin, maintenance margin of all other positions, in the settlement currency.
+    requirement_price : array_like, optional
+        Price at which the requirement is measured once and for all. By default it follows the mark
+        price. Give the entry price for rules that measure it there, and the current mark price for
+        displays that freeze it.
     contract_size : array_like, default 1.0
         What one contract stands for: base currency if linear, quote currency if inverse.
     inverse : bool, default False
@@ -476,7 +560,9 @@ def liquidation_price(
     -------
     float or ndarray
         Liquidation price in quote currency per unit of base currency. A position that no price
-        liquidates has 0.0 if it is long (linear) and ``inf`` if it is short (inverse).
+        liquidates has 0.0 if it is long (linear) and ``inf`` if it is short (inverse). One whose
+        cross margin is lost already, at every price, has 0.0 if it is short (linear) and ``inf``
+        if it is long (inverse).
 
     Raises
     ------
@@ -485,6 +571,8 @@ def liquidation_price(
 
     See Also
     --------
+    tiered_liquidation_price : The same with the rate and the amount found in a tier table.
+    hedge_liquidation_price : One price for a long and a short leg together.
     bankruptcy_price : The same without a requirement.
     liquidation_move : The way from the entry price to this price.
 
@@ -499,8 +587,11 @@ def liquidation_price(
         P = \frac{s\,q\,E - M - A}{q\,(s - m - f)} \quad\text{(linear)}, \qquad
         P = \frac{q\,(s + m + f)}{M + A + s\,q / E} \quad\text{(inverse)}.
 
-    The requirement is measured at the mark price. Rules that measure it at the entry price give
-    another number, and so does the short formula :math:`E\,(1 - s/L + s\,m)`.
+    In cross margin :math:`M` is the wallet balance plus `other_pnl` less `other_requirement`.
+
+    The requirement is measured at the mark price unless `requirement_price` says otherwise. Rules
+    that measure it at the entry price give another number: the short formula
+    :math:`E\,(1 - s/L + s\,m)`.
 
     The rate and the amount must be those of the tier that holds the notional *at the liquidation
     price*, which is not always the tier at entry. A price on the profitable side of the entry
@@ -530,7 +621,19 @@ def liquidation_price(
     >>> round(liquidation_price(1, 8_000, 1_000, 0.01, 0.01, inverse=True), 2)
     7481.48
     """
-    side, entry_price, quantity, margin, rate, amount, fee_rate, contract_size = checked(
+    (
+        side,
+        entry_price,
+        quantity,
+        margin,
+        rate,
+        amount,
+        fee_rate,
+        others,
+        others_need,
+        fixed_at,
+        contract_size,
+    ) = checked(
         side=side,
         entry_price=entry_price,
         quantity=quantity,
@@ -538,6 +641,9 @@ def liquidation_price(
         maintenance_margin_rate=maintenance_margin_rate,
         maintenance_amount=maintenance_amount,
         closing_fee_rate=closing_fee_rate,
+        other_pnl=other_pnl,
+        other_requirement=other_requirement,
+        requirement_price=entry_price if requirement_price is None else requirement_price,
         contract_size=contract_size,
     )
     refuse_where(
@@ -548,12 +654,385 @@ def liquidation_price(
         "give both as decimals, 0.004 for 0.4 %",
     )
     is_inverse = checked_flag("inverse", inverse)
+    size, share = quantity * contract_size, rate + fee_rate
+    backing = margin + others - others_need + amount
+    if requirement_price is not None:
+        value = size / fixed_at if is_inverse else size * fixed_at
+        backing = backing - amount - maintenance_margin(value, share, maintenance_amount=amount)
+        share = np.zeros_like(share)
     with np.errstate(divide="ignore", over="ignore"):
-        backing = (margin + amount) / (quantity * contract_size)
         if is_inverse:
             # In 1 / price, an inverse position is a linear one on the other side.
-            return as_result(1 / _solve(-side, 1 / entry_price, backing, rate + fee_rate))
-        return as_result(_solve(side, entry_price, backing, rate + fee_rate))
+            return as_result(1 / solve_level(-side, 1 / entry_price, backing / size, share))
+        return as_result(solve_level(side, entry_price, backing / size, share))
+
+
+def tiered_liquidation_price(
+    side: npt.ArrayLike,
+    entry_price: npt.ArrayLike,
+    quantity: npt.ArrayLike,
+    margin: npt.ArrayLike,
+    tiers: TierTable,
+    *,
+    closing_fee_rate: npt.ArrayLike = 0.0,
+    other_pnl: npt.ArrayLike = 0.0,
+    other_requirement: npt.ArrayLike = 0.0,
+    requirement_price: npt.ArrayLike | None = None,
+    contract_size: npt.ArrayLike = 1.0,
+    inverse: bool = False,
+) -> float | FloatArray:
+    r"""Liquidation price on a tier table, with the tier of the notional at that very price.
+
+    Parameters
+    ----------
+    side : {1, -1} or array_like
+        1 for a long position, -1 for a short position.
+    entry_price : array_like
+        Average entry price, in quote currency per unit of base currency. Positive.
+    quantity : array_like
+        Size of the position: base currency, or number of contracts. Positive.
+    margin : array_like
+        Collateral without profit or loss, in the settlement currency: of the position in isolated
+        margin, of the account in cross margin. Zero or more.
+    tiers : TierTable
+        Table with bounds in the settlement currency.
+    closing_fee_rate : array_like, default 0.0
+        Fee for closing that the venue adds to the requirement, as a decimal of the notional.
+        Below 1 together with every rate of the table.
+    other_pnl : array_like, default 0.0
+        In cross margin, unrealised profit or loss of all other positions at their marks.
+    other_requirement : array_like, default 0.0
+        In cross margin, maintenance margin of all other positions.
+    requirement_price : array_like, optional
+        Price at which the requirement is measured once and for all. By default it follows the mark
+        price.
+    contract_size : array_like, default 1.0
+        What one contract stands for: base currency if linear, quote currency if inverse.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    float or ndarray
+        Liquidation price in quote currency per unit of base currency; 0.0 and ``inf`` mean what
+        they mean for :func:`liquidation_price`.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    See Also
+    --------
+    liquidation_price : The same for one rate and amount.
+
+    Notes
+    -----
+    With size :math:`q` (quantity times contract size), entry :math:`E`, margin :math:`M`, closing
+    fee :math:`f` and :math:`n` the notional at the liquidation price, a linear long and a linear
+    short meet their requirement where
+
+    .. math::
+
+        n\,(1 - f) - MM(n) = q E - M, \qquad n\,(1 + f) + MM(n) = q E + M.
+
+    Both left sides grow with :math:`n`, so one binary search in their values at the bounds finds
+    the tier, and its formula the price. An inverse long is solved as a linear short in
+    :math:`n = q / P`, an inverse short as a linear long.
+
+    Where the whole-position reading makes the requirement jump, the price can lie on a bound: one
+    tick before it the position keeps the requirement, one tick after it does not. The price given
+    is the first one met on the way from the entry price against the position. A jump may also
+    kill a weakly backed position on its way to a profit; that price is not given, except where
+    the position is below its requirement at the entry price already.
+
+    References
+    ----------
+    Binance, "How to Calculate Liquidation Price of USD-M Futures Contracts", FAQ
+    b3c689c1f50a44cabb3a84e663b81d93 (2020-08-14): the tier is the one at the liquidation price;
+    read 2026-11-22.
+
+    Examples
+    --------
+    A long of 400 000 falls into the tier below 250 000 before it is liquidated:
+
+    >>> table = TierTable.marginal([0, 50_000, 250_000, 1e6], [0.004, 0.005, 0.01])
+    >>> price = tiered_liquidation_price(1, 40_000, 10, 200_000, table)
+    >>> round(price, 2), table.tier_number(10 * price)
+    (20095.48, 2)
+    >>> round(equity(1, 40_000, price, 10, 200_000), 6) == round(
+    ...     table.maintenance_margin(10 * price), 6
+    ... )
+    True
+    """
+    table = checked_tiers(tiers)
+    side, entry_price, quantity, margin, fee_rate, others, others_need, fixed_at, contract_size = (
+        checked(
+            side=side,
+            entry_price=entry_price,
+            quantity=quantity,
+            margin=margin,
+            closing_fee_rate=closing_fee_rate,
+            other_pnl=other_pnl,
+            other_requirement=other_requirement,
+            requirement_price=entry_price if requirement_price is None else requirement_price,
+            contract_size=contract_size,
+        )
+    )
+    is_inverse = checked_flag("inverse", inverse)
+    _refuse_fees_above(table, fee_rate)
+    size = quantity * contract_size
+    at_entry = size / entry_price if is_inverse else size * entry_price
+    backing = margin + (others - others_need)
+    if requirement_price is not None:
+        value = size / fixed_at if is_inverse else size * fixed_at
+        backing = backing - table.maintenance_margin(value) - fee_rate * value
+        table, fee_rate = TierTable.flat(0.0), np.zeros(())
+    falls = -side if is_inverse else side
+    there = notional_at_liquidation(table, falls, at_entry, backing, fee_rate)
+    with np.errstate(divide="ignore", over="ignore"):
+        return as_result(size / there if is_inverse else there / size)
+
+
+def hedge_liquidation_price(
+    long_entry_price: npt.ArrayLike,
+    long_quantity: npt.ArrayLike,
+    short_entry_price: npt.ArrayLike,
+    short_quantity: npt.ArrayLike,
+    margin: npt.ArrayLike,
+    maintenance_margin_rate: npt.ArrayLike,
+    *,
+    short_maintenance_margin_rate: npt.ArrayLike | None = None,
+    maintenance_amount: npt.ArrayLike = 0.0,
+    closing_fee_rate: npt.ArrayLike = 0.0,
+    other_pnl: npt.ArrayLike = 0.0,
+    other_requirement: npt.ArrayLike = 0.0,
+    contract_size: npt.ArrayLike = 1.0,
+    inverse: bool = False,
+) -> float | FloatArray:
+    r"""Price that liquidates a long and a short leg of one symbol together, in cross margin.
+
+    Parameters
+    ----------
+    long_entry_price, short_entry_price : array_like
+        Average entry price of each leg, in quote currency per unit of base currency. Positive.
+    long_quantity, short_quantity : array_like
+        Size of each leg: base currency, or number of contracts. Positive.
+    margin : array_like
+        Wallet balance without profit or loss, in the settlement currency. Zero or more.
+    maintenance_margin_rate : array_like
+        Rate of the long leg, and of both if no other is given, as a decimal (0.004 is 0.4 %).
+    short_maintenance_margin_rate : array_like, optional
+        Rate of the short leg where its tier differs.
+    maintenance_amount : array_like, default 0.0
+        Sum of the amounts that the tiers of both legs subtract, in the settlement currency.
+    closing_fee_rate : array_like, default 0.0
+        Fee for closing that the venue adds to the requirement, as a decimal of the notional.
+    other_pnl : array_like, default 0.0
+        Unrealised profit or loss of the positions in other symbols.
+    other_requirement : array_like, default 0.0
+        Maintenance margin of the positions in other symbols.
+    contract_size : array_like, default 1.0
+        What one contract stands for: base currency if linear, quote currency if inverse.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    float or ndarray
+        The one price of both legs. It lies below the market where the long leg outweighs the
+        short one together with the requirement of both, and above otherwise. 0.0 (below) and
+        ``inf`` (above) mean that there is none.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    See Also
+    --------
+    hedge_liquidation_range : The same on a tier table, in both directions.
+
+    Notes
+    -----
+    For linear contracts, with wallet :math:`M` (plus `other_pnl`, less `other_requirement`),
+    amounts :math:`A`, and for each leg entry :math:`E`, size :math:`q` and rate :math:`m` with the
+    closing fee in it:
+
+    .. math::
+
+        P = \frac{M + A - q_l E_l + q_s E_s}{q_l m_l + q_s m_s - q_l + q_s}.
+
+    References
+    ----------
+    Binance, "How to Calculate Liquidation Price of USD-M Futures Contracts", FAQ
+    b3c689c1f50a44cabb3a84e663b81d93 (2020-08-14), hedge mode; read 2026-11-22.
+
+    Examples
+    --------
+    A short leg of half the size moves the price of the long leg far down:
+
+    >>> round(hedge_liquidation_price(50_000, 2, 52_000, 1, 10_000, 0.005), 2)
+    38578.68
+    >>> round(liquidation_price(1, 50_000, 2, 10_000, 0.005), 2)
+    45226.13
+    """
+    names = {
+        "long_entry_price": long_entry_price,
+        "long_quantity": long_quantity,
+        "short_entry_price": short_entry_price,
+        "short_quantity": short_quantity,
+        "margin": margin,
+        "maintenance_margin_rate": maintenance_margin_rate,
+        "short_maintenance_margin_rate": (
+            maintenance_margin_rate
+            if short_maintenance_margin_rate is None
+            else short_maintenance_margin_rate
+        ),
+        "maintenance_amount": maintenance_amount,
+        "closing_fee_rate": closing_fee_rate,
+        "other_pnl": other_pnl,
+        "other_requirement": other_requirement,
+        "contract_size": contract_size,
+    }
+    (
+        long_entry,
+        long_size,
+        short_entry,
+        short_size,
+        margin,
+        long_rate,
+        short_rate,
+        amount,
+        fee_rate,
+        others,
+        others_need,
+        contract_size,
+    ) = checked(**names)
+    for name, rate in (("", long_rate), ("short_", short_rate)):
+        refuse_where(
+            rate + fee_rate >= 1,
+            f"{name}maintenance_margin_rate plus closing_fee_rate",
+            "below 1",
+            rate + fee_rate,
+            "give both as decimals, 0.004 for 0.4 %",
+        )
+    is_inverse = checked_flag("inverse", inverse)
+    backing = (margin + others - others_need + amount) / contract_size
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        if is_inverse:
+            # In 1 / price the legs change places.
+            legs = (1 / short_entry, short_size, 1 / long_entry, long_size)
+            level = 1 / solve_hedge(*legs, backing, short_rate + fee_rate, long_rate + fee_rate)
+        else:
+            legs = (long_entry, long_size, short_entry, short_size)
+            level = solve_hedge(*legs, backing, long_rate + fee_rate, short_rate + fee_rate)
+    return as_result(level)
+
+
+def hedge_liquidation_range(
+    long_entry_price: npt.ArrayLike,
+    long_quantity: npt.ArrayLike,
+    short_entry_price: npt.ArrayLike,
+    short_quantity: npt.ArrayLike,
+    margin: npt.ArrayLike,
+    tiers: TierTable,
+    mark_price: npt.ArrayLike,
+    *,
+    closing_fee_rate: npt.ArrayLike = 0.0,
+    other_pnl: npt.ArrayLike = 0.0,
+    other_requirement: npt.ArrayLike = 0.0,
+    contract_size: npt.ArrayLike = 1.0,
+    inverse: bool = False,
+) -> tuple[float | FloatArray, float | FloatArray]:
+    r"""Prices between which a long and a short leg of one symbol live, on a tier table.
+
+    Both legs share one collateral and are liquidated together, yet in both directions there may be
+    a price: below the market because the larger leg loses, above it because the requirement of
+    both legs outgrows the gain.
+
+    Parameters
+    ----------
+    long_entry_price, short_entry_price : array_like
+        Average entry price of each leg, in quote currency per unit of base currency. Positive.
+    long_quantity, short_quantity : array_like
+        Size of each leg: base currency, or number of contracts. Positive.
+    margin : array_like
+        Wallet balance without profit or loss, in the settlement currency. Zero or more.
+    tiers : TierTable
+        Table with bounds in the settlement currency; each leg has a tier of its own.
+    mark_price : array_like
+        Mark price from which both prices are looked for. Positive.
+    closing_fee_rate : array_like, default 0.0
+        Fee for closing that the venue adds to the requirement, as a decimal of the notional.
+    other_pnl : array_like, default 0.0
+        Unrealised profit or loss of the positions in other symbols.
+    other_requirement : array_like, default 0.0
+        Maintenance margin of the positions in other symbols.
+    contract_size : array_like, default 1.0
+        What one contract stands for: base currency if linear, quote currency if inverse.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    low, high : float or ndarray
+        Nearest liquidation prices below and above the mark price; 0.0 and ``inf`` where there is
+        none. Both equal the mark price where the requirement is not met there already.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    Notes
+    -----
+    The tiers of both legs are those at the price given, found for every piece of price between two
+    bounds of either leg.
+
+    Examples
+    --------
+    >>> table = TierTable.marginal([0, 50_000, 250_000], [0.004, 0.05])
+    >>> low, high = hedge_liquidation_range(50_000, 1, 50_000, 0.98, 3_000, table, 50_000)
+    >>> round(low, 2), round(high, 2)
+    (0.0, 83544.3)
+    """
+    table = checked_tiers(tiers)
+    (
+        long_entry,
+        long_size,
+        short_entry,
+        short_size,
+        margin,
+        mark,
+        fee_rate,
+        others,
+        others_need,
+        contract_size,
+    ) = checked(
+        long_entry_price=long_entry_price,
+        long_quantity=long_quantity,
+        short_entry_price=short_entry_price,
+        short_quantity=short_quantity,
+        margin=margin,
+        mark_price=mark_price,
+        closing_fee_rate=closing_fee_rate,
+        other_pnl=other_pnl,
+        other_requirement=other_requirement,
+        contract_size=contract_size,
+    )
+    is_inverse = checked_flag("inverse", inverse)
+    _refuse_fees_above(table, fee_rate)
+    long_size, short_size = long_size * contract_size, short_size * contract_size
+    backing = margin + (others - others_need)
+    if not is_inverse:
+        fixed = backing - long_size * long_entry + short_size * short_entry
+        low, high = hedge_limits(table, long_size, short_size, fixed, mark, fee_rate)
+        return as_result(low), as_result(high)
+    fixed = backing + long_size / long_entry - short_size / short_entry
+    low, high = hedge_limits(table, short_size, long_size, fixed, 1 / mark, fee_rate)
+    with np.errstate(divide="ignore"):
+        return as_result(1 / high), as_result(1 / low)
 
 
 def liquidation_move(
@@ -607,11 +1086,310 @@ def liquidation_move(
     return as_result(abs(side) * (price - entry_price) / entry_price)
 
 
-def _solve(
-    side: FloatArray, entry: FloatArray, backing: FloatArray, rate: FloatArray
-) -> FloatArray:
-    """Level where ``backing + side * (level - entry)`` equals ``rate * level``; 0 if none."""
-    return np.maximum(entry - side * backing, 0.0) / (1 - side * rate)
+def closing_fee(
+    side: npt.ArrayLike,
+    entry_price: npt.ArrayLike,
+    quantity: npt.ArrayLike,
+    leverage: npt.ArrayLike,
+    fee_rate: npt.ArrayLike,
+    *,
+    contract_size: npt.ArrayLike = 1.0,
+    inverse: bool = False,
+) -> float | FloatArray:
+    r"""Fee for closing a position at its bankruptcy price, which some exchanges keep back.
+
+    Parameters
+    ----------
+    side : {1, -1} or array_like
+        1 for a long position, -1 for a short position.
+    entry_price : array_like
+        Average entry price, in quote currency per unit of base currency. Positive.
+    quantity : array_like
+        Size of the position: base currency, or number of contracts. Positive.
+    leverage : array_like
+        Chosen leverage, 10 for 10x. At least 1.
+    fee_rate : array_like
+        Fee as a decimal of the notional (0.0005 is 0.05 %). A negative rate is a rebate.
+    contract_size : array_like, default 1.0
+        What one contract stands for: base currency if linear, quote currency if inverse.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    float or ndarray
+        Fee in the settlement currency.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    Notes
+    -----
+    The bankruptcy price is the one of the initial margin. With notional at entry :math:`N_E`:
+
+    .. math::
+
+        f N_E \left(1 - \frac{s}{L}\right) \quad\text{(linear)}, \qquad
+        f N_E \left(1 + \frac{s}{L}\right) \quad\text{(inverse)}.
+
+    References
+    ----------
+    Bybit help centre, "Order Cost", as restated by mobie.io (7.35 USDT for 1 BTC from 10 000 at
+    50x and 0.075 %), read 2026-11-22.
+
+    Examples
+    --------
+    >>> round(closing_fee(1, 10_000, 1, 50, 0.00075), 8)
+    7.35
+    """
+    value, leverage, fee_rate, direction = _checked_order(
+        "entry_price", side, entry_price, quantity, leverage, fee_rate, contract_size, inverse
+    )
+    return as_result(value * fee_rate * (1 - direction / leverage))
+
+
+def position_margin(
+    side: npt.ArrayLike,
+    entry_price: npt.ArrayLike,
+    quantity: npt.ArrayLike,
+    leverage: npt.ArrayLike,
+    fee_rate: npt.ArrayLike,
+    *,
+    contract_size: npt.ArrayLike = 1.0,
+    inverse: bool = False,
+) -> float | FloatArray:
+    r"""Sum of initial margin and the fee for closing at the bankruptcy price.
+
+    Parameters
+    ----------
+    side : {1, -1} or array_like
+        1 for a long position, -1 for a short position.
+    entry_price : array_like
+        Average entry price, in quote currency per unit of base currency. Positive.
+    quantity : array_like
+        Size of the position: base currency, or number of contracts. Positive.
+    leverage : array_like
+        Chosen leverage, 10 for 10x. At least 1.
+    fee_rate : array_like
+        Fee as a decimal of the notional (0.0005 is 0.05 %). A negative rate is a rebate.
+    contract_size : array_like, default 1.0
+        What one contract stands for: base currency if linear, quote currency if inverse.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    float or ndarray
+        Margin that the exchange assigns to the position, in the settlement currency.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    Notes
+    -----
+    .. math:: \frac{N_E}{L} + \text{closing fee}
+
+    References
+    ----------
+    Phemex help centre, liq-price-for-USDTM (500 at 0.4 and 5x is assigned 40.096), read 2026-11-22.
+
+    Examples
+    --------
+    >>> round(position_margin(1, 0.4, 500, 5, 0.0006), 6)
+    40.096
+    """
+    value, leverage, fee_rate, direction = _checked_order(
+        "entry_price", side, entry_price, quantity, leverage, fee_rate, contract_size, inverse
+    )
+    return as_result(value / leverage + value * fee_rate * (1 - direction / leverage))
+
+
+def order_cost(
+    side: npt.ArrayLike,
+    price: npt.ArrayLike,
+    quantity: npt.ArrayLike,
+    leverage: npt.ArrayLike,
+    fee_rate: npt.ArrayLike,
+    *,
+    contract_size: npt.ArrayLike = 1.0,
+    inverse: bool = False,
+) -> float | FloatArray:
+    r"""Money an order ties up: initial margin, opening fee, and closing fee at bankruptcy.
+
+    Parameters
+    ----------
+    side : {1, -1} or array_like
+        1 for a long position, -1 for a short position.
+    price : array_like
+        Order price, in quote currency per unit of base currency. Positive.
+    quantity : array_like
+        Size of the order: base currency, or number of contracts. Positive.
+    leverage : array_like
+        Chosen leverage, 10 for 10x. At least 1.
+    fee_rate : array_like
+        Fee as a decimal of the notional (0.0005 is 0.05 %). A negative rate is a rebate.
+    contract_size : array_like, default 1.0
+        What one contract stands for: base currency if linear, quote currency if inverse.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    float or ndarray
+        Order cost in the settlement currency.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    Notes
+    -----
+    .. math:: \frac{N}{L} + f N + \text{closing fee}
+
+    References
+    ----------
+    Bybit help centre, "Order Cost" (2024-10-30), as restated by mobie.io and ukcamo.com, read
+    2026-11-22.
+
+    Examples
+    --------
+    >>> round(order_cost(1, 10_000, 1, 50, 0.00075), 6)
+    214.85
+    >>> round(order_cost(1, 2_000, 10_000, 25, 0.00055, inverse=True), 8)
+    0.20561
+    """
+    value, leverage, fee_rate, direction = _checked_order(
+        "price", side, price, quantity, leverage, fee_rate, contract_size, inverse
+    )
+    return as_result(value / leverage + value * fee_rate * (2 - direction / leverage))
+
+
+def max_quantity(
+    side: npt.ArrayLike,
+    price: npt.ArrayLike,
+    leverage: npt.ArrayLike,
+    balance: npt.ArrayLike,
+    *,
+    fee_rate: npt.ArrayLike = 0.0,
+    tiers: TierTable | None = None,
+    contract_size: npt.ArrayLike = 1.0,
+    inverse: bool = False,
+) -> float | FloatArray:
+    r"""Largest quantity that a balance opens: its order cost is paid and its tier allows it.
+
+    Parameters
+    ----------
+    side : {1, -1} or array_like
+        1 for a long position, -1 for a short position.
+    price : array_like
+        Order price, in quote currency per unit of base currency. Positive.
+    leverage : array_like
+        Chosen leverage, 10 for 10x. At least 1.
+    balance : array_like
+        Free balance in the settlement currency. A negative one opens nothing.
+    fee_rate : array_like, default 0.0
+        Fee as a decimal of the notional, charged as in :func:`order_cost`.
+    tiers : TierTable, optional
+        Table that limits the notional at this leverage.
+    contract_size : array_like, default 1.0
+        What one contract stands for: base currency if linear, quote currency if inverse.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    float or ndarray
+        Quantity in base currency, or number of contracts; not rounded to the lot.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, shapes do not match, or no tier allows `leverage`.
+
+    See Also
+    --------
+    leverage.rounding.round_quantity : The next lot below.
+
+    Notes
+    -----
+    .. math:: q = \min\left(\frac{\text{balance}}{\text{order cost of 1}},
+        \frac{\text{largest notional at } L}{N \text{ of 1}}\right)
+
+    Examples
+    --------
+    >>> max_quantity(1, 50_000, 10, 1_000)
+    0.2
+    >>> table = TierTable.marginal([0, 5_000, 50_000], [0.004, 0.05], [20, 5])
+    >>> max_quantity(1, 50_000, 10, 1_000, tiers=table)
+    0.1
+    """
+    side, price, leverage, balance, fee_rate, contract_size = checked(
+        side=side,
+        price=price,
+        leverage=leverage,
+        balance=balance,
+        fee_rate=fee_rate,
+        contract_size=contract_size,
+    )
+    cost = np.asarray(
+        order_cost(
+            side, price, 1.0, leverage, fee_rate, contract_size=contract_size, inverse=inverse
+        )
+    )
+    refuse_where(
+        cost <= 0,
+        "fee_rate",
+        "a rebate smaller than the margin",
+        fee_rate,
+        "check the rate",
+    )
+    quantity = np.maximum(balance, 0.0) / cost
+    if tiers is not None:
+        one = notional(price, 1.0, contract_size=contract_size, inverse=inverse)
+        quantity = np.minimum(quantity, checked_tiers(tiers).max_notional(leverage) / one)
+    return as_result(quantity)
+
+
+def _checked_order(
+    price_name: str,
+    side: npt.ArrayLike,
+    price: npt.ArrayLike,
+    quantity: npt.ArrayLike,
+    leverage: npt.ArrayLike,
+    fee_rate: npt.ArrayLike,
+    contract_size: npt.ArrayLike,
+    inverse: bool,
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Check the arguments; give notional, leverage, fee rate, and 1 where a falling one loses."""
+    arguments = {
+        "side": side,
+        price_name: price,
+        "quantity": quantity,
+        "leverage": leverage,
+        "fee_rate": fee_rate,
+        "contract_size": contract_size,
+    }
+    side, price, quantity, leverage, fee_rate, contract_size = checked(**arguments)
+    size = quantity * contract_size
+    if checked_flag("inverse", inverse):
+        return size / price, leverage, fee_rate, -side
+    return size * price, leverage, fee_rate, side
+
+
+def _refuse_fees_above(tiers: TierTable, fee_rate: FloatArray) -> None:
+    rate = tiers.maintenance_margin_rates[-1]
+    refuse_where(
+        rate + fee_rate >= 1,
+        "closing_fee_rate",
+        f"below {shown(1 - rate)}, what the highest rate of the table leaves",
+        fee_rate,
+        "give it as a decimal, 0.0005 for 0.05 %",
+    )
 
 
 def _over_equity(amount: FloatArray, equity: FloatArray) -> float | FloatArray:

@@ -418,16 +418,80 @@ ARGUMENTS: dict[str, st.SearchStrategy[Any]] = {
     "funding_rate": funding_rates,
     "target_roe": st.floats(-0.9, 0.9),
     "loss": st.floats(0, 0.99),
+    "tick_size": quantities,
+    "lot_size": quantities,
+    "amount": st.floats(-1e6, 1e6),
+    "decimals": st.integers(0, 9),
+    "other_pnl": st.floats(-1e6, 1e6),
+    "other_requirement": quantities,
+    "requirement_price": prices,
+    "long_entry_price": prices,
+    "long_quantity": quantities,
+    "short_entry_price": prices,
+    "short_quantity": quantities,
+    "short_maintenance_margin_rate": maintenance_rates,
+    "balance": st.floats(-1e6, 1e6),
+    "unrealised_pnl": st.floats(-1e6, 1e6),
+    "used_margin": quantities,
+    "assets": quantities,
+    "liabilities": quantities,
+    "interest": quantities,
+    "level": st.floats(0, 1),
+    "pnl": st.floats(-1e6, 1e6),
+    "funding": st.floats(-1e6, 1e6),
+    "premium": funding_rates,
+    "interest_rate": funding_rates,
+    "clamp_rate": fee_rates,
+    "cap_rate": fee_rates,
+    "borrowed": quantities,
+    "hours": st.floats(0, 1e4),
+    "interval_hours": st.floats(0.1, 24),
+    "position_cost": quantities,
+    "rollover_rate": fee_rates,
+    "opening_rate": fee_rates,
+    "reward_to_risk": st.floats(0.01, 100),
+    "win_rate": st.floats(0, 1),
+    "average_win": quantities,
+    "average_loss": quantities,
+    "profits": st.floats(-1e6, 1e6),
+    "risks": quantities,
+    "expected_return": st.floats(-1, 1),
+    "volatility": st.floats(0.01, 2),
+    "streak": st.integers(1, 12),
+    "trades": st.integers(1, 40),
+    "tiers": st.just(lv.TierTable.marginal([0, 1, 100, 1e4], [0.004, 0.01, 0.1], [500, 500, 500])),
 }
-FUNCTIONS = [getattr(lv, name) for name in lv.__all__ if callable(getattr(lv, name))]
-ELEMENTWISE = [function for function in FUNCTIONS if function is not lv.average_entry_price]
+FLAGS = {"inverse", "floating_margin"}
+# Functions that join several values, or whose arguments must fit one another.
+JOINING = {lv.average_entry_price, lv.collateral_value, lv.expectancy_from_trades}
+FITTING = {lv.break_even_price_with_realised, lv.hedge_liquidation_range}
+
+
+def arguments_of(function: Callable[..., Any]) -> list[str]:
+    return [name for name in inspect.signature(function).parameters if name not in FLAGS]
+
+
+FUNCTIONS = [
+    function
+    for name in lv.__all__
+    if inspect.isfunction(function := getattr(lv, name))
+    and set(arguments_of(function)) <= set(ARGUMENTS)
+    and function not in FITTING
+]
+ELEMENTWISE = [function for function in FUNCTIONS if function not in JOINING]
+NO_TIERS = {lv.initial_margin, lv.max_quantity}
+
+
+def stacked(name: str, rows: list[dict[str, Any]]) -> Any:
+    values = [row[name] for row in rows]
+    return values[0] if name in {"inverse", "tiers"} else np.array(values)
 
 
 def draw_arguments(
     data: st.DataObject, function: Callable[..., Any], length: int
 ) -> list[dict[str, Any]]:
     """Draw `length` sets of arguments for a function; `inverse` is the same in all of them."""
-    names = [name for name in inspect.signature(function).parameters if name in ARGUMENTS]
+    names = [n for n in arguments_of(function) if not (n == "tiers" and function in NO_TIERS)]
     inverse = data.draw(kinds, label="inverse")
     flag = {"inverse": inverse} if "inverse" in inspect.signature(function).parameters else {}
     return [
@@ -453,10 +517,7 @@ def test_broadcasting_equals_a_loop(
     function: Callable[..., Any], data: st.DataObject, length: int
 ) -> None:
     rows = draw_arguments(data, function, length)
-    columns = {
-        name: value if name == "inverse" else np.array([row[name] for row in rows])
-        for name, value in rows[0].items()
-    }
+    columns = {name: stacked(name, rows) for name in rows[0]}
     result = function(**columns)
     assert isinstance(result, np.ndarray)
     assert result.tolist() == pytest.approx([function(**row) for row in rows], rel=1e-12)
@@ -465,9 +526,13 @@ def test_broadcasting_equals_a_loop(
 @pytest.mark.parametrize("function", ELEMENTWISE, ids=lambda function: function.__name__)
 @for_all(data=st.data())
 def test_a_column_and_a_row_give_a_table(function: Callable[..., Any], data: st.DataObject) -> None:
-    first, *_ = names = [n for n in inspect.signature(function).parameters if n in ARGUMENTS]
+    first, *_ = names = arguments_of(function)
     (arguments,) = draw_arguments(data, function, 1)
     column = np.array(arguments[first]).repeat(3)[:, np.newaxis]
-    row = {name: np.array(arguments[name]).repeat(2) for name in names[1:]}
+    row = {
+        name: np.array(value).repeat(2)
+        for name, value in arguments.items()
+        if name in names[1:] and name != "tiers"
+    }
     result = function(**arguments | {first: column} | row)
     assert np.shape(result) == ((3, 2) if row else (3, 1))

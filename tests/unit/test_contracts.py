@@ -12,10 +12,13 @@ from leverage import (
     SHORT,
     average_entry_price,
     break_even_price,
+    break_even_price_with_realised,
+    entry_fee_break_even_price,
     notional,
     pnl,
     price_move,
     recovery_return,
+    return_on_margin,
     roe,
     round_trip_cost,
     target_price,
@@ -155,3 +158,56 @@ def test_arguments_are_not_changed() -> None:
     notional(prices, 2)
     assert prices.tolist() == [100, 200]
     assert result == 150
+
+
+# Displayed variants
+
+
+def test_displayed_break_even_has_the_entry_fee_only() -> None:
+    assert entry_fee_break_even_price(LONG, 44_525, 0.0004) == pytest.approx(44_542.81)
+    assert entry_fee_break_even_price(SHORT, 100, 0.001) == pytest.approx(99.9)
+    assert entry_fee_break_even_price(LONG, 100, 0.001) < break_even_price(LONG, 100, 0.001)
+
+
+def test_break_even_with_what_was_booked_before() -> None:
+    # (100 + 0.5 / 2) / 0.999 and (100 - 0.5 / 2) / 1.001
+    assert break_even_price_with_realised(LONG, 100, 2, -0.5, 0.001) == pytest.approx(
+        100.25 / 0.999
+    )
+    assert break_even_price_with_realised(SHORT, 100, 2, -0.5, 0.001) == pytest.approx(
+        99.75 / 1.001
+    )
+
+
+@pytest.mark.parametrize("inverse", [False, True], ids=["linear", "inverse"])
+@pytest.mark.parametrize("side", [LONG, SHORT], ids=["long", "short"])
+def test_break_even_with_the_entry_fee_booked_is_the_exact_break_even(
+    side: int, *, inverse: bool
+) -> None:
+    fee = 0.0005 * float(notional(80, 3, contract_size=10, inverse=inverse))
+    price = break_even_price_with_realised(
+        side, 80, 3, -fee, 0.0005, contract_size=10, inverse=inverse
+    )
+    assert price == pytest.approx(break_even_price(side, 80, 0.0005, inverse=inverse))
+
+
+def test_a_long_that_booked_more_than_its_cost_has_no_break_even_price() -> None:
+    assert break_even_price_with_realised(LONG, 100, 1, 150, 0.001) == 0
+    assert break_even_price_with_realised(SHORT, 100, 1, 0.02, 0.001, inverse=True) == np.inf
+
+
+@pytest.mark.parametrize(("side", "cost", "inverse"), [(SHORT, -100.0, False), (LONG, -0.01, True)])
+def test_a_cost_that_no_price_can_earn_is_rejected(
+    side: int, cost: float, *, inverse: bool
+) -> None:
+    with pytest.raises(ValueError, match="realised_pnl must") as caught:
+        break_even_price_with_realised(side, 100, 1, cost, 0.001, inverse=inverse)
+    assert str(caught.value) == (
+        "realised_pnl must be a cost below the notional at entry, which is all that this position "
+        f"can earn, was {cost:g}; check its sign and its currency"
+    )
+
+
+def test_return_on_a_margin_of_one_s_choice() -> None:
+    assert return_on_margin(-50, 200) == -0.25
+    assert return_on_margin(1, 0) == np.inf

@@ -5,10 +5,14 @@ import pytest
 from leverage import (
     LONG,
     SHORT,
+    borrowing_interest,
     fee_share_of_margin,
     funding_payment,
+    funding_rate,
     initial_margin,
+    net_pnl,
     notional,
+    rollover_cost,
     round_trip_cost,
     trading_fee,
 )
@@ -66,3 +70,48 @@ def test_inverse_funding_is_paid_in_base_currency() -> None:
 
 def test_a_funding_rate_of_zero_gives_plain_zero() -> None:
     assert str(funding_payment(LONG, 69_000, 1, 0)) == "0.0"
+
+
+def test_net_profit_is_gross_less_fees_plus_funding() -> None:
+    # 0.1 * 2 000 = 200, fees 0.0002 * 5 000 + 0.0005 * 5 200 = 3.6, funding paid 1.5
+    profit = net_pnl(LONG, 50_000, 52_000, 0.1, 0.0002, exit_fee_rate=0.0005, funding=-1.5)
+    assert profit == pytest.approx(200 - 3.6 - 1.5)
+    assert net_pnl(SHORT, 50_000, 52_000, 0.1, 0.0002) == pytest.approx(-200 - 2.04)
+
+
+def test_inverse_net_profit_is_in_coins() -> None:
+    profit = net_pnl(LONG, 10_000, 20_000, 100, 0.001, contract_size=100, inverse=True)
+    assert profit == pytest.approx(1 - 0.5 - 0.0015)
+
+
+@pytest.mark.parametrize(
+    ("premium", "expected"),
+    [
+        (0.0001, 0.0001),  # the interest itself
+        (0.0006, 0.0001),  # 0.0006 - 0.0005: the last premium that the clamp takes back
+        (0.0010, 0.0005),  # 0.0010 - 0.0005
+        (-0.0004, 0.0001),  # -0.0004 + 0.0005
+        (-0.0010, -0.0005),  # -0.0010 + 0.0005
+        (0.0300, 0.0200),  # the cap
+        (-0.0300, -0.0200),
+    ],
+)
+def test_funding_rate_is_the_interest_until_the_premium_leaves_the_clamp(
+    premium: float, expected: float
+) -> None:
+    assert funding_rate(premium, 0.0001, cap_rate=0.02) == pytest.approx(expected)
+
+
+def test_funding_rate_without_clamp_is_the_premium() -> None:
+    assert funding_rate([0.03, -0.03], 0.0001, clamp_rate=0) == pytest.approx([0.03, -0.03])
+
+
+def test_an_hour_that_has_begun_costs_a_full_hour_of_interest() -> None:
+    assert borrowing_interest(1_000, 0.0001, [0, 0.5, 1, 1.5]) == pytest.approx([0, 0.1, 0.1, 0.2])
+    assert borrowing_interest(1_000, 0.001, 30, interval_hours=24) == pytest.approx(2)
+
+
+def test_rollover_is_charged_for_full_intervals() -> None:
+    assert rollover_cost(10_000, 0.0001, [3.9, 4, 74]) == pytest.approx([0, 1, 18])
+    assert rollover_cost(10_000, 0.0001, 74, opening_rate=0.0001) == pytest.approx(19)
+    assert rollover_cost(10_000, 0.0001, 74, interval_hours=8) == pytest.approx(9)

@@ -17,9 +17,10 @@ PACKAGE = Path(leverage.__file__).parent
 # A module may import modules of the lines above its own, never of its own line or below.
 LAYERS = [
     {"_validate"},
-    {"contracts"},
+    {"contracts", "rounding"},
     {"tiers"},
-    {"margin", "costs"},
+    {"_solve"},
+    {"margin", "costs", "accounts"},
     {"history", "paths"},
     {"sizing", "portfolio", "survival"},
     {"venues"},
@@ -104,11 +105,14 @@ def test_leverage_never_imports_classroom(path: Path) -> None:
 
 
 def test_all_lists_every_public_name_once_and_in_order() -> None:
-    assert leverage.__all__ == sorted(set(leverage.__all__))
-    modules = ("contracts", "margin", "costs")
+    names = set(leverage.__all__)
+    # Constants, then classes, then functions.
+    order = sorted(names, key=lambda name: (not name.isupper(), name[0].islower(), name))
+    assert leverage.__all__ == order
+    core = {"contracts", "rounding", "tiers", "margin", "costs", "accounts", "sizing", "portfolio"}
     public = {
         name
-        for module in modules
+        for module in sorted(core)
         for name, value in vars(sys.modules[f"leverage.{module}"]).items()
         if getattr(value, "__module__", "") == f"leverage.{module}" and not name.startswith("_")
     }

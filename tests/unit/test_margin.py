@@ -8,20 +8,34 @@ import pytest
 from leverage import (
     LONG,
     SHORT,
+    TierTable,
     bankruptcy_move,
     bankruptcy_price,
     borrowed_amount,
+    closing_fee,
     effective_leverage,
     equity,
+    hedge_liquidation_price,
+    hedge_liquidation_range,
     initial_margin,
+    initial_margin_with_fee,
     liquidation_move,
     liquidation_price,
     maintenance_margin,
     margin_ratio,
+    max_quantity,
     notional,
+    order_cost,
+    pnl,
+    position_margin,
     position_value,
     price_move,
+    tiered_liquidation_price,
 )
+
+# Amounts 0, 50 and 1 300; whole-position requirement jumps from 200 to 250 at 50 000.
+TABLE = TierTable.marginal([0, 50_000, 250_000, 1e6], [0.004, 0.005, 0.01], [125, 100, 50])
+WHOLE = TierTable([0, 50_000, 250_000, 1e6], [0.004, 0.005, 0.01], [125, 100, 50])
 
 
 def test_margin_of_a_thousand_at_ten_times_controls_ten_thousand() -> None:
@@ -157,3 +171,242 @@ def test_liquidation_move_has_one_result_for_each_side() -> None:
 def test_ten_times_leverage_is_liquidated_before_a_fall_of_ten_per_cent() -> None:
     price = liquidation_price(LONG, 50_000, 0.1, 500, 0.004)
     assert -bankruptcy_move(10) < liquidation_move(LONG, 50_000, price) < 0
+
+
+# Cross margin, and requirements measured elsewhere
+
+
+def test_cross_margin_adds_other_profits_and_subtracts_other_requirements() -> None:
+    # 500 + 100 - 40 backs it: P = (0.1 * 50 000 - 560) / (0.1 * 0.996)
+    price = liquidation_price(LONG, 50_000, 0.1, 500, 0.004, other_pnl=100, other_requirement=40)
+    assert price == pytest.approx(4_440 / 0.0996)
+
+
+def test_cross_margin_may_be_lost_at_every_price() -> None:
+    kept = {"other_pnl": -10_000}
+    assert liquidation_price(SHORT, 50_000, 0.1, 500, 0.004, **kept) == 0
+    assert liquidation_price(LONG, 50_000, 1_000, 0.01, 0.004, inverse=True, other_pnl=-1) == (
+        math.inf
+    )
+
+
+def test_requirement_at_the_entry_price_gives_the_short_formula() -> None:
+    # 20 000 * (1 - 1/50 + 0.005) = 19 700; 10 * (1 + 1/5 - 0.01) = 11.9
+    long = liquidation_price(LONG, 20_000, 1, 400, 0.005, requirement_price=20_000)
+    short = liquidation_price(SHORT, 10, 1, 2, 0.01, requirement_price=10)
+    assert (long, short) == pytest.approx((19_700, 11.9))
+
+
+def test_requirement_at_the_entry_price_of_an_inverse_contract() -> None:
+    # 1 / (1 / 8 000 + (0.01 - 0.00125) / 1 000) = 7 476.64
+    price = liquidation_price(LONG, 8_000, 1_000, 0.01, 0.01, requirement_price=8_000, inverse=True)
+    assert price == pytest.approx(1_000 / 0.13375)
+
+
+def test_requirement_frozen_at_the_mark_gives_a_price_that_moves_with_it() -> None:
+    # Equity 11.634761395 less 0.46 % of 74.741 over 0.002 below 37 370.5
+    price = liquidation_price(
+        LONG,
+        37_355.5,
+        0.002,
+        11.604761395,
+        0.004,
+        closing_fee_rate=0.0006,
+        requirement_price=37_370.5,
+    )
+    assert price == pytest.approx(31_725.023602417, abs=1e-6)
+
+
+def test_requirement_at_a_price_of_its_own_takes_the_tier_of_the_notional_there() -> None:
+    # 300 000 at entry needs 1 700 in the third tier: 30 000 * (1 - 1/10) + 170
+    price = tiered_liquidation_price(LONG, 30_000, 10, 30_000, TABLE, requirement_price=30_000)
+    assert price == pytest.approx(27_170)
+
+
+# Tier tables
+
+
+def test_tier_is_the_one_at_the_liquidation_price_and_not_at_entry() -> None:
+    # Long of 10 from 26 000 with 26 000: 10 P - 234 000 = 0.005 * 10 P - 50 in the second tier,
+    # P = 233 950 / 9.95, while the third tier at entry would give 232 700 / 9.9.
+    price = tiered_liquidation_price(LONG, 26_000, 10, 26_000, TABLE)
+    assert price == pytest.approx(233_950 / 9.95)
+    assert TABLE.tier_number(260_000) == 3
+    assert TABLE.tier_number(10 * price) == 2
+
+
+def test_a_short_rises_into_a_higher_tier() -> None:
+    # Short of 10 from 24 000 with 24 000: 264 000 - 10 P = 0.01 * 10 P - 1 300
+    price = tiered_liquidation_price(SHORT, 24_000, 10, 24_000, TABLE)
+    assert price == pytest.approx(265_300 / 10.1)
+
+
+def test_an_inverse_table_has_bounds_in_coins() -> None:
+    # 60 000 USD from 30 000 are 2 coins, 1 coin backs: n (1.01) - 0.005 = 1 + 2 above one coin.
+    coins = TierTable.marginal([0, 1, 10], [0.005, 0.01])
+    price = tiered_liquidation_price(LONG, 30_000, 60_000, 1, coins, inverse=True)
+    assert price == pytest.approx(60_000 / (3.005 / 1.01))
+
+
+def test_a_jump_of_the_requirement_can_put_the_price_on_a_bound() -> None:
+    # Short of 1 from 40 000 with 10 220: at 50 000 equity 220 keeps 200 and not 250.
+    price = tiered_liquidation_price(SHORT, 40_000, 1, 10_220, WHOLE)
+    assert price == 50_000
+
+
+def test_a_long_is_relieved_by_a_jump_and_dies_below_it() -> None:
+    # Long of 1 from 60 000 with 10 220: at 50 000 equity 220 is below 250: dead at 49 780 / 0.995.
+    price = tiered_liquidation_price(LONG, 60_000, 1, 10_220, WHOLE)
+    assert price == pytest.approx(49_780 / 0.995)
+    # With 10 260 it passes the bound alive and dies in the first tier.
+    assert tiered_liquidation_price(LONG, 60_000, 1, 10_260, WHOLE) == pytest.approx(49_740 / 0.996)
+
+
+def test_a_jump_on_the_way_to_a_profit_is_not_the_liquidation_price() -> None:
+    # From 49 990 with 2 to spare it lives at entry; above 50 000 its 212 would have to be 250.
+    margin = 0.004 * 49_990 + 2
+    assert equity(LONG, 49_990, 50_001, 1, margin) < WHOLE.maintenance_margin(50_001)
+    price = tiered_liquidation_price(LONG, 49_990, 1, margin, WHOLE)
+    assert price == pytest.approx((49_990 - margin) / 0.996)
+    prices = tiered_liquidation_price(LONG, 49_990, 1, [margin, 10_000, 49_990], WHOLE)
+    assert prices == pytest.approx([price, 39_990 / 0.996, 0])
+    # The third tier from 250 000 leaves 800 of the 1 250 that a long below it needs.
+    deep = tiered_liquidation_price(LONG, 249_900, 1, 1_300, WHOLE)
+    assert deep == pytest.approx(248_600 / 0.995)
+
+
+def test_the_way_down_from_the_entry_may_lead_through_a_narrow_tier() -> None:
+    # Above 50 000 its 410 would have to be 2 500; at 49 900 it keeps 310 for 199.60, so it dies in
+    # the first tier, at (49 990 - 400) / 0.999.
+    narrow = TierTable([0, 49_900, 50_000, 1e6], [0.001, 0.004, 0.05])
+    price = tiered_liquidation_price(LONG, 49_990, 1, 400, narrow)
+    assert price == pytest.approx(49_590 / 0.999)
+
+
+def test_a_position_below_its_requirement_at_entry_has_a_price_on_the_profitable_side() -> None:
+    # 240 of equity at 60 000 for 300: alive from 59 760 / 0.995 upwards
+    price = tiered_liquidation_price(LONG, 60_000, 1, 240, WHOLE)
+    assert price == pytest.approx(59_760 / 0.995)
+    # 199 for 199.96 at 49 990 lives above 49 991, dies at 50 000, and lives again from 50 041.2
+    price = tiered_liquidation_price(LONG, 49_990, 1, 199, WHOLE)
+    assert price == pytest.approx(49_791 / 0.995)
+
+
+def test_fully_paid_positions_have_no_tiered_liquidation_price() -> None:
+    assert tiered_liquidation_price(LONG, 100, 1, 100, TABLE) == 0
+    assert tiered_liquidation_price(SHORT, 100, 1, 0.01, TABLE, inverse=True) == math.inf
+
+
+def test_extreme_margin_on_a_tier_table_gives_no_warning() -> None:
+    with np.errstate(all="raise"):
+        assert tiered_liquidation_price(LONG, 100, 1e-300, 1e300, TABLE) == 0
+        assert tiered_liquidation_price(SHORT, 100, 1e-300, 1e300, TABLE, inverse=True) == math.inf
+
+
+def test_closing_fee_must_leave_room_below_the_highest_rate() -> None:
+    with pytest.raises(ValueError, match="closing_fee_rate must") as caught:
+        tiered_liquidation_price(LONG, 1, 1, 1, TierTable.flat(0.75), closing_fee_rate=[0.1, 0.25])
+    assert str(caught.value) == (
+        "closing_fee_rate must be below 0.25, what the highest rate of the table leaves, "
+        "was 0.25 at index 1; give it as a decimal, 0.0005 for 0.05 %"
+    )
+
+
+# Hedge mode
+
+
+def test_hedge_price_matches_hand_calculation() -> None:
+    # 10 000 - 2 * 50 000 + 52 000 = -38 000 over 0.01 + 0.005 - 2 + 1 = -0.985
+    price = hedge_liquidation_price(50_000, 2, 52_000, 1, 10_000, 0.005)
+    assert price == pytest.approx(38_000 / 0.985)
+
+
+def test_a_larger_short_leg_is_liquidated_above() -> None:
+    # 10 000 - 50 000 + 104 000 = 64 000 over 0.005 + 0.02 + 1
+    price = hedge_liquidation_price(
+        50_000, 1, 52_000, 2, 10_000, 0.005, short_maintenance_margin_rate=0.01
+    )
+    assert price == pytest.approx(64_000 / 1.025)
+
+
+def test_equal_legs_without_requirement_have_no_price_or_every_price() -> None:
+    assert hedge_liquidation_price(100, 1, 110, 1, 5, 0.0) == 0  # 5 + 10 are locked in
+    assert hedge_liquidation_price(120, 1, 100, 1, 5, 0.0) == math.inf  # 20 are lost, 5 are there
+
+
+def test_hedge_rates_must_leave_room_for_the_fee() -> None:
+    with pytest.raises(ValueError, match=r"^short_maintenance_margin_rate plus closing_fee_rate"):
+        hedge_liquidation_price(
+            1, 1, 1, 1, 1, 0.1, short_maintenance_margin_rate=0.75, closing_fee_rate=0.5
+        )
+
+
+def test_a_nearly_closed_hedge_dies_upwards_by_its_requirement() -> None:
+    # Above the bound 6 600 - 0.079 P are left: 2 000 + 0.02 P - 0.05 * 1.98 P + 4 600.
+    table = TierTable.marginal([0, 50_000, 250_000], [0.004, 0.05])
+    low, high = hedge_liquidation_range(50_000, 1, 50_000, 0.98, 3_000, table, 50_000)
+    assert low == 0
+    assert high == pytest.approx(6_600 / 0.079)
+
+
+def test_a_dead_hedge_is_liquidated_at_the_mark() -> None:
+    assert hedge_liquidation_range(100, 1, 90, 1, 5, TABLE, 95) == (95, 95)
+
+
+# What an order and a position tie up
+
+
+def test_order_cost_is_margin_and_both_fees() -> None:
+    # 10 000 / 50 + 7.5 + 9 800 * 0.00075
+    assert closing_fee(LONG, 10_000, 1, 50, 0.00075) == pytest.approx(7.35)
+    assert position_margin(LONG, 10_000, 1, 50, 0.00075) == pytest.approx(207.35)
+    assert order_cost(LONG, 10_000, 1, 50, 0.00075) == pytest.approx(214.85)
+    assert order_cost(SHORT, 10_000, 1, 50, 0.00075) == pytest.approx(207.5 + 10_200 * 0.00075)
+
+
+def test_inverse_order_cost_is_in_coins() -> None:
+    # 5 coins: 0.2 of margin, 0.00275 to open, and 5.2 coins at 1 923.08 to close
+    cost = order_cost(LONG, 2_000, 100, 25, 0.00055, contract_size=100, inverse=True)
+    assert cost == pytest.approx(0.2 + 0.00275 + 5.2 * 0.00055)
+
+
+def test_closing_fee_is_charged_at_the_bankruptcy_price() -> None:
+    for side in (LONG, SHORT):
+        margin = initial_margin(notional(300, 2), 8)
+        there = notional(bankruptcy_price(side, 300, 2, margin), 2)
+        assert closing_fee(side, 300, 2, 8, 0.0006) == pytest.approx(0.0006 * float(there))
+
+
+def test_margin_with_a_fee_on_the_same_notional() -> None:
+    assert initial_margin_with_fee(107.415, 20, 0.0006) == pytest.approx(5.435199)
+
+
+def test_largest_quantity_costs_the_whole_balance() -> None:
+    quantity = max_quantity(LONG, 10_000, 50, 214.85, fee_rate=0.00075)
+    assert quantity == pytest.approx(1)
+    assert max_quantity(SHORT, 2_000, 25, 1, contract_size=100, inverse=True) == pytest.approx(500)
+
+
+def test_tier_limits_the_largest_quantity() -> None:
+    assert max_quantity(LONG, 50_000, 100, 1e6, tiers=TABLE) == 5  # 250 000 at most
+    assert max_quantity(LONG, 50_000, 100, 1_000, tiers=TABLE) == 2
+    with pytest.raises(ValueError, match=r"^leverage must be at most 125"):
+        max_quantity(LONG, 50_000, 126, 1_000, tiers=TABLE)
+
+
+def test_a_negative_balance_opens_nothing() -> None:
+    assert max_quantity(LONG, 50_000, 10, -5) == 0
+
+
+def test_a_rebate_above_the_margin_is_rejected() -> None:
+    with pytest.raises(ValueError, match="fee_rate must") as caught:
+        max_quantity(LONG, 100, 100, 5, fee_rate=-0.1)
+    assert str(caught.value) == (
+        "fee_rate must be a rebate smaller than the margin, was -0.1; check the rate"
+    )
+
+
+def test_hedge_profit_and_requirement_meet_at_its_price() -> None:
+    price = hedge_liquidation_price(50_000, 2, 52_000, 1, 10_000, 0.005)
+    value = 10_000 + pnl(LONG, 50_000, price, 2) + pnl(SHORT, 52_000, price, 1)
+    assert value == pytest.approx(maintenance_margin(3 * price, 0.005))

@@ -1,0 +1,270 @@
+"""Several positions on one collateral: against hand arithmetic, and against going step by step."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from leverage import (
+    LONG,
+    SHORT,
+    Positions,
+    TierTable,
+    contagion,
+    correlation,
+    cross_liquidation_prices,
+    liquidation_price,
+    liquidation_shock,
+    liquidation_step,
+    portfolio_equity,
+    portfolio_margin_ratio,
+    portfolio_requirement,
+    portfolio_volatility,
+    tiered_liquidation_price,
+)
+
+FLAT = TierTable.flat(0.005)
+STEPS = TierTable.marginal([0, 8_000, 12_000, 1e6], [0.005, 0.02, 0.1])
+BOOK = Positions([LONG, SHORT], [50_000, 3_000], [0.2, 4], FLAT)
+LONGS = Positions([LONG, LONG], [50_000, 3_000], [0.2, 4], [STEPS, FLAT])
+hurry = settings(deadline=None, max_examples=100)
+
+
+def test_profits_and_requirements_add_up() -> None:
+    # Long: 0.2 * -1 000 = -200; short: 4 * -100 = -400. Requirement: 0.5 % of 9 800 + 12 400.
+    assert portfolio_equity(BOOK, [49_000, 3_100], 1_000) == pytest.approx(400)
+    assert portfolio_requirement(BOOK, [49_000, 3_100]) == pytest.approx(111)
+    assert portfolio_margin_ratio(BOOK, [49_000, 3_100], 1_000) == pytest.approx(111 / 400)
+
+
+def test_each_position_has_its_own_tier_table() -> None:
+    # 8 000 * 0.5 % + 2 000 * 2 % = 80, and 12 000 * 0.5 % = 60.
+    assert portfolio_requirement(LONGS, [50_000, 3_000]) == pytest.approx(140)
+
+
+def test_inverse_positions_share_a_coin() -> None:
+    book = Positions([LONG, SHORT], [8_000, 9_000], [1_000, 500], FLAT, inverse=True)
+    value = 1_000 * (1 / 8_000 - 1 / 10_000) - 500 * (1 / 9_000 - 1 / 9_500)
+    assert portfolio_equity(book, [10_000, 9_500], 0.01) == pytest.approx(0.01 + value)
+
+
+def test_one_position_alone_is_liquidated_where_it_would_be_in_isolated_margin() -> None:
+    alone = Positions(LONG, 50_000, 0.2, FLAT)
+    assert len(alone) == 1
+    assert cross_liquidation_prices(alone, [47_000], 1_000) == pytest.approx(
+        [liquidation_price(LONG, 50_000, 0.2, 1_000, 0.005)]
+    )
+
+
+def test_a_loss_in_one_position_brings_the_other_nearer_to_liquidation() -> None:
+    # The second loses 4 * 150 = 600, which leaves 400 - 57 of requirement for the first.
+    prices = cross_liquidation_prices(LONGS, [50_000, 2_850], 1_000)
+    alone = tiered_liquidation_price(
+        LONG, 50_000, 0.2, 1_000, STEPS, other_pnl=-600, other_requirement=57
+    )
+    assert prices[0] == pytest.approx(alone)
+    assert prices[0] > cross_liquidation_prices(LONGS, [50_000, 3_000], 1_000)[0]
+
+
+def test_at_a_cross_liquidation_price_the_margin_ratio_is_one() -> None:
+    prices = np.array([49_500.0, 2_950.0])
+    there = cross_liquidation_prices(LONGS, prices, 1_000)
+    for column in range(2):
+        moved = prices.copy()
+        moved[column] = there[column]
+        assert portfolio_margin_ratio(LONGS, moved, 1_000) == pytest.approx(1, rel=1e-9)
+
+
+def test_contagion_moves_one_price_at_a_time() -> None:
+    matrix = contagion(LONGS, [50_000, 3_000], 1_000, [-0.04, -0.05])
+    assert matrix[0] == pytest.approx(cross_liquidation_prices(LONGS, [48_000, 3_000], 1_000))
+    assert matrix[1] == pytest.approx(cross_liquidation_prices(LONGS, [50_000, 2_850], 1_000))
+    still = cross_liquidation_prices(LONGS, [50_000, 3_000], 1_000)
+    assert np.diag(matrix) == pytest.approx(still)
+    assert matrix[1, 0] > still[0]
+
+
+def test_the_first_step_at_or_below_the_requirement_liquidates() -> None:
+    path = [[50_000, 3_000], [49_000, 3_100], [47_500, 3_110], [50_000, 3_000]]
+    assert liquidation_step(BOOK, path, 1_000) == 2
+    assert liquidation_step(BOOK, path, 5_000) == -1
+    assert type(liquidation_step(BOOK, path, 5_000)) is int
+    # A balance equal to the requirement is not enough.
+    assert liquidation_step(BOOK, path[:1], 110) == 0
+    assert liquidation_step(BOOK, path[:1], 110.001) == -1
+
+
+def test_many_paths_and_balances_at_once_equal_each_alone() -> None:
+    paths = 1 + 0.02 * np.random.default_rng(7).standard_normal((6, 30, 2)).cumsum(axis=1)
+    paths = np.maximum(paths, 0.2) * [50_000, 3_000]
+    steps = liquidation_step(BOOK, paths, 900)
+    assert np.asarray(steps).tolist() == [liquidation_step(BOOK, path, 900) for path in paths]
+    both = liquidation_step(BOOK, paths[0], [100, 1e6])
+    assert np.asarray(both).tolist() == [0, -1]
+
+
+def test_shock_that_liquidates_matches_hand_calculation() -> None:
+    # Longs of 10 000 and 12 000 fall by 5 % and 10 %: 1 000 - 1 700 t = 0.005 (22 000 - 1 700 t).
+    book = Positions([LONG, LONG], [50_000, 3_000], [0.2, 4], FLAT)
+    strength = liquidation_shock(book, [50_000, 3_000], 1_000, [-0.05, -0.10])
+    assert strength == pytest.approx(890 / 1_691.5)
+
+
+def test_no_shock_may_be_enough_and_none_may_be_needed() -> None:
+    assert liquidation_shock(BOOK, [50_000, 3_000], 100_000, [-0.1, -0.1]) == math.inf
+    assert liquidation_shock(BOOK, [50_000, 3_000], 100, [-0.1, -0.1]) == 0
+    assert liquidation_shock(BOOK, [50_000, 3_000], 1_000, 0) == math.inf
+    assert liquidation_shock(Positions(SHORT, 100, 1, FLAT), [100], 50, 1) == pytest.approx(
+        (150 / 1.005 - 100) / 100
+    )
+
+
+@hurry
+@given(
+    st.lists(st.sampled_from([LONG, SHORT]), min_size=3, max_size=3),
+    st.lists(st.floats(-0.9, 0.9), min_size=3, max_size=3),
+    st.floats(10, 3_000),
+)
+def test_the_account_lives_below_the_strength_found_and_not_above(
+    sides: list[int], shocks: list[float], balance: float
+) -> None:
+    prices = np.array([100.0, 50.0, 20.0])
+    book = Positions(sides, [101.0, 49.0, 20.0], [90, 170, 500], [STEPS, FLAT, STEPS])
+    strength = liquidation_shock(book, prices, balance, shocks)
+    worst = -min(shocks)
+    last = min(0.999 / worst, 50.0) if worst > 0 else 50.0
+
+    def lives(at: float) -> Any:
+        moved = prices * (1 + at * np.array(shocks))
+        return portfolio_equity(book, moved, balance) > portfolio_requirement(book, moved)
+
+    if strength == 0:
+        assert not lives(0)
+        return
+    assert all(lives(at) for at in np.linspace(0, min(strength, last) * (1 - 1e-7), 60))
+    assume(1e-6 < strength < last)
+    assert not lives(strength * (1 + 1e-7))
+
+
+def test_volatility_of_a_portfolio_matches_hand_calculation() -> None:
+    # 400 and 600 at a correlation of 0.5: sqrt(160 000 + 360 000 + 240 000) = sqrt(760 000)
+    matrix = [[1, 0.5], [0.5, 1]]
+    value = portfolio_volatility([10_000, 10_000], [0.04, 0.06], matrix)
+    assert value == pytest.approx(math.sqrt(760_000))
+    assert portfolio_volatility([10_000, -10_000], 0.04, [[1, 1], [1, 1]]) == pytest.approx(0)
+    assert portfolio_volatility(-10_000, 0.04, [[1]]) == pytest.approx(400)
+
+
+def test_correlation_is_numpy_s() -> None:
+    returns = np.random.default_rng(3).standard_normal((50, 4))
+    matrix = correlation(returns)
+    assert matrix == pytest.approx(np.corrcoef(returns, rowvar=False))
+    assert (np.diag(matrix) == 1).all()
+
+
+def test_positions_compare_and_hash_by_content() -> None:
+    again = Positions(np.array([1, -1]), [50_000.0, 3_000], [0.2, 4], (FLAT, FLAT))
+    assert again == BOOK
+    assert hash(again) == hash(BOOK)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: Positions([], [], [], FLAT),
+            "side must hold one value for each position, had shape (0,); "
+            "give at least one position, in one dimension",
+        ),
+        (
+            lambda: Positions([[1]], 1, 1, FLAT),
+            "side must hold one value for each position, had shape (1, 1); "
+            "give at least one position, in one dimension",
+        ),
+        (
+            lambda: Positions([1, 1], 1, 1, [FLAT]),
+            "tiers must hold one TierTable for each of 2 positions, had 1; "
+            "give one for all, or one for each",
+        ),
+        (
+            lambda: Positions(1, 1, 1, "flat"),  # type: ignore[arg-type]
+            "tiers must be a TierTable, was 'flat'; "
+            "make one with TierTable.from_rows or TierTable.flat",
+        ),
+        (
+            lambda: Positions(1, 1, 1, FLAT, inverse=1),  # type: ignore[arg-type]
+            "inverse must be True or False, was 1; give one of the two",
+        ),
+        (
+            lambda: portfolio_equity(BOOK, [1, 2, 3], 1),
+            "prices must have a column for each of 2 positions, had shape (3,); "
+            "give the columns in the order of the positions",
+        ),
+        (
+            lambda: liquidation_step(BOOK, [1, 2], 1),
+            "path must have a row for each step and a column for each position, had shape (2,); "
+            "give at least one step",
+        ),
+        (
+            lambda: contagion(BOOK, [[1, 2]], 1, 0.1),
+            "prices must hold one price for each position, had shape (1, 2); "
+            "give the prices of one moment",
+        ),
+        (
+            lambda: contagion(BOOK, [1, 2], 1, [0.1, 0.1, 0.1]),
+            "moves must hold one value for each of 2 positions, had shape (3,); "
+            "give them in the order of the positions",
+        ),
+        (
+            lambda: liquidation_shock(BOOK, [1, 2], 1, [0.1, 0.1, 0.1]),
+            "shocks must hold one value for each of 2 positions, had shape (3,); "
+            "give them in the order of the positions",
+        ),
+        (
+            lambda: liquidation_shock(BOOK, [1, 2], [1, 2], 0.1),  # type: ignore[arg-type]
+            "prices must hold one price for each position, had shape (2,), and balance one number, "
+            "had shape (2,); give one account at one moment",
+        ),
+        (
+            lambda: liquidation_shock(Positions(1, 1, 1, FLAT, inverse=True), [1], 1, 0.1),
+            "positions must be linear for an exact shock, were inverse; "
+            "give a path of shocked prices to liquidation_step",
+        ),
+        (
+            lambda: portfolio_volatility([1, 2], 0.1, [[1]]),
+            "correlations must have shape (2, 2), had (1, 1); "
+            "give one row and one column for each notional",
+        ),
+        (
+            lambda: portfolio_volatility([1, 2], 0.1, [[1, 0.5], [0.2, 1]]),
+            "correlations must be symmetric with ones on the diagonal, was not; "
+            "compute it with correlation",
+        ),
+        (
+            lambda: portfolio_volatility(
+                [1, 1, 1], 1, [[1, -0.9, -0.9], [-0.9, 1, -0.9], [-0.9, -0.9, 1]]
+            ),
+            "correlations must be a matrix that gives no negative variance, was -2.4; "
+            "no set of returns has such correlations",
+        ),
+        (
+            lambda: correlation([[0.1, 0.2]]),
+            "returns must have at least two rows (periods) and a column for each symbol, had "
+            "shape (1, 2); give a table of returns",
+        ),
+        (
+            lambda: correlation([[0.1, 0.2], [0.1, 0.3]]),
+            "returns must be different from period to period in every column, was 0 at index 0; "
+            "leave out symbols that do not move",
+        ),
+    ],
+)
+def test_what_makes_no_portfolio_is_rejected_with_the_whole_message(
+    call: Any, message: str
+) -> None:
+    with pytest.raises(ValueError, match=" must ") as caught:
+        call()
+    assert str(caught.value) == message

@@ -1,0 +1,58 @@
+"""Rounding to ticks, lots and digits, where floats like 0.1 would mislead."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from leverage import LONG, SHORT, displayed_price, round_price, round_quantity, truncate_amount
+
+
+@pytest.mark.parametrize(
+    ("direction", "expected"), [("nearest", 1_544.15), ("up", 1_544.2), ("down", 1_544.15)]
+)
+def test_a_price_goes_to_a_multiple_of_the_tick(direction: str, expected: float) -> None:
+    assert round_price(1_544.1506, 0.05, direction=direction) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("direction", ["nearest", "up", "down"])
+@pytest.mark.parametrize("tick", [0.1, 0.05, 0.01, 0.0005, 0.3, 2.5, 10, 1e-8])
+def test_a_price_on_the_grid_stays_in_every_direction(tick: float, direction: str) -> None:
+    for count in (1, 3, 7, 1_234, 987_654):
+        price = count * tick  # carries a rounding error for most ticks
+        exact = float(count * Fraction(str(tick)))
+        assert round_price(price, tick, direction=direction) == exact  # type: ignore[arg-type]
+
+
+def test_rounded_prices_have_no_stray_digits() -> None:
+    assert str(round_price(913.1048, 0.05, direction="up")) == "913.15"
+    assert str(round_price(0.1 + 0.2, 0.1)) == "0.3"
+
+
+def test_a_tick_that_is_no_decimal_still_gives_its_multiples() -> None:
+    assert round_price(1.01, 1 / 3) == pytest.approx(1.0)
+    assert round_price(3e-20, 1e-20) == pytest.approx(3e-20)
+
+
+def test_quantities_go_down_so_that_no_more_is_bought_than_intended() -> None:
+    assert round_quantity(0.12399, 0.001) == 0.123
+    assert round_quantity(0.0009, 0.001) == 0
+    assert round_quantity(0.1231, 0.001, direction="up") == 0.124
+
+
+def test_displayed_liquidation_prices_are_rounded_against_the_position() -> None:
+    # Exact 5 739.0835 and 2 191.3867, shown 5 739.50 (long) and 2 191.35 (short).
+    assert displayed_price(LONG, 5_739.0835, 0.5) == 5_739.5
+    assert displayed_price(SHORT, 2_191.3867, 0.05) == 2_191.35
+
+
+def test_displayed_no_liquidation_stays_what_it_is() -> None:
+    assert displayed_price([LONG, SHORT], [0.0, math.inf], 0.1) == pytest.approx([0, math.inf])
+
+
+def test_amounts_are_cut_towards_zero() -> None:
+    assert truncate_amount(2.43939e-05, 8) == 2.439e-05
+    assert truncate_amount(-2.43939e-05, 8) == -2.439e-05
+    assert truncate_amount(12.99, 0) == 12
+    assert np.asarray(truncate_amount(0.29, [1, 2, 3])).tolist() == [0.2, 0.29, 0.29]
