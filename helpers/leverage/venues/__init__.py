@@ -1,0 +1,51 @@
+"""Seven trading venues as dated data, and the few liquidation rules they choose from.
+
+Each venue has a file of facts; each fact has its source, the date it held and how sure it is.
+What is unknown is the word ``"unknown"``, and arithmetic that needs it raises `UnknownFactError`.
+"""
+
+from .comparison import TradeAtVenue, compare
+from .loader import LegalRule, claims, legal_rules, load_venue, places, venue_names
+from .model import (
+    CONFIDENCES,
+    NOT_APPLICABLE,
+    UNKNOWN,
+    VERDICTS,
+    Claim,
+    Fact,
+    PlaceRule,
+    Product,
+    Tier,
+    TierData,
+    UnknownFactError,
+    Venue,
+)
+from .overview import facts_older_than, venue_table
+from .rules import LIQUIDATION_RULES, liquidation_price_at
+
+__all__ = [
+    "CONFIDENCES",
+    "LIQUIDATION_RULES",
+    "NOT_APPLICABLE",
+    "UNKNOWN",
+    "VERDICTS",
+    "Claim",
+    "Fact",
+    "LegalRule",
+    "PlaceRule",
+    "Product",
+    "Tier",
+    "TierData",
+    "TradeAtVenue",
+    "UnknownFactError",
+    "Venue",
+    "claims",
+    "compare",
+    "facts_older_than",
+    "legal_rules",
+    "liquidation_price_at",
+    "load_venue",
+    "places",
+    "venue_names",
+    "venue_table",
+]

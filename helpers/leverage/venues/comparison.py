@@ -1,0 +1,479 @@
+"""The same trade on every venue: what it costs, where it is closed, and what would be refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from math import inf, isnan, nan
+from typing import cast
+
+from .. import costs
+from .._validate import checked_choice, shown
+from .loader import LegalRule, chosen, legal_rules, load_venue, places
+from .model import (
+    NOT_APPLICABLE,
+    UNKNOWN,
+    PlaceRule,
+    Product,
+    TierData,
+    UnknownFactError,
+    Venue,
+)
+from .rules import (
+    beyond_table,
+    check_single,
+    contract_of,
+    liquidation_price_at,
+    liquidation_rule,
+    week_cost,
+)
+
+_KINDS = {"linear": ("linear", "spot margin", "cfd"), "inverse": ("inverse",)}
+_LEGAL_PRODUCT = {
+    "linear": "crypto futures/perpetual",
+    "inverse": "crypto futures/perpetual",
+    "spot margin": "spot margin",
+    "cfd": "crypto CFD",
+}
+_CLIENTS = {
+    "retail": ("retail", "all"),
+    "professional": ("professional", "all", "wholesale", "accredited", "qualified", "corporate"),
+}
+_PARENT = {"New York": "United States (federal)"}
+
+
+@dataclass(frozen=True)
+class Trade:
+    """The trade to compare, in quote currency and units of base currency."""
+
+    side: float
+    entry_price: float
+    exit_price: float
+    quantity: float
+    leverage: float
+    margin: float
+    asset: str
+    funding_rate: float | None
+
+    @property
+    def notional(self) -> float:
+        """Value at entry in quote currency."""
+        return self.quantity * self.entry_price
+
+
+@dataclass(frozen=True)
+class TradeAtVenue:
+    """What a venue makes of a trade. Amounts are in quote currency; NaN where nothing is known.
+
+    Attributes
+    ----------
+    venue, product, symbol : str
+        Keys of venue and product, and the symbol of the tier table used (empty if none).
+    margin_mode, rule : str
+        The mode that the numbers are for, and the liquidation rule by name.
+    max_leverage : float
+        Largest leverage for a trade of this size.
+    max_notional : float
+        Largest trade at this leverage; ``inf`` if the table states no end.
+    liquidation_price, liquidation_move : float
+        Price at which the position is closed, and the decimal move from entry to it; NaN too
+        where the trade would be refused for its size, leverage or margin.
+    opening_fee, closing_fee : float
+        Taker fees at the entry and the exit price.
+    week_cost : float
+        Funding of a week at the entry price, or the fees for borrowing; positive when the trader
+        pays. NaN for a perpetual if no funding rate is given.
+    refusals : tuple of str
+        Why the trade would be refused; empty if nothing known stands against it.
+    unknown : tuple of str
+        Facts that are missing, one for each number that is NaN for want of them.
+    conditions : tuple of str
+        What to look up before trading there.
+    confidence : str
+        Least confidence of the facts that the liquidation price rests on.
+    """
+
+    venue: str
+    product: str
+    symbol: str
+    margin_mode: str
+    rule: str
+    max_leverage: float
+    max_notional: float
+    liquidation_price: float
+    liquidation_move: float
+    opening_fee: float
+    closing_fee: float
+    week_cost: float
+    refusals: tuple[str, ...]
+    unknown: tuple[str, ...]
+    conditions: tuple[str, ...]
+    confidence: str
+
+
+def compare(
+    side: float,
+    entry_price: float,
+    *,
+    leverage: float,
+    quantity: float | None = None,
+    notional: float | None = None,
+    margin: float | None = None,
+    exit_price: float | None = None,
+    asset: str = "BTC",
+    contract: str = "linear",
+    funding_rate: float | None = None,
+    residence: str | None = None,
+    client: str = "retail",
+    venues: Iterable[str] | str | None = None,
+    on: date | str | None = None,
+) -> list[TradeAtVenue]:
+    """Take the same trade to every venue.
+
+    Each product of each venue that fits is tried with nothing else in the account. Where a venue
+    has isolated margin, the numbers are for isolated margin.
+
+    Parameters
+    ----------
+    side : {1, -1}
+        1 for a long position, -1 for a short position.
+    entry_price : float
+        Entry price in quote currency per unit of base currency. Positive.
+    leverage : float
+        Leverage to set. At least 1.
+    quantity, notional : float, optional
+        Size in base currency, or value at entry in quote currency: exactly one of the two.
+    margin : float, optional
+        Collateral behind the trade in quote currency; the initial margin if left out.
+    exit_price : float, optional
+        Price for the closing fee; the entry price if left out.
+    asset : str, default "BTC"
+        Coin that is traded.
+    contract : {"linear", "inverse"}, default "linear"
+        Settled in the quote currency (futures, spot margin, CFD) or in the coin. For an inverse
+        product the number of contracts and the margin in coin follow from the entry price.
+    funding_rate : float, optional
+        Funding for eight hours as a decimal, taken to be the same everywhere. Without it the
+        week's cost of a perpetual stays NaN.
+    residence : str, optional
+        Where the trader lives, one of :func:`places`; checked against venue and law.
+    client : {"retail", "professional"}, default "retail"
+        Kind of client in the eyes of the law.
+    venues : str or iterable of str, optional
+        Names from :func:`venue_names`; all if left out.
+    on : datetime.date or str, optional
+        Day whose rules are wanted; the newest if left out.
+
+    Returns
+    -------
+    list of TradeAtVenue
+        One for each product, in the order of the venues; ``pandas.DataFrame`` takes the list
+        as it is.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule. What a venue refuses or does not tell is no error here: it
+        stands in `refusals` and `unknown`.
+
+    Examples
+    --------
+    >>> for row in compare(1, 100_000, notional=500_000, leverage=100,
+    ...                    venues=["binance", "bitget"]):
+    ...     print(row.venue, row.product, row.max_leverage, round(row.liquidation_price, 2))
+    ...     print(*row.refusals)
+    binance usdt_futures 100.0 99437.19
+    <BLANKLINE>
+    binance cross_margin 5.0 nan
+    leverage 100 is above 5, the most that cross_margin offers
+    bitget usdt_futures 100.0 nan
+    <BLANKLINE>
+    """
+    checked_choice("contract", contract, list(_KINDS))
+    checked_choice("client", client, ["retail", "professional"])
+    if residence is not None:
+        checked_choice("residence", residence, list(places()))
+    trade = _trade(
+        side, entry_price, leverage, quantity, notional, margin, exit_price, asset, funding_rate
+    )
+    return [
+        _take(trade, venue, product, residence, client)
+        for venue in (load_venue(name, on=on) for name in chosen(venues))
+        for product in venue.products
+        if product.fact("contract").value in _KINDS[contract]
+    ]
+
+
+def _trade(
+    side: float,
+    entry_price: float,
+    leverage: float,
+    quantity: float | None,
+    notional: float | None,
+    margin: float | None,
+    exit_price: float | None,
+    asset: str,
+    funding_rate: float | None,
+) -> Trade:
+    if (quantity is None) == (notional is None):
+        raise ValueError(
+            f"quantity or notional must be given, one of the two, were {quantity!r} and "
+            f"{notional!r}; give the size in base currency or its value in quote currency"
+        )
+    check_single(side=side, entry_price=entry_price, leverage=leverage)
+    if quantity is None:
+        assert notional is not None
+        check_single(notional=notional)
+        quantity = notional / entry_price
+    margin = quantity * entry_price / leverage if margin is None else margin
+    exit_price = entry_price if exit_price is None else exit_price
+    check_single(quantity=quantity, margin=margin, exit_price=exit_price)
+    if funding_rate is not None:
+        check_single(funding_rate=funding_rate)
+    return Trade(side, entry_price, exit_price, quantity, leverage, margin, asset, funding_rate)
+
+
+@dataclass
+class _Findings:
+    """What trying a trade brings to light."""
+
+    refusals: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    conditions: list[str] = field(default_factory=list)
+
+    def number(self, compute: Callable[[], float]) -> float:
+        """Return a number, or NaN and note the fact that is missing."""
+        try:
+            return compute()
+        except UnknownFactError as error:
+            self.miss(error)
+            return nan
+
+    def miss(self, error: UnknownFactError) -> None:
+        if error.fact not in self.unknown:
+            self.unknown.append(error.fact)
+
+
+def _take(
+    trade: Trade, venue: Venue, product: Product, residence: str | None, client: str
+) -> TradeAtVenue:
+    found = _Findings()
+    symbol, max_leverage, max_notional = _limits(trade, product, found)
+    _check_margin(trade, found)
+    price = nan if found.refusals else found.number(lambda: _liquidation_price(trade, product))
+    _check_life(trade, price, found)
+    if residence is not None:
+        _check_venue_rules(trade, venue, product, residence, client, found)
+        _check_law(trade, product, residence, client, found)
+    return TradeAtVenue(
+        venue=venue.id,
+        product=product.id,
+        symbol=symbol,
+        margin_mode=product.fact("margin_modes").words().partition(", ")[0],
+        rule=str(product.fact("liquidation_rule").value),
+        max_leverage=max_leverage,
+        max_notional=max_notional,
+        liquidation_price=price,
+        liquidation_move=(price - trade.entry_price) / trade.entry_price,
+        opening_fee=found.number(lambda: _fee(trade, product, trade.entry_price)),
+        closing_fee=found.number(lambda: _fee(trade, product, trade.exit_price)),
+        week_cost=found.number(lambda: _week_cost(trade, product)),
+        refusals=tuple(found.refusals),
+        unknown=tuple(found.unknown),
+        conditions=tuple(found.conditions),
+        confidence=UNKNOWN if isnan(price) else _confidence(trade, product),
+    )
+
+
+# ---- numbers
+
+
+def _liquidation_price(trade: Trade, product: Product) -> float:
+    quantity, margin = trade.quantity, trade.margin
+    contract = contract_of(product)
+    if contract:
+        quantity = trade.notional / contract["contract_size"]
+        margin = trade.margin / trade.entry_price
+    return liquidation_price_at(
+        product,
+        trade.side,
+        trade.entry_price,
+        quantity,
+        margin,
+        leverage=trade.leverage,
+        asset=trade.asset,
+    )
+
+
+def _confidence(trade: Trade, product: Product) -> str:
+    return liquidation_rule(product).confidence(product, trade.asset)
+
+
+def _fee(trade: Trade, product: Product, price: float) -> float:
+    fee = costs.trading_fee(trade.quantity * price, product.fact("taker_fee_rate").number())
+    return cast(float, fee)
+
+
+def _week_cost(trade: Trade, product: Product) -> float:
+    if trade.funding_rate is None and product.fact("carrying_cost").value == "funding":
+        return nan
+    return week_cost(
+        product,
+        trade.side,
+        trade.entry_price,
+        trade.quantity,
+        trade.margin,
+        funding_rate=trade.funding_rate,
+    )
+
+
+# ---- what the venue's limits refuse
+
+
+def _limits(trade: Trade, product: Product, found: _Findings) -> tuple[str, float, float]:
+    """Find symbol, largest leverage for the size and largest size for the leverage."""
+    if product.fact("tier_method").value == NOT_APPLICABLE:
+        most = _product_limit(trade, product, found)
+        return "", most, found.number(product.fact("max_leverage_holds_to").number)
+    try:
+        data = product.tiers(trade.asset)
+    except UnknownFactError as error:
+        found.miss(error)
+        return "", _product_limit(trade, product, found), nan
+    if data.note:
+        found.conditions.append(f"tiers of {data.symbol}, {data.as_of}: {data.note.rstrip('.')}")
+    unit_price = trade.entry_price if data.unit == data.base else 1.0
+    table = data.table("whole")  # the leverage of a tier does not depend on the reading
+    size = trade.notional / unit_price
+    if not data.states_leverage:
+        found.unknown.append(f"{product.id}.tiers.{data.symbol}.max_leverage")
+        return data.symbol, nan, nan
+    largest = _largest_size(data, trade.leverage)
+    if isnan(largest):
+        found.unknown.append(f"{product.id}.tiers.{data.symbol}")
+    if size > data.cap:
+        _note_size(data, size, found)
+        return data.symbol, nan, largest * unit_price
+    max_leverage = cast(float, table.max_leverage(size))
+    if trade.leverage > max_leverage:
+        words = f"{shown(size)} {data.unit} of {data.symbol}"
+        found.refusals.append(
+            f"leverage {shown(trade.leverage)} is above {shown(max_leverage)}, the maximum for "
+            f"{words}"
+        )
+    return data.symbol, max_leverage, largest * unit_price
+
+
+def _product_limit(trade: Trade, product: Product, found: _Findings) -> float:
+    most = found.number(product.fact("max_leverage").number)
+    if trade.leverage > most:
+        found.refusals.append(
+            f"leverage {shown(trade.leverage)} is above {shown(most)}, the most that {product.id} "
+            "offers"
+        )
+    return most
+
+
+def _largest_size(data: TierData, leverage: float) -> float:
+    """Largest size that may be held at a leverage, in the unit of the table; NaN if unknown."""
+    allowed = [t.upper for t in data.tiers if t.max_leverage and t.max_leverage >= leverage]
+    if not data.complete and len(allowed) == len(data.tiers):
+        last = data.tiers[-1].max_leverage or inf
+        return data.cap if leverage == last else nan
+    return max(allowed, default=0.0)
+
+
+def _note_size(data: TierData, size: float, found: _Findings) -> None:
+    error = beyond_table(data, size)
+    if isinstance(error, UnknownFactError):
+        found.miss(error)
+    else:
+        found.refusals.append(
+            f"size {shown(size)} {data.unit} is above {shown(data.cap)}, the end of the tiers of "
+            f"{data.symbol}"
+        )
+
+
+def _check_margin(trade: Trade, found: _Findings) -> None:
+    needed = trade.notional / trade.leverage
+    if trade.margin < needed * (1 - 1e-12):
+        found.refusals.append(
+            f"margin {shown(trade.margin)} is below {shown(needed)}, the initial margin at "
+            f"leverage {shown(trade.leverage)}"
+        )
+
+
+def _check_life(trade: Trade, price: float, found: _Findings) -> None:
+    if trade.side * (price - trade.entry_price) >= 0:
+        found.conditions.append(
+            f"closed at once: margin {shown(trade.margin)} leaves nothing above the close-out level"
+        )
+
+
+# ---- what the place refuses
+
+
+def _check_venue_rules(
+    trade: Trade, venue: Venue, product: Product, residence: str, client: str, found: _Findings
+) -> None:
+    for rule in venue.places:
+        if (
+            rule.place in _with_parent(residence)
+            and (not rule.products or product.id in rule.products)
+            and rule.clients in ("all", client)
+        ):
+            _note_venue_rule(trade, venue, rule, found)
+
+
+def _note_venue_rule(trade: Trade, venue: Venue, rule: PlaceRule, found: _Findings) -> None:
+    provenance = f"({rule.fact.confidence}: {rule.fact.source}, {rule.fact.as_of})"
+    if rule.fact.value == "refused":
+        found.refusals.append(f"{venue.name} does not serve {rule.place} {provenance}")
+    elif trade.leverage > rule.max_leverage:
+        found.refusals.append(
+            f"{venue.name} caps {rule.place} at {shown(rule.max_leverage)}x {provenance}"
+        )
+    else:
+        note = f": {rule.fact.note.rstrip('.')}" if rule.fact.note else ""
+        found.conditions.append(f"{venue.name} in {rule.place}: {rule.fact.value}{note}")
+
+
+def _check_law(
+    trade: Trade, product: Product, residence: str, client: str, found: _Findings
+) -> None:
+    kind = _LEGAL_PRODUCT[product.fact("contract").words()]
+    for place in _with_parent(residence):
+        rules = [
+            rule
+            for rule in legal_rules()
+            if rule.place == place and rule.product == kind and _concerns(rule, client)
+        ]
+        if not rules and place == residence:
+            found.conditions.append(f"no rule of {place} on {kind} is known for {client} clients")
+        barriers = [rule for rule in rules if _bars(rule, trade.leverage)]
+        # One open way is enough: the others may be for other products of the same kind.
+        listing = found.refusals if rules and barriers == rules else found.conditions
+        listing.extend(_in_words(rule) for rule in rules)
+
+
+def _with_parent(place: str) -> Iterator[str]:
+    yield place
+    if place in _PARENT:
+        yield _PARENT[place]
+
+
+def _concerns(rule: LegalRule, client: str) -> bool:
+    return rule.clients.startswith(_CLIENTS[client])
+
+
+def _bars(rule: LegalRule, leverage: float) -> bool:
+    return rule.status == "banned" or leverage > rule.max_leverage
+
+
+def _in_words(rule: LegalRule) -> str:
+    cap = f" at most {shown(rule.max_leverage)}x" if rule.max_leverage < inf else ""
+    return (
+        f"{rule.place}: {rule.product} for {rule.clients} {rule.status}{cap} "
+        f"({rule.confidence}: {rule.source}, {rule.as_of})"
+    )

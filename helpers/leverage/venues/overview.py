@@ -1,0 +1,174 @@
+"""All facts of all venues in one table, and which of them have grown old."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from .loader import LAW, as_date, chosen, legal_rules, load_venue
+from .model import UNKNOWN, Fact, Product, Venue
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NUMBERS = ("max_leverage", "max_leverage_holds_to", "taker_fee_rate", "maker_fee_rate")
+_LEVELS = ("funding_interval_hours", "call_level", "close_out_level")
+_WORDS = ("contract", "settlement", "margin_modes", "liquidation_rule", "tier_method")
+
+
+def venue_table(
+    *,
+    compact: bool = False,
+    venues: Iterable[str] | str | None = None,
+    on: date | str | None = None,
+) -> pd.DataFrame:
+    """Put what is known about the venues into a table.
+
+    Parameters
+    ----------
+    compact : bool, default False
+        One row for each venue, with its main product, instead of one for each fact.
+    venues : str or iterable of str, optional
+        Names from :func:`venue_names`; all if left out.
+    on : datetime.date or str, optional
+        Day whose rules are wanted, and to which ages are counted. The newest rules, aged to the
+        day they were gathered, if left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Tidy: ``venue``, ``product`` (empty for the venue as a whole), ``fact``, ``value``,
+        ``unit``, ``confidence``, ``source``, ``as_of``, ``age_days`` (missing if undated),
+        ``note``. Compact: numbers as such, NaN where unknown, and text ``"unknown"``; rates are
+        decimals.
+
+    Raises
+    ------
+    ValueError
+        If there is no such venue, or `on` is not a date.
+
+    Examples
+    --------
+    >>> table = venue_table(venues=["bitget"])
+    >>> fact = table.query("product == 'usdt_futures' and fact == 'max_leverage'").iloc[0]
+    >>> fact["value"], fact["confidence"], fact["as_of"], int(fact["age_days"])
+    (150, 'verified', '2025-09-26', 422)
+    >>> venue_table(compact=True)[["venue", "max_leverage", "max_leverage_holds_to"]].head(1)
+         venue  max_leverage  max_leverage_holds_to
+    0  binance         150.0               300000.0
+    """
+    import pandas as pd
+
+    day = as_date("on", on)
+    loaded = [load_venue(name, on=day) for name in chosen(venues)]
+    if compact:
+        return pd.DataFrame([_summary(venue) for venue in loaded])
+    table = pd.DataFrame([row for venue in loaded for row in _rows(venue, day or venue.gathered)])
+    return table.astype({"age_days": "Int64"})
+
+
+def facts_older_than(
+    days: int, *, on: date | str, venues: Iterable[str] | str | None = None
+) -> list[tuple[int | None, Fact]]:
+    """List the facts that are older than a number of days, oldest first.
+
+    Parameters
+    ----------
+    days : int
+        Age that a fact may have. Zero or more.
+    on : datetime.date or str
+        Day to which ages are counted.
+    venues : str or iterable of str, optional
+        Names from :func:`venue_names`, and ``"law"`` for the rules of places; all of them if left
+        out.
+
+    Returns
+    -------
+    list of (int or None, Fact)
+        Age in days and fact. Undated facts have no age; they count as old and come first.
+        Incidents are history and do not grow old.
+
+    Raises
+    ------
+    ValueError
+        If `days` is negative, `on` is not a date or there is no such venue.
+
+    Examples
+    --------
+    >>> old = facts_older_than(365, on="2026-11-22", venues=["bitget"])
+    >>> [(age, fact.name) for age, fact in old if age is not None and "max_leverage" in fact.name]
+    [(422, 'usdt_futures.max_leverage'), (422, 'usdt_futures.max_leverage_holds_to')]
+    """
+    if isinstance(days, bool) or not isinstance(days, int) or days < 0:
+        raise ValueError(f"days must be a whole number from 0 up, was {days!r}; give 90")
+    day = as_date("on", on)
+    if day is None:
+        raise ValueError("on must be a date, was None; give datetime.date.today()")
+    names = (*chosen(None), LAW) if venues is None else chosen(venues)
+    aged = [(fact.age(day), fact) for name in names for fact in ageing_facts(name)]
+    old = [(age, fact) for age, fact in aged if age is None or age > days]
+    return sorted(old, key=lambda pair: (pair[0] is not None, -(pair[0] or 0)))
+
+
+def ageing_facts(name: str) -> list[Fact]:
+    """Return the facts of a venue, or of the law, that may stop being true: no incidents.
+
+    Examples
+    --------
+    >>> len(ageing_facts("bitget")) == sum(1 for _ in load_venue("bitget").all_facts()) - 1
+    True
+    """
+    if name == LAW:
+        return [rule.as_fact() for rule in legal_rules()]
+    venue = load_venue(name)
+    return [fact for fact in venue.all_facts() if fact not in venue.incidents]
+
+
+def _rows(venue: Venue, day: date) -> Iterator[dict[str, Any]]:
+    products = {product.id for product in venue.products}
+    for fact in venue.all_facts():
+        head, _, rest = fact.name.partition(".")
+        product, name = (head, rest) if head in products else ("", fact.name)
+        yield {
+            "venue": venue.id,
+            "product": product,
+            "fact": name,
+            "value": _cell(fact),
+            "unit": fact.unit,
+            "confidence": fact.confidence,
+            "source": fact.source,
+            "as_of": fact.as_of,
+            "age_days": fact.age(day),
+            "note": fact.note,
+        }
+
+
+def _cell(fact: Fact) -> str | float | bool:
+    return ", ".join(fact.value) if isinstance(fact.value, tuple) else fact.value
+
+
+def _summary(venue: Venue) -> dict[str, Any]:
+    product = venue.product(venue.main_product)
+    refused = [rule.place for rule in venue.places if rule.fact.value == "refused"]
+    return {
+        "venue": venue.id,
+        "name": venue.name,
+        "main_product": product.id,
+        **{name: _cell(product.fact(name)) for name in _WORDS},
+        **{name: _number(product, name) for name in (*_NUMBERS, *_LEVELS)},
+        "holds_to_unit": product.fact("max_leverage_holds_to").unit or UNKNOWN,
+        "products": ", ".join(each.id for each in venue.products),
+        "kyc": _cell(venue.fact("kyc")),
+        "supported_assets_claimed": _cell(venue.fact("supported_assets_claimed")),
+        "refused_places": ", ".join(dict.fromkeys(refused)),
+        "incidents": len(venue.incidents),
+        "unknown_facts": sum(fact.value == UNKNOWN for fact in venue.all_facts()),
+        "facts": sum(1 for _ in venue.all_facts()),
+        "gathered": venue.gathered.isoformat(),
+    }
+
+
+def _number(product: Product, name: str) -> float:
+    fact = product.fact(name)
+    return fact.number() if fact.is_known else float("nan")
