@@ -43,7 +43,7 @@ class LegalRule:
         Largest leverage for retail clients; ``inf`` if the rule has no number.
     status : {"allowed", "restricted", "licence needed", "banned"}
         What it comes to.
-    since, negative_balance_protection, close_out_rule, note : str
+    since, negative_balance_protection, close_out_rule : str
         As known; empty or ``"unknown"`` if not.
     source, address, as_of, confidence : str
         Where it was read, the date of the source, and how sure it is.
@@ -58,7 +58,6 @@ class LegalRule:
     since: str
     negative_balance_protection: str
     close_out_rule: str
-    note: str
     source: str
     address: str
     as_of: str
@@ -73,7 +72,6 @@ class LegalRule:
             self.source,
             self.as_of,
             self.confidence,
-            note=self.note,
         )
 
 
@@ -193,7 +191,6 @@ def legal_rules() -> tuple[LegalRule, ...]:
                 since=row["since"],
                 negative_balance_protection=row["negative_balance_protection"],
                 close_out_rule=row["close_out_rule"],
-                note=row["note"],
                 source=row["source_title"],
                 address=row["source_address"],
                 as_of=row["source_date"] or "undated",
