@@ -52,6 +52,9 @@ def parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         help="open a browser (default: if there is a screen)",
     )
+    sub.add_argument(
+        "--instructor", action="store_true", help="show nbgrader's tools for instructors too"
+    )
     sub = add("build", "make the notebooks from the texts; only what changed", chapters="*")
     sub.add_argument("--force", action="store_true", help="build also what did not change")
     add(
@@ -82,6 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
             port=arguments.port,
             host=arguments.host,
             browser=arguments.browser,
+            instructor=arguments.instructor,
         )
         return EXIT_OK
     if arguments.command == "build":

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from classroom.errors import ClassroomError
 from classroom.project import Project, relative
 
 FIRST_PORT = 8888
-# A saved notebook keeps its widgets' state: reopened, an explorer shows its last picture.
+# Everybody: a saved notebook keeps its widgets' state, so that a reopened explorer shows its last
+# picture; no pop-up about news. Learners: of nbgrader's tools only the button Validate.
 SETTINGS = Path(__file__).resolve().parent / "jupyter"
 PORTS_TO_TRY = 50
 EVERYWHERE = {"127.0.0.1", "0.0.0.0", "::", ""}  # noqa: S104  (addresses shown as localhost)
@@ -63,14 +66,24 @@ def lab_arguments(folder: Path, port: int, *, host: str, browser: bool) -> list[
         "--ServerApp.port_retries=0",
         "--log-level=WARN",
         "--LabApp.log_level=WARN",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        "--LabApp.news_url=None",
     ]
     if not browser:
         arguments.append("--no-browser")
     if is_root():
         arguments.append("--allow-root")
     return arguments
+
+
+def install_settings(prefix: Path) -> None:
+    """Put the learners' settings into an environment, as Binder needs them."""
+    target = prefix / "etc" / "jupyter" / "labconfig"
+    target.mkdir(parents=True, exist_ok=True)
+    merged: dict[str, dict[str, Any]] = {}
+    for path in sorted(SETTINGS.glob("*/labconfig/*.json")):
+        for key, value in json.loads(path.read_text(encoding="utf-8")).items():
+            merged.setdefault(path.name, {}).setdefault(key, {}).update(value)
+    for name, content in merged.items():
+        (target / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def lab(
@@ -80,11 +93,13 @@ def lab(
     port: int | None = None,
     host: str = "127.0.0.1",
     browser: bool | None = None,
+    instructor: bool = False,
     extra: Sequence[str] = (),
 ) -> None:
     """Open JupyterLab on course/ and stay until it is stopped (Ctrl-C).
 
     Says so when the port is taken and takes the next one; prints the address in any case.
+    Learners see of nbgrader's tools only Validate; an instructor sees all of them.
     """
     folder = project.root / "course"
     if not folder.is_dir():
@@ -104,7 +119,11 @@ def lab(
     print("Stop it with Ctrl-C.", flush=True)
     open_browser = has_screen() and not is_root() if browser is None else browser
 
-    folders = [str(SETTINGS), *os.environ.get("JUPYTER_CONFIG_PATH", "").split(os.pathsep)]
+    chosen_settings = [SETTINGS / "everybody"] + [SETTINGS / "learner"] * (not instructor)
+    folders = [
+        *map(str, chosen_settings),
+        *os.environ.get("JUPYTER_CONFIG_PATH", "").split(os.pathsep),
+    ]
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, folders))
 
     from jupyterlab.labapp import LabApp

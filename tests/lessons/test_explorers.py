@@ -339,7 +339,7 @@ def test_show_prints_the_description_where_nothing_can_be_displayed(capsys):
     assert (
         " ".join(shown.split(" ")).replace("\n", " ").strip() == f"Figure: {explorer.description}"
     )
-    assert max(map(len, shown.splitlines())) <= 88
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_labels_stay_inside_the_picture_at_every_extreme(shared_explorer):

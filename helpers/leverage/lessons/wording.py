@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 THIN_SPACE = "\u202f"
-_LINE = 88
+_LINE = 80
 _SCIENTIFIC_BELOW = 1e-12
 _SCIENTIFIC_FROM = 1e15
 _CODE = re.compile(r"`([^`]+)`")
