@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 from classroom.errors import ClassroomError
 from classroom.project import Chapter, relative
+from classroom.sources import read_text
 from classroom.texts import Lesson, Question
 
 
@@ -47,12 +48,7 @@ def read_bank(chapter: Chapter) -> tuple[Answer, ...]:
     path = chapter.bank
     if not path.exists():
         return ()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        where = relative(path, chapter.root)
-        raise ClassroomError(f"{where} is not UTF-8: {error}; save it as UTF-8") from None
-    return parse_bank(text, relative(path, chapter.root))
+    return parse_bank(read_text(path, chapter.root), relative(path, chapter.root))
 
 
 def parse_bank(text: str, where: str = "bank.md") -> tuple[Answer, ...]:

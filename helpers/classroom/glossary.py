@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import yaml
 from nbformat import NotebookNode
 
 from classroom.errors import ClassroomError
+from classroom.sources import complaint, read_yaml
 
-KNOWN_FIELDS = {"term", "id", "definition", "unit", "symbol", "chapter", "see"}
+NEEDED_FIELDS = {"term", "id", "definition", "chapter"}
+KNOWN_FIELDS = NEEDED_FIELDS | {"unit", "symbol", "see"}
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,7 @@ def read_glossary(path: Path) -> Glossary:
     name = f"{path.parent.name}/{path.name}"
     if not path.exists():
         return Glossary({})
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ClassroomError(
-            f"{name} cannot be read ({' '.join(str(error).split())}); mend it"
-        ) from None
+    data = read_yaml(path, path.parents[1]) or []
     if not isinstance(data, list):
         raise ClassroomError(f"{name}: expected a list of terms ('- term: …')")
     entries: dict[str, Entry] = {}
@@ -83,16 +79,11 @@ def read_glossary(path: Path) -> Glossary:
 
 
 def _entry(raw: dict[str, Any], number: int, name: str) -> Entry:
-    missing = [key for key in ("term", "id", "definition", "chapter") if not raw.get(key)]
-    unknown = sorted(set(raw) - KNOWN_FIELDS)
-    if missing or unknown:
-        raise ClassroomError(
-            f"{name}: entry {number} ({raw.get('id') or raw.get('term') or 'unnamed'}) "
-            + "; ".join(
-                [f"lacks {', '.join(missing)}"] * bool(missing)
-                + [f"has unknown {', '.join(unknown)}"] * bool(unknown)
-            )
-        )
+    given = {key for key, value in raw.items() if value}
+    wrong = complaint(given, NEEDED_FIELDS, KNOWN_FIELDS)
+    if wrong:
+        entry = raw.get("id") or raw.get("term") or "unnamed"
+        raise ClassroomError(f"{name}: entry {number} ({entry}) {wrong}")
     return Entry(
         id=str(raw["id"]),
         term=str(raw["term"]),

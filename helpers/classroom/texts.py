@@ -25,7 +25,6 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -36,6 +35,7 @@ from classroom.errors import ClassroomError
 from classroom.glossary import Glossary
 from classroom.preprocessors import BEGIN_HIDDEN, END_HIDDEN, MarkerError, student_source
 from classroom.project import Chapter, Project, relative
+from classroom.sources import complaint, read_text, read_yaml
 from leverage.lessons.wording import counted, item_label
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -134,23 +134,6 @@ def binder_link(repository: str, path: str) -> str:
     'https://mybinder.org/v2/gh/owner/name/HEAD?urlpath=lab/tree/course/01_basics/01_basics.ipynb'
     """
     return f"https://mybinder.org/v2/gh/{repository}/HEAD?urlpath=lab/tree/{path}"
-
-
-def read_yaml(path: Path, root: Path) -> Any:
-    """Read a YAML file; a mistake in it becomes a sentence with the line."""
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise ClassroomError(
-            f"{relative(path, root)} is not UTF-8: {error}; save it as UTF-8"
-        ) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error)
-        raise ClassroomError(
-            f"{relative(path, root)}{where}: this is not YAML ({problem}); mend that line"
-        ) from None
 
 
 def read_quiz(chapter: Chapter) -> dict[str, tuple[Question, ...]]:
@@ -253,10 +236,7 @@ class _Reader:
             raise ClassroomError(
                 f"{self.where} does not exist; a chapter needs its text beside its folder's name"
             )
-        try:
-            text = self.chapter.text.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise ClassroomError(f"{self.where} is not UTF-8: {error}; save it as UTF-8") from None
+        text = read_text(self.chapter.text, self.chapter.root)
         if not re.match(r"---\s*\n", text):
             raise ClassroomError(
                 f"{self.where}:1: the text must open with its front matter between two lines '---' "
@@ -282,17 +262,9 @@ class _Reader:
         course = notebook.metadata.get("course")
         if not isinstance(course, dict):
             raise self.fail(1, "the front matter has no 'course:' part")
-        missing = sorted(FRONT_MATTER - set(course))
-        unknown = sorted(set(course) - FRONT_MATTER)
-        if missing or unknown:
-            raise self.fail(
-                1,
-                "the front matter's 'course:' part "
-                + "; ".join(
-                    [f"lacks {', '.join(missing)}"] * bool(missing)
-                    + [f"has unknown {', '.join(unknown)}"] * bool(unknown)
-                ),
-            )
+        wrong = complaint(course, FRONT_MATTER, FRONT_MATTER)
+        if wrong:
+            raise self.fail(1, f"the front matter's 'course:' part {wrong}")
         if course["number"] != self.chapter.number:
             raise self.fail(
                 1, f"course.number is {course['number']} but the folder is {self.chapter.name}"

@@ -148,7 +148,7 @@ def test_an_unreadable_chapter_does_not_hide_other_findings(built: Project) -> N
     edit(text_of(built), "  minutes: 5\n", "")
     (built.root / "solutions" / "glossary.yml").write_text("- term: x\n  id: x\n", encoding="utf-8")
     problems = [str(finding) for finding in findings(built)]
-    assert any("glossary.yml" in p and "lacks definition, chapter" in p for p in problems)
+    assert any("glossary.yml" in p and "lacks chapter, definition" in p for p in problems)
 
 
 def test_an_extra_file_in_course_is_found(built: Project) -> None:
