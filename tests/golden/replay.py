@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple, NoReturn, cast
 import leverage as lv
 
 Fee = Literal["none", "closing", "taker"]
+Direction = Literal["up", "down", "nearest"]
 
 BLANK = {"", "n/a", "na", "nan", "none", "null", "-"}
 COLUMNS = (
@@ -52,6 +53,37 @@ RULE = ("rule", "rules", "mm_at")
 DATE = ("date", "as_of")
 WITH_CLOSING_FEE = ("position_im_incl_fee_and_added", "im_incl_closing_fee")
 
+# Every name in other_inputs that is read, apart from those with a unit or an asset.
+READ = {
+    *(*MARK, *EXIT, *VALUE, *VALUE_AT_ENTRY, *VALUE_NOW, *EXTRA, *RULE, *DATE, *WITH_CLOSING_FEE),
+    *("upnl", "pnl", "realised_pnl", "realised", "cum_realised_pnl", "symbol", "other_positions"),
+    *("tick", "rounding", "bust_price", "order_margin", "position_balance", "level", "reading"),
+    *("isolated_margin_incl_upnl", "used_margin", "used_margin_base", "trade_balance", "balance"),
+    *("open_fee", "close_fee", "open_fee_total", "exit_fee_rate", "maker", "taker", "roll_fee_4h"),
+    *("hours", "total_funding", "funding_total", "funding_rate", "settlements", "sign", "in"),
+    *("im_tiers", "mm_tiers", "tier_floor", "mmr_this", "mmr_prev", "cum_prev", "fills"),
+    *("maintenance_margin", "initial_margin", "equity", "free_margin", "portfolio_value"),
+    *("haircut", "haircut_implied"),
+}
+BALANCES = ("asset", "liab", "interest")
+# Names that start so carry a unit or say more: a number, or a table with a number for each asset.
+READ_NUMBERS = ("notional", *(f"{total}{word}" for total in ("total_", "") for word in BALANCES))
+READ_TABLES = ("liab", "mmr", "maintenance_amount")
+NOT_A_UNIT = re.compile(r"rate|max|min|cap|floor|limit|tier|fee|entry|open")
+# Names that only describe a row, whatever they hold.
+DESCRIPTIVE = {"comment", "mmr_cum_note", "net", "note", "tier"}
+READ_OF_A_LEG = {"symbol", "side", "qty", "entry", "mark", "mmr", "cum", "contract_size"}
+DESCRIPTIVE_OF_A_LEG = {"leverage", "note"}
+# Names that sound as if a number depends on them.
+MEANINGFUL = re.compile(r"mm|rule|fee|margin|price|rate|level|tier|tick|round")
+# Words in rounding, and the direction that each means; "" leaves the price exact.
+ROUNDINGS = {
+    **dict.fromkeys(("up", "ceil", "ceiling"), "up"),
+    **dict.fromkeys(("down", "floor", "truncate", "truncated", "truncation"), "down"),
+    **dict.fromkeys(("none", "exact"), ""),
+    "nearest": "nearest",
+}
+
 
 # ---- conventions of the venues: data
 
@@ -73,7 +105,7 @@ class Convention(NamedTuple):
         Fee that the maintenance margin, the initial margin, the balance shown for a position, and
         the collateral of an isolated position hold: "closing" at the bankruptcy price, one "taker"
         fee on the value, or "none".
-    initial_margin_at, balance_at
+    initial_margin_at, maintenance_at, balance_at
         "mark" uses the mark price if the row has one; "mark in cross" only in cross margin.
     nets_closing_fee
         Whether the closing fee at the bankruptcy price is taken from a stated balance before it
@@ -94,6 +126,8 @@ class Convention(NamedTuple):
         Margin levels of a margin account.
     short_margin_floats
         Whether the used margin of a short is owed in coins and follows the price.
+    nets_legs
+        Whether the margin of two opposite legs of one symbol is that of the larger one.
     example_value
         Value of the position in the venue's worked example, which some rows leave out.
     """
@@ -106,6 +140,7 @@ class Convention(NamedTuple):
     balance_fee: Fee = "none"
     collateral_fee: Fee = "none"
     initial_margin_at: Literal["mark", "entry", "mark in cross"] = "entry"
+    maintenance_at: Literal["mark", "entry"] = "mark"
     balance_at: Literal["mark", "entry"] = "entry"
     nets_closing_fee: bool = False
     roe_on: Literal["balance", "initial margin"] = "initial margin"
@@ -117,6 +152,7 @@ class Convention(NamedTuple):
     call_level: float | None = None
     close_level: float | None = None
     short_margin_floats: bool = False
+    nets_legs: bool = False
     example_value: float | None = None
 
 
@@ -126,14 +162,16 @@ BYBIT = Convention(
     maintenance_fee="closing",
     initial_margin_fee="closing",
     balance_fee="closing",
-    initial_margin_at="mark in cross",
+    maintenance_at="entry",
     nets_closing_fee=True,
     break_even="realised",
     smallest_break_even_fee=0.00055,
     funding_sign=-1,
     rounds_against_position=True,
 )
-BYBIT_SINCE_2025_09_02 = BYBIT._replace(requirement_at="mark")
+BYBIT_SINCE_2025_09_02 = BYBIT._replace(
+    requirement_at="mark", initial_margin_at="mark in cross", maintenance_at="mark"
+)
 MEXC = Convention(
     requirement_fee=True, initial_margin_fee="taker", balance_fee="taker", collateral_fee="taker"
 )
@@ -148,7 +186,7 @@ BITGET = Convention(
 )
 GATE = Convention(requirement_fee=True)
 PHEMEX = GATE._replace(balance_fee="closing", collateral_fee="closing")
-KRAKEN_FUTURES = Convention(initial_margin_at="mark")
+KRAKEN_FUTURES = Convention(nets_legs=True)
 KRAKEN_SPOT = Convention(
     liquidation="level", call_level=0.8, close_level=0.4, short_margin_floats=True
 )
@@ -167,9 +205,10 @@ CONVENTIONS = {
     ("bybit", "linear"): BYBIT,
     ("bybit", "inverse"): BYBIT,
     ("mexc", "linear"): MEXC,
-    ("mexc", "inverse"): MEXC._replace(face=None),
+    # How the inverse contracts of MEXC and Bitget are liquidated is not known.
+    ("mexc", "inverse"): MEXC._replace(liquidation="", face=None),
     ("bitget", "linear"): BITGET,
-    ("bitget", "inverse"): BITGET,
+    ("bitget", "inverse"): BITGET._replace(liquidation=""),
     ("kraken", "spot_margin"): KRAKEN_SPOT,
     ("krakenfutures", "linear"): KRAKEN_FUTURES,
     ("krakenfutures", "inverse"): KRAKEN_FUTURES,
@@ -187,7 +226,7 @@ REPLACED = {
     ("bybit", "inverse"): (date(2025, 9, 2), BYBIT_SINCE_2025_09_02),
 }
 # MEXC's own worked example has no fee and measures the requirement at the entry price.
-WITHOUT_FEE = {("mexc", "linear"): MEXC_WITHOUT_FEE, ("mexc", "inverse"): MEXC_WITHOUT_FEE}
+WITHOUT_FEE = {("mexc", "linear"): MEXC_WITHOUT_FEE}
 
 
 # ---- one row
@@ -214,6 +253,8 @@ class Case:
         self.others = self._other_inputs()
         # What the row asks for is never an input, even if it is written beside the others.
         self.others.pop(self.quantity, None)
+        self._refuse_unread()
+        self.roundings = self._roundings()
         self.rules = self._rules()
 
     def _word(self, column: str, known: Iterable[str]) -> str:
@@ -231,6 +272,30 @@ class Case:
         if not isinstance(found, dict):
             _refuse("other_inputs", "a JSON object", text, 'write {"mark_price": 100}')
         return cast(dict[str, Any], found)
+
+    def _refuse_unread(self) -> None:
+        """Refuse an input that would be ignored, and could change the number."""
+        for name, value in self.others.items():
+            is_read = name in READ | DESCRIPTIVE or _is_read_by_its_start(name, value)
+            if not is_read and _matters(name, value):
+                _refuse("other_inputs", "free of unknown inputs", name, "take it out or rename it")
+        legs = self.others.get("other_positions")
+        for leg in legs if isinstance(legs, list) else []:
+            for name, value in leg.items() if isinstance(leg, dict) else ():
+                if name not in READ_OF_A_LEG | DESCRIPTIVE_OF_A_LEG and _matters(name, value):
+                    _refuse("other_positions", "free of unknown inputs", name, "take it out")
+
+    def _roundings(self) -> dict[str, str]:
+        """Return the direction of rounding for each side that the row names, "" for both."""
+        text = str(self.others.get("rounding") or "").strip().lower()
+        found = {}
+        for part in re.split(r"\s*(?:,|;|/|\band\b)\s*", text) if text else []:
+            words = re.fullmatch(r"(?:rounded )?(\w+)(?: for (long|short)s?)?", part)
+            if not words or words[1] not in ROUNDINGS:
+                remedy = 'write up, down, nearest or none, or "up for long, down for short"'
+                _refuse("rounding in other_inputs", "made of known words", text, remedy)
+            found[words[2] or ""] = ROUNDINGS[words[1]]
+        return found
 
     def _rules(self) -> Convention:
         key = (self.venue, self.kind)
@@ -252,6 +317,9 @@ class Case:
         on = str(next((self.others[name] for name in DATE if name in self.others), ""))
         if on and not re.fullmatch(r"\d{4}(-\d{2}){0,2}", on):
             _refuse("date in other_inputs", "written YYYY-MM-DD", on, "write the day in full")
+        if on and on != day.isoformat() and day.isoformat().startswith(on):
+            remedy = f"the rules changed on {day}; write the day in full"
+            _refuse("date in other_inputs", "written YYYY-MM-DD", on, remedy)
         return on >= day.isoformat()
 
     # Numbers
@@ -289,16 +357,19 @@ class Case:
             self.lacks(*names)
         return number
 
-    def other_like(self, start: str) -> float | None:
+    def other_like(self, *starts: str) -> float | None:
         """Return the first number of other_inputs whose name starts so, units aside."""
-        numbers = (name for name, value in self.others.items() if isinstance(value, int | float))
-        return self.other(*(name for name in numbers if name.startswith(start)))
+        numbers = [name for name, value in self.others.items() if isinstance(value, int | float)]
+        names = (name for start in starts for name in numbers if name.startswith(start))
+        return self.other(*names)
 
     def pairs(self, name: str) -> list[tuple[float, float]]:
         """Return a list of two numbers each, such as fills."""
         found = self.others.get(name)
-        if not isinstance(found, list) or not found:
+        if found is None:
             self.lacks(name)
+        if not isinstance(found, list) or not found:
+            _refuse(f"{name} in other_inputs", "pairs of numbers", found, PAIRS)
         return [_pair(name, item) for item in found]
 
     def lacks(self, *names: str) -> NoReturn:
@@ -370,6 +441,9 @@ class Case:
         return f"{self.quantity} of {self.venue} {self.kind}"
 
 
+PAIRS = "write [[1, 2], [3, 4]]"
+
+
 def _text(value: object) -> str:
     text = "" if value is None else str(value).strip()
     return "" if text.lower() in BLANK else text
@@ -387,8 +461,29 @@ def _number(name: str, value: object) -> float:
 
 def _pair(name: str, item: object) -> tuple[float, float]:
     if not isinstance(item, list) or len(item) != 2:
-        _refuse(f"{name} in other_inputs", "pairs of numbers", item, "write [[1, 2], [3, 4]]")
+        _refuse(f"{name} in other_inputs", "pairs of numbers", item, PAIRS)
     return _number(name, item[0]), _number(name, item[1])
+
+
+def _is_read_by_its_start(name: str, value: object) -> bool:
+    starts = READ_TABLES if isinstance(value, dict) else READ_NUMBERS
+    return name.startswith(starts) and not NOT_A_UNIT.search(name)
+
+
+def _matters(name: str, value: object) -> bool:
+    """Whether an input with this name and value could belong in the computation."""
+    if value is None or (name.endswith("note") and isinstance(value, str)):
+        return False
+    return bool(MEANINGFUL.search(name.lower())) or _has_number(value)
+
+
+def _has_number(value: object) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(_has_number, value.values() if isinstance(value, dict) else value))
+    try:
+        return not isinstance(value, bool) and math.isfinite(float(cast(str, value)))
+    except (TypeError, ValueError):
+        return False
 
 
 def _refuse(name: str, rule: str, received: object, remedy: str) -> NoReturn:
@@ -490,16 +585,15 @@ def _bankruptcy(case: Case, price: float, margin: float, fee: float) -> float:
 
 def shown_price(case: Case, price: float) -> float:
     """Price on the grid of ticks, where it is known how the venue rounds."""
-    tick, words = case.other("tick"), str(case.others.get("rounding", "")).lower()
-    if tick is None or not (words or case.rules.rounds_against_position):
+    tick, ways = case.other("tick"), case.roundings
+    if tick is None or not (ways or case.rules.rounds_against_position):
         return price
-    ways = {
-        side: way for way, side in re.findall(r"(up|down|nearest)(?: for (long|short))?", words)
-    }
     way = ways.get("long" if case.side > 0 else "short", ways.get(""))
-    if way is None or not 0 < price < math.inf:
+    if way is None:
         return _float(lv.displayed_price(case.side, price, tick))
-    return _float(lv.round_price(price, tick, direction=way))
+    if not way or not 0 < price < math.inf:
+        return price
+    return _float(lv.round_price(price, tick, direction=cast(Direction, way)))
 
 
 # ---- collateral and other positions
@@ -592,6 +686,22 @@ def other_positions(case: Case) -> Others:
     return Others(gain, need, opposite)
 
 
+def refuse_netting(case: Case) -> None:
+    """Refuse two opposite legs of one symbol where the larger one alone ties up margin."""
+    legs = case.others.get("other_positions")
+    for leg in legs if case.rules.nets_legs and isinstance(legs, list) else []:
+        if not isinstance(leg, dict) or _leg_side(leg) == case.side:
+            continue
+        if _symbol(leg) == _symbol(case.others):
+            remedy = f"{case.venue} asks margin for the larger leg only; leave this row out"
+            found = leg.get("symbol", "")
+            _refuse("symbol in other_positions", "another one for an opposite leg", found, remedy)
+
+
+def _symbol(names: Mapping[str, Any]) -> str:
+    return str(names.get("symbol") or "").strip().lower()
+
+
 def _leg_number(leg: Mapping[str, Any], name: str, default: float | None = None) -> float:
     value = leg.get(name, default)
     if value is None:
@@ -614,14 +724,21 @@ def liquidation_price(case: Case) -> float:
     if case.rules.liquidation == "level":
         return level_price(case, case.rules.close_level)
     if not case.rules.liquidation:
+        if case.inverse:
+            rule = f"one whose liquidation rule is known for {case.venue}"
+            _refuse("contract_type", rule, case.kind, "leave this row out")
         _refuse("venue", "one with a published liquidation rule", case.venue, "leave this row out")
+    refuse_netting(case)
+    is_frozen = case.rules.requirement_at == "mark frozen" and is_cross(case)
+    if is_frozen and case.mark is None:
+        case.lacks(*MARK)
     rate, amount = case.needed("mm_rate"), case.cell("maintenance_amount") or 0.0
     fee = case.needed("fee_rate") if case.rules.requirement_fee else 0.0
     margin, others = collateral(case), other_positions(case)
     if others.opposite is not None:
         return shown_price(case, _hedge_price(case, margin, others, fee))
     fixed_at = case.entry if case.rules.requirement_at == "entry" else None
-    if case.rules.requirement_at == "mark frozen" and is_cross(case):
+    if is_frozen:
         fixed_at = case.mark
     price = lv.liquidation_price(
         case.side,
@@ -661,6 +778,7 @@ def _hedge_price(case: Case, margin: float, others: Others, fee: float) -> float
 
 def bankruptcy_price(case: Case) -> float:
     """Mark price at which the collateral is used up."""
+    refuse_netting(case)
     stated = stated_collateral(case)
     if stated is None and case.rules.nets_closing_fee:
         margin = with_fee(case, "none") + _extra(case, is_bankruptcy=True)
@@ -685,6 +803,9 @@ def level_price(case: Case, usual: float | None) -> float:
     used, leverage = case.other("used_margin"), case.cell("leverage")
     if used and (leverage is None or not case.rules.short_margin_floats or case.side > 0):
         leverage = entry_value(case) / used
+    coins = case.other("used_margin_base")
+    if leverage is None and coins and case.rules.short_margin_floats and case.side < 0:
+        leverage = case.size * float(case.contract["contract_size"]) / coins
     price = lv.margin_level_price(
         case.side,
         case.entry,
@@ -772,6 +893,7 @@ def notional(case: Case) -> float:
 
 def initial_margin(case: Case) -> float:
     """Initial margin as the venue states it."""
+    refuse_netting(case)
     debts = _by_asset(case, "liab")
     if debts:
         return _bracket_sum(case, debts, "im_tiers")
@@ -787,7 +909,8 @@ def _in_quote_currency(case: Case) -> bool:
 
 
 def maintenance_margin(case: Case) -> float:
-    """Maintenance margin as the venue states it, at the mark price if the row has one."""
+    """Maintenance margin as the venue states it."""
+    refuse_netting(case)
     debts = _by_asset(case, "liab")
     if debts and "mm_tiers" in case.others:
         return _bracket_sum(case, debts, "mm_tiers")
@@ -804,9 +927,11 @@ def maintenance_margin(case: Case) -> float:
             for asset, debt in debts.items()
         )
     rate, amount = case.needed("mm_rate"), case.cell("maintenance_amount") or 0.0
-    need = _float(lv.maintenance_margin(notional(case), rate, maintenance_amount=amount))
+    at_mark = case.rules.maintenance_at == "mark"
+    value = notional(case) if at_mark else entry_value(case)
+    need = _float(lv.maintenance_margin(value, rate, maintenance_amount=amount))
     if case.rules.maintenance_fee == "closing" and case.fee():
-        cross_mark = case.mark if case.mode == "cross" else None
+        cross_mark = case.mark if at_mark and case.mode == "cross" else None
         need += closing_fee(case, case.entry if cross_mark is None else cross_mark)
     return need
 
@@ -827,13 +952,19 @@ def _bracket_sum(case: Case, debts: Mapping[str, float], name: str) -> float:
     if not isinstance(tables, dict):
         case.lacks(name)
     for asset, debt in debts.items():
-        brackets = [
-            _pair(name, [1e300 if upper is None else upper, rate])
-            for upper, rate in _of_asset(case, name, tables, asset)
-        ]
+        table = _of_asset(case, name, tables, asset)
+        if not isinstance(table, list) or not table:
+            _refuse(f"{name} of {asset} in other_inputs", "pairs of numbers", table, PAIRS)
+        brackets = [_pair(f"{name} of {asset}", _without_end(bracket)) for bracket in table]
         bounds = [0.0, *(upper for upper, _ in brackets)]
         total += _float(lv.bracket_sum(debt, bounds, [rate for _, rate in brackets]))
     return total
+
+
+def _without_end(bracket: Any) -> Any:
+    """Write the end of a bracket that has none as a number."""
+    is_open = isinstance(bracket, list) and len(bracket) == 2 and bracket[0] is None
+    return [1e300, bracket[1]] if is_open else bracket
 
 
 def maintenance_amount(case: Case) -> float:
@@ -859,12 +990,12 @@ def margin_ratio(case: Case) -> float:
 
 def margin_level(case: Case) -> float:
     """Assets over debts; in portfolio accounts, net equity over maintenance margin."""
-    assets, debts = case.other_like("total_asset"), case.other_like("total_liab")
+    assets, debts = case.other_like("total_asset", "asset"), case.other_like("total_liab", "liab")
     if assets is None or debts is None:
         if case.rules.liquidation == "level":
             return margin_level_pct(case) / 100
         case.lacks("total_asset_btc", "total_liability_btc")
-    interest = case.other_like("total_interest") or case.other_like("interest") or 0.0
+    interest = case.other_like("total_interest", "interest") or 0.0
     if case.mode == "cross_pro":
         need = case.other("maintenance_margin")
         need = maintenance_margin(case) if need is None else need
@@ -884,7 +1015,7 @@ def equity(case: Case) -> float:
 
 def equity_or_wallet(case: Case) -> float:
     """Equity; the balance alone while there is no profit or loss."""
-    stated = case.other("equity")
+    stated = case.other("equity", "portfolio_value")
     if stated is not None:
         return stated
     return _float(lv.account_equity(wallet(case), profit(case) or 0.0))
@@ -899,6 +1030,7 @@ def isolated_margin(case: Case) -> float:
 
 def used_margin(case: Case) -> float:
     """Margin that the position ties up."""
+    refuse_netting(case)
     floats = case.rules.short_margin_floats and case.has_side and case.side < 0
     coins = case.other("used_margin_base")
     if floats and coins is not None:
@@ -908,7 +1040,7 @@ def used_margin(case: Case) -> float:
 
 def margin_in_use(case: Case) -> float:
     """Used margin, stated or computed."""
-    stated = case.other("used_margin")
+    stated = case.other("used_margin", "initial_margin")
     return used_margin(case) if stated is None else stated
 
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from leverage import LONG, SHORT
-from leverage.venues import TradeAtVenue, compare, venue_names
+from leverage.venues import TradeAtVenue, compare, legal_rules, venue_names
+from leverage.venues.comparison import _CLIENTS
 
 
 def at(rows: list[TradeAtVenue], venue: str, product: str) -> TradeAtVenue:
@@ -39,7 +40,7 @@ def test_size_by_quantity_and_by_notional_is_the_same_trade() -> None:
         ("binance", "usdt_futures", 90_000 / 0.996, 25, 105),
         ("bitget", "usdt_futures", 90_000 / (1 - 0.0046), 30, 105),
         ("bybit", "linear", 90_000 / 0.995, 27.5, 105),
-        ("mexc", "futures", 90_000 / (1 - 0.0011), 5, 105),
+        ("mexc", "futures", 90_000 / (1 - 0.0016), 5, 105),
         ("kraken", "futures_linear", 90_000 / 0.99, 25, 105),
         # 100 000 - (5 000 - 0.4 * 5 000) / 0.5; 0.4 % of 50 000; 43 times 0.025 % of 50 000.
         ("kraken", "spot_margin", 94_000, 200, 537.5),
@@ -67,6 +68,7 @@ def test_unknown_numbers_are_nan_and_their_facts_are_named() -> None:
     assert all(isnan(n) for n in (row.liquidation_price, row.opening_fee, row.week_cost))
     assert set(row.unknown) == {
         "perpetual.tiers.BTC",
+        "perpetual.max_leverage_holds_to",
         "perpetual.maintenance_limit",
         "perpetual.taker_fee_rate",
         "perpetual.carrying_cost",
@@ -85,6 +87,8 @@ def test_confidence_is_that_of_the_weakest_fact_behind_the_price() -> None:
     assert confidence["binance", "usdt_futures"] == "verified"
     assert confidence["bitget", "usdt_futures"] == "derived"
     assert confidence["mexc", "futures"] == "background"
+    assert confidence["kraken", "spot_margin"] == "verified"
+    assert confidence["primexbt", "cfd_margin"] == "background"
 
 
 def test_leverage_above_the_tier_is_refused_with_the_maximum_and_the_size() -> None:
@@ -157,8 +161,9 @@ def test_tiers_counted_in_coins_become_a_value_at_the_entry_price() -> None:
 def test_caution_about_a_table_is_a_condition() -> None:
     row = at(SMALL, "mexc", "futures")
     assert row.conditions == (
-        "tiers of BTC_USDT, about 2025: The copy is undated, about 2025 to 2026; documentation "
-        "samples are sometimes invented",
+        "tiers of BTC_USDT, about 2025: The copy is undated; a sample shows 500x, with no size "
+        "that it can be trusted for",
+        "futures.tier_method is background knowledge, not verified",
     )
 
 
@@ -215,6 +220,86 @@ def test_short_is_liquidated_above_its_entry() -> None:
         assert isnan(row.liquidation_price) or row.liquidation_price >= 100_000
 
 
+# ---- facts read for other coins, for no size, or in no source
+
+
+NAMELESS = compare(LONG, 100, quantity=1, leverage=2, asset="NOSUCHCOIN", funding_rate=0.0001)
+
+
+@pytest.mark.parametrize("row", NAMELESS, ids=lambda row: f"{row.venue}-{row.product}")
+def test_coin_that_nothing_is_known_of_gets_no_limit_and_no_price(row: TradeAtVenue) -> None:
+    assert isnan(row.max_leverage)
+    assert isnan(row.max_notional)
+    assert isnan(row.liquidation_price)
+    assert row.confidence == "unknown"
+    assert {f"{row.product}.tiers.NOSUCHCOIN", f"{row.product}.asset_scope"} & set(row.unknown)
+
+
+def test_fee_not_read_for_the_very_coin_is_a_condition() -> None:
+    row = at(NAMELESS, "bybit", "linear")
+    assert row.opening_fee == pytest.approx(0.055)
+    assert row.conditions == ("fees of linear were not read for NOSUCHCOIN in particular",)
+
+
+def test_coin_outside_the_scope_of_spot_margin_has_no_cost_and_is_no_refusal() -> None:
+    rows = compare(LONG, 100, quantity=1, leverage=50, asset="NOSUCHCOIN", venues=["kraken"])
+    row = at(rows, "kraken", "spot_margin")
+    assert row.unknown == ("spot_margin.asset_scope",)
+    assert isnan(row.opening_fee)
+    assert isnan(row.week_cost)
+    assert row.refusals == ()
+
+
+def test_stated_maximum_without_a_size_is_unknown_but_more_is_refused() -> None:
+    within, above = (
+        at(compare(LONG, 100_000, notional=1e7, leverage=leverage), "gemini", "perpetual")
+        for leverage in (100, 101)
+    )
+    assert isnan(within.max_leverage)
+    assert "perpetual.max_leverage_holds_to" in within.unknown
+    assert within.refusals == ()
+    assert above.refusals == ("leverage 101 is above 100, the most that perpetual offers",)
+
+
+def test_sample_with_a_single_level_does_not_open_a_large_trade_on_mexc() -> None:
+    row = at(compare(LONG, 100_000, notional=1e7, leverage=50), "mexc", "futures")
+    assert row.max_leverage == 23.53
+    assert row.refusals == ("leverage 50 is above 23.53, the maximum for 100 BTC of BTC_USDT",)
+
+
+def test_fee_that_nobody_read_is_a_condition() -> None:
+    background = "usdt_futures.taker_fee_rate is background knowledge, not verified"
+    assert background in at(SMALL, "binance", "usdt_futures").conditions
+    assert at(SMALL, "kraken", "spot_margin").conditions == ()
+
+
+@pytest.mark.parametrize(
+    ("venue", "product", "start"),
+    [
+        (
+            "binance",
+            "usdt_futures",
+            "leverage 21 is above 20, the most for a new account: For the first 60 days of a "
+            "futures account (verified: Binance announcement of 2021-07-27, 2021-07-27)",
+        ),
+        (
+            "gemini",
+            "perpetual",
+            "leverage 21 is above 20, the setting that an account starts with (verified: ",
+        ),
+    ],
+)
+def test_leverage_above_that_of_a_new_account_is_a_condition(
+    venue: str, product: str, start: str
+) -> None:
+    above, below = (
+        at(compare(LONG, 100_000, notional=1_000, leverage=leverage), venue, product)
+        for leverage in (21, 20)
+    )
+    assert any(condition.startswith(start) for condition in above.conditions)
+    assert not any("is above 20" in condition for condition in below.conditions)
+
+
 # ---- places
 
 
@@ -223,7 +308,8 @@ def test_venue_that_does_not_serve_a_place_refuses_with_source() -> None:
     row = at(rows, "binance", "usdt_futures")
     assert row.refusals == (
         "Binance does not serve United States (federal) "
-        "(verified: CoinDesk 2019-06-14, 2019-06-14)",
+        "(secondary: CoinDesk 2019-06-14, 2019-06-14): Unable to provide services to any U.S. "
+        "person. Binance.US (since September 2019) is a separate venue",
     )
     assert row.liquidation_price > 0  # the arithmetic is not what the place forbids
     spot = at(rows, "kraken", "spot_margin")
@@ -300,6 +386,69 @@ def test_place_without_a_rule_for_the_product_is_a_condition() -> None:
     assert at(rows, "bitget", "usdt_futures").conditions == (
         "no rule of Nigeria on crypto futures/perpetual is known for retail clients",
     )
+
+
+@pytest.mark.parametrize(("on", "banned"), [("2021-01-05", False), ("2021-01-06", True)])
+def test_law_holds_from_its_first_day(on: str, banned: bool) -> None:
+    rows = compare(
+        LONG, 1e5, quantity=1, leverage=2, residence="United Kingdom", venues=["bybit"], on=on
+    )
+    row = at(rows, "bybit", "linear")
+    assert any("for retail banned" in refusal for refusal in row.refusals) == banned
+    assert any(condition.startswith("no rule of United") for condition in row.conditions) != banned
+
+
+def test_law_without_a_first_day_is_kept_with_a_condition_on_a_given_day() -> None:
+    given, newest = (
+        at(
+            compare(
+                LONG, 1e5, quantity=1, leverage=2, residence="South Korea", venues=["bybit"], on=on
+            ),
+            "bybit",
+            "linear",
+        )
+        for on in ("2020-01-01", None)
+    )
+    assert "for retail banned" in given.refusals[-1]
+    assert any("held on 2020-01-01 is unknown" in condition for condition in given.conditions)
+    assert newest.refusals == given.refusals
+    assert not any("is unknown, its first day" in condition for condition in newest.conditions)
+
+
+def test_professional_client_meets_the_rules_for_contract_participants_and_institutions() -> None:
+    rows = compare(
+        LONG,
+        1e5,
+        quantity=1,
+        leverage=2,
+        residence="United States (federal)",
+        client="professional",
+        venues=["kraken"],
+    )
+    spot, futures = (at(rows, "kraken", id) for id in ("spot_margin", "futures_linear"))
+    assert any("for eligible contract participant" in words for words in spot.conditions)
+    assert any("for institutional via FCM" in words for words in futures.conditions)
+
+
+def test_every_rule_of_law_concerns_some_client() -> None:
+    known = {client for names in _CLIENTS.values() for client in names}
+    left_out = {rule.clients for rule in legal_rules() if not rule.clients.startswith(tuple(known))}
+    assert left_out == {"margin clients of licensed brokers", "non-US clients of licensees"}
+
+
+def test_disagreement_of_sources_is_told_with_a_refusal() -> None:
+    rows = compare(LONG, 1e5, quantity=1, leverage=2, residence="EU/EEA", venues=["primexbt"])
+    assert at(rows, "primexbt", "crypto_futures").refusals[0] == (
+        "PrimeXBT does not serve EU/EEA (verified: PrimeXBT partner help 13368052, undated): On "
+        "the page for partners; the shorter list for clients does not name it"
+    )
+
+
+def test_agreement_of_gemini_for_europe_is_no_proof_of_service() -> None:
+    rows = compare(LONG, 1e5, quantity=1, leverage=2, residence="EU/EEA", venues=["gemini"])
+    (words,) = (w for w in at(rows, "gemini", "perpetual").conditions if w.startswith("Gemini in"))
+    assert words.startswith("Gemini in EU/EEA: unknown: An EU entity")
+    assert "Artemis agreement, 2025-09-04" in words
 
 
 # ---- use and misuse

@@ -162,8 +162,15 @@ def test_table_before_the_first_one_seen_is_unknown() -> None:
         load_venue("binance", on="2025-01-01").product("usdt_futures").tiers("SOL")
 
 
-def test_later_of_two_tables_of_the_same_year_is_used() -> None:
-    assert load_venue("mexc").product("futures").tiers("BTC").tiers[0].max_leverage == 500
+def test_sample_with_a_single_level_is_no_table_to_use() -> None:
+    tables = load_venue("mexc").product("futures").tier_tables
+    (sample,) = (table for table in tables if len(table.tiers) == 1)
+    assert not sample.used
+    assert "single level" in sample.note
+
+
+def test_newest_table_that_may_be_used_is_used() -> None:
+    assert load_venue("mexc").product("futures").tiers("BTC").tiers[0].max_leverage == 400
     assert load_venue("mexc", on="2024-12-31").product("futures").tiers("BTC").cap == 75
 
 

@@ -19,6 +19,8 @@ from .model import (
     TierData,
     UnknownFactError,
     Venue,
+    earliest_date,
+    weakest,
 )
 from .rules import (
     beyond_table,
@@ -38,7 +40,16 @@ _LEGAL_PRODUCT = {
 }
 _CLIENTS = {
     "retail": ("retail", "all"),
-    "professional": ("professional", "all", "wholesale", "accredited", "qualified", "corporate"),
+    "professional": (
+        "professional",
+        "all",
+        "wholesale",
+        "accredited",
+        "qualified",
+        "corporate",
+        "institutional",
+        "eligible contract participant",
+    ),
 }
 _PARENT = {"New York": "United States (federal)"}
 
@@ -73,7 +84,8 @@ class TradeAtVenue:
     margin_mode, rule : str
         The mode that the numbers are for, and the liquidation rule by name.
     max_leverage : float
-        Largest leverage for a trade of this size.
+        Largest leverage for a trade of this size and coin; NaN where the size up to which a
+        stated maximum holds is unknown.
     max_notional : float
         Largest trade at this leverage; ``inf`` if the table states no end.
     liquidation_price, liquidation_move : float
@@ -163,7 +175,7 @@ def compare(
     venues : str or iterable of str, optional
         Names from :func:`venue_names`; all if left out.
     on : datetime.date or str, optional
-        Day whose rules are wanted; the newest if left out.
+        Day whose rules are wanted, of venues and of law; the newest if left out.
 
     Returns
     -------
@@ -185,7 +197,7 @@ def compare(
     ...     print(*row.refusals)
     binance usdt_futures 100.0 99437.19
     <BLANKLINE>
-    binance cross_margin 5.0 nan
+    binance cross_margin nan nan
     leverage 100 is above 5, the most that cross_margin offers
     bitget usdt_futures 100.0 nan
     <BLANKLINE>
@@ -261,11 +273,20 @@ def _take(
     found = _Findings()
     symbol, max_leverage, max_notional = _limits(trade, product, found)
     _check_margin(trade, found)
-    price = nan if found.refusals else found.number(lambda: _liquidation_price(trade, product))
+    in_scope = f"{product.id}.asset_scope" not in found.unknown
+    price = opening_fee = closing_fee = carrying = nan
+    if in_scope and not found.refusals:
+        price = found.number(lambda: _liquidation_price(trade, product))
     _check_life(trade, price, found)
     if residence is not None:
         _check_venue_rules(trade, venue, product, residence, client, found)
-        _check_law(trade, product, residence, client, found)
+        _check_law(trade, product, residence, client, venue.on, found)
+    if in_scope:
+        opening_fee = found.number(lambda: _fee(trade, product, trade.entry_price))
+        closing_fee = found.number(lambda: _fee(trade, product, trade.exit_price))
+        carrying = found.number(lambda: _week_cost(trade, product))
+        _check_opening_leverage(trade, product, found)
+        _note_background(trade, product, price, found)
     return TradeAtVenue(
         venue=venue.id,
         product=product.id,
@@ -276,9 +297,9 @@ def _take(
         max_notional=max_notional,
         liquidation_price=price,
         liquidation_move=(price - trade.entry_price) / trade.entry_price,
-        opening_fee=found.number(lambda: _fee(trade, product, trade.entry_price)),
-        closing_fee=found.number(lambda: _fee(trade, product, trade.exit_price)),
-        week_cost=found.number(lambda: _week_cost(trade, product)),
+        opening_fee=opening_fee,
+        closing_fee=closing_fee,
+        week_cost=carrying,
         refusals=tuple(found.refusals),
         unknown=tuple(found.unknown),
         conditions=tuple(found.conditions),
@@ -307,7 +328,9 @@ def _liquidation_price(trade: Trade, product: Product) -> float:
 
 
 def _confidence(trade: Trade, product: Product) -> str:
-    return liquidation_rule(product).confidence(product, trade.asset)
+    confidence = liquidation_rule(product).confidence(product, trade.asset)
+    scope = product.facts.get("asset_scope")
+    return confidence if scope is None else weakest(confidence, scope.confidence)
 
 
 def _fee(trade: Trade, product: Product, price: float) -> float:
@@ -334,13 +357,15 @@ def _week_cost(trade: Trade, product: Product) -> float:
 def _limits(trade: Trade, product: Product, found: _Findings) -> tuple[str, float, float]:
     """Find symbol, largest leverage for the size and largest size for the leverage."""
     if product.fact("tier_method").value == NOT_APPLICABLE:
-        most = _product_limit(trade, product, found)
-        return "", most, found.number(product.fact("max_leverage_holds_to").number)
+        if not _covers(product, trade.asset):
+            found.miss(_out_of_scope(trade, product))
+            return "", nan, nan
+        return "", *_product_limits(trade, product, found)
     try:
         data = product.tiers(trade.asset)
     except UnknownFactError as error:
         found.miss(error)
-        return "", _product_limit(trade, product, found), nan
+        return "", *_product_limits(trade, product, found)
     if data.note:
         found.conditions.append(f"tiers of {data.symbol}, {data.as_of}: {data.note.rstrip('.')}")
     unit_price = trade.entry_price if data.unit == data.base else 1.0
@@ -365,14 +390,37 @@ def _limits(trade: Trade, product: Product, found: _Findings) -> tuple[str, floa
     return data.symbol, max_leverage, largest * unit_price
 
 
-def _product_limit(trade: Trade, product: Product, found: _Findings) -> float:
+def _product_limits(trade: Trade, product: Product, found: _Findings) -> tuple[float, float]:
+    """Find largest leverage and size without tiers; one coin's facts say nothing of another."""
     most = found.number(product.fact("max_leverage").number)
+    if not _covers(product, trade.asset):
+        if product.fact("taker_fee_rate").is_known:
+            found.conditions.append(
+                f"fees of {product.id} were not read for {trade.asset} in particular"
+            )
+        return nan, nan
     if trade.leverage > most:
         found.refusals.append(
             f"leverage {shown(trade.leverage)} is above {shown(most)}, the most that {product.id} "
             "offers"
         )
-    return most
+    end = product.fact("max_leverage_holds_to")
+    unit_price = trade.entry_price if end.unit == trade.asset else 1.0
+    holds_to = found.number(end.number) * unit_price
+    if trade.notional > holds_to:
+        found.unknown.append(f"{product.id}.max_leverage")
+    return most if trade.notional <= holds_to else nan, holds_to
+
+
+def _covers(product: Product, asset: str) -> bool:
+    """Whether what is known of a product without a tier table for a coin is about that coin."""
+    scope = product.facts.get("asset_scope")
+    return scope is not None and isinstance(scope.value, tuple) and asset in scope.value
+
+
+def _out_of_scope(trade: Trade, product: Product) -> UnknownFactError:
+    note = f"nothing is known of {trade.asset}"
+    return UnknownFactError(product.venue, f"{product.id}.asset_scope", note)
 
 
 def _largest_size(data: TierData, leverage: float) -> float:
@@ -404,6 +452,46 @@ def _check_margin(trade: Trade, found: _Findings) -> None:
         )
 
 
+_OPENING_LEVERAGE = {
+    "new_account_max_leverage": "the most for a new account",
+    "default_leverage": "the setting that an account starts with",
+}
+_WEEK_FACTS = {
+    "rollover": (
+        "rollover_fee_rate_{way}",
+        "opening_fee_rate_{way}",
+        "rollover_interval_hours",
+    ),
+    "interest": ("interest_rate",),
+}
+
+
+def _check_opening_leverage(trade: Trade, product: Product, found: _Findings) -> None:
+    for name, words in _OPENING_LEVERAGE.items():
+        fact = product.facts.get(name)
+        if fact is None or not fact.is_known or trade.leverage <= fact.number():
+            continue
+        note = f": {fact.note.rstrip('.')}" if fact.note else ""
+        found.conditions.append(
+            f"leverage {shown(trade.leverage)} is above {shown(fact.number())}, {words}{note} "
+            f"({fact.confidence}: {fact.source}, {fact.as_of})"
+        )
+
+
+def _note_background(trade: Trade, product: Product, price: float, found: _Findings) -> None:
+    """Name the facts that a number rests on and that nobody read in a source."""
+    way = "long" if trade.side > 0 else "short"
+    carrying = product.fact("carrying_cost")
+    names = ["taker_fee_rate", "carrying_cost"]
+    names += [name.format(way=way) for name in _WEEK_FACTS.get(str(carrying.value), ())]
+    if not isnan(price):
+        names += ["liquidation_rule", *liquidation_rule(product).facts]
+    for name in dict.fromkeys([*names, "asset_scope"]):
+        fact = product.facts.get(name)
+        if fact is not None and fact.is_known and fact.confidence == "background":
+            found.conditions.append(f"{fact.name} is background knowledge, not verified")
+
+
 def _check_life(trade: Trade, price: float, found: _Findings) -> None:
     if trade.side * (price - trade.entry_price) >= 0:
         found.conditions.append(
@@ -428,26 +516,34 @@ def _check_venue_rules(
 
 def _note_venue_rule(trade: Trade, venue: Venue, rule: PlaceRule, found: _Findings) -> None:
     provenance = f"({rule.fact.confidence}: {rule.fact.source}, {rule.fact.as_of})"
+    note = f": {rule.fact.note.rstrip('.')}" if rule.fact.note else ""
     if rule.fact.value == "refused":
-        found.refusals.append(f"{venue.name} does not serve {rule.place} {provenance}")
+        found.refusals.append(f"{venue.name} does not serve {rule.place} {provenance}{note}")
     elif trade.leverage > rule.max_leverage:
         found.refusals.append(
-            f"{venue.name} caps {rule.place} at {shown(rule.max_leverage)}x {provenance}"
+            f"{venue.name} caps {rule.place} at {shown(rule.max_leverage)}x {provenance}{note}"
         )
     else:
-        note = f": {rule.fact.note.rstrip('.')}" if rule.fact.note else ""
         found.conditions.append(f"{venue.name} in {rule.place}: {rule.fact.value}{note}")
 
 
 def _check_law(
-    trade: Trade, product: Product, residence: str, client: str, found: _Findings
+    trade: Trade,
+    product: Product,
+    residence: str,
+    client: str,
+    on: date | None,
+    found: _Findings,
 ) -> None:
     kind = _LEGAL_PRODUCT[product.fact("contract").words()]
     for place in _with_parent(residence):
         rules = [
             rule
             for rule in legal_rules()
-            if rule.place == place and rule.product == kind and _concerns(rule, client)
+            if rule.place == place
+            and rule.product == kind
+            and _concerns(rule, client)
+            and _in_force(rule, on)
         ]
         if not rules and place == residence:
             found.conditions.append(f"no rule of {place} on {kind} is known for {client} clients")
@@ -455,6 +551,13 @@ def _check_law(
         # One open way is enough: the others may be for other products of the same kind.
         listing = found.refusals if rules and barriers == rules else found.conditions
         listing.extend(_in_words(rule) for rule in rules)
+        if on is not None:
+            found.conditions.extend(
+                f"{rule.place}: whether this held on {on} is unknown, its first day was not found: "
+                f"{rule.product} for {rule.clients} {rule.status}"
+                for rule in rules
+                if _first_day(rule) is None
+            )
 
 
 def _with_parent(place: str) -> Iterator[str]:
@@ -465,6 +568,15 @@ def _with_parent(place: str) -> Iterator[str]:
 
 def _concerns(rule: LegalRule, client: str) -> bool:
     return rule.clients.startswith(_CLIENTS[client])
+
+
+def _in_force(rule: LegalRule, on: date | None) -> bool:
+    first = _first_day(rule)
+    return on is None or first is None or first <= on
+
+
+def _first_day(rule: LegalRule) -> date | None:
+    return None if rule.since in ("", UNKNOWN) else earliest_date(rule.since)
 
 
 def _bars(rule: LegalRule, leverage: float) -> bool:
