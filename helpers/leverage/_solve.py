@@ -21,6 +21,8 @@ from .tiers import TierTable
 
 # A step of the requirement below this share of the bound is a rounding error of the table.
 _NOISE = 1e-14
+# What the backing leaves of the entry below this share of it is a rounding error.
+_EXHAUSTED = 4 * np.finfo(np.float64).eps
 
 
 class Pieces(NamedTuple):
@@ -53,7 +55,15 @@ def solve_level(
     side: FloatArray, entry: FloatArray, backing: FloatArray, rate: FloatArray
 ) -> FloatArray:
     """Level where ``backing + side * (level - entry)`` equals ``rate * level``; 0 if none."""
-    return np.maximum(entry - side * backing, 0.0) / (1 - side * rate)
+    remaining = _without_noise(entry - side * backing, entry)
+    return np.maximum(remaining, 0.0) / (1 - side * rate)
+
+
+def _without_noise(remaining: FloatArray, entry: FloatArray) -> FloatArray:
+    """Replace what rounding errors leave of a position that is paid, or lost, in full by 0."""
+    with np.errstate(under="ignore"):
+        noise = abs(remaining) <= _EXHAUSTED * entry
+    return np.where(noise, 0.0, remaining) if noise.any() else remaining
 
 
 def solve_hedge(
@@ -79,14 +89,15 @@ def notional_at_liquidation(
     entry_notional: FloatArray,
     backing: FloatArray,
     fee_rate: FloatArray,
+    start_notional: FloatArray,
 ) -> FloatArray:
     """Notional at which equity meets the requirement, 0 if it meets none; arguments are checked.
 
     `falls` is 1 where a falling notional loses and -1 where a rising one does. Where a jump of the
-    requirement makes more than one notional dead, it is the first one met from the entry.
+    requirement makes more than one notional dead, it is the first one met from `start_notional`.
     """
     pieces = _pieces(tiers, fee_rate)
-    target = backing - falls * entry_notional
+    target = _without_noise(backing - falls * entry_notional, entry_notional)
     if fee_rate.ndim:
         place = (target[..., None] > pieces.ends).sum(axis=-1)
         slopes = np.take_along_axis(
@@ -102,7 +113,7 @@ def notional_at_liquidation(
     signed /= slopes
     if pieces.has_jumps:
         signed = np.maximum(signed, pieces.starts.take(place))
-        signed = _first_from_entry(pieces, tiers, falls, entry_notional, target, fee_rate, signed)
+        signed = _first_from_start(pieces, tiers, falls, start_notional, target, fee_rate, signed)
     signed *= -falls
     return np.asarray(np.maximum(signed, 0.0))
 
@@ -126,22 +137,22 @@ def _signs(tiers: int) -> FloatArray:
     return np.repeat([-1.0, 1.0], tiers)
 
 
-def _first_from_entry(
+def _first_from_start(
     pieces: Pieces,
     tiers: TierTable,
     falls: FloatArray,
-    entry_notional: FloatArray,
+    start_notional: FloatArray,
     target: FloatArray,
     fee_rate: FloatArray,
     signed: FloatArray,
 ) -> FloatArray:
-    """Leave out notionals that are dead beyond the entry, on its profitable side.
+    """Leave out notionals that are dead beyond the start, on its profitable side.
 
-    Where a rising notional gains, a jump of the requirement may still kill the position; a falling
-    notional then first passes the entry.
+    Where a rising notional gains, a jump of the requirement may still kill the position; a notional
+    that falls from the start never meets that one.
     """
-    at_entry = tiers.maintenance_margin(entry_notional) + (fee_rate - falls) * entry_notional
-    alive = (signed < -entry_notional) & (falls > 0) & (at_entry < target)
+    at_start = tiers.maintenance_margin(start_notional) + (fee_rate - falls) * start_notional
+    alive = (signed < -start_notional) & (falls > 0) & (at_start < target)
     if not alive.any():
         return signed
     found: FloatArray = np.zeros_like(signed)
@@ -151,7 +162,7 @@ def _first_from_entry(
             pieces.amounts[place],
             pieces.starts[place + 1],
         )
-        meets = (limit > -entry_notional) & (slope * limit - amount >= target)
+        meets = (limit > -start_notional) & (slope * limit - amount >= target)
         found = np.where(meets, (target + amount) / slope, found)
     return np.where(alive, found, signed)
 

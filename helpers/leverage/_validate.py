@@ -83,7 +83,7 @@ _FEE = _signed_rate("give 0.0005 for 0.05 %, a negative rate for a rebate")
 _MAINTENANCE_RATE = _share("give 0.004 for 0.4 %")
 _VOLATILITY = _decimal(0.0, 10.0, "from 0 to 10", "give 0.6 for 60 % a year")
 _RULES: dict[str, Rule] = {
-    "side": Rule("1 (long) or -1 (short)", -1.0, 1.0, "", is_sign=True),
+    "side": Rule("1 (long) or -1 (short)", -1.0, 1.0, "use LONG or SHORT", is_sign=True),
     "price": _PRICE,
     "prices": _PRICE,
     "entry_price": _PRICE,
@@ -134,7 +134,7 @@ _RULES: dict[str, Rule] = {
     "assets": _zero_or_more("give the value of everything the account holds"),
     "liabilities": _zero_or_more("give the value of everything the account owes"),
     "interest": _zero_or_more("give the interest owed and not yet paid"),
-    "level": _zero_or_more("give 0.8 for a margin level of 80 %"),
+    "level": _decimal(0.0, 10.0, "from 0 to 10", "give 0.8 for a margin level of 80 %"),
     "values": _any_number("give the value of each balance in one currency"),
     "haircut": _decimal(0.0, 1.0, "from 0 to 1", "give 0.02 for a haircut of 2 %"),
     # Profit and costs
@@ -275,7 +275,7 @@ def _check(name: str, value: npt.ArrayLike) -> FloatArray:
 def _complaint(rule: Rule, value: float, place: str) -> str:
     received = f"was {shown(value)}{place}"
     if rule.is_sign:
-        return f"{rule.words}, {received}"
+        return f"{rule.words}, {received}; {rule.advice}"
     if np.isnan(value):
         return f"a number, {received}; fill in or drop missing values first"
     if np.isinf(value):
@@ -325,7 +325,7 @@ def _as_float(name: str, value: object, index: tuple[int, ...] = ()) -> float:
             pass
     received = short_repr(value.item() if isinstance(value, np.generic) else value)
     rule = _RULES["side"].words if name == "side" else "a number"
-    advice = "use LONG or SHORT" if name == "side" else _advice_on_type(value)
+    advice = _RULES["side"].advice if name == "side" else _advice_on_type(value)
     raise ValueError(f"{name} must be {rule}, was {received}{_at(index)}; {advice}")
 
 

@@ -204,7 +204,7 @@ def margin_level_price(
     balance : array_like
         Balance of the account without the profit or loss of this position, in quote currency.
     level : array_like
-        Margin level as a decimal (0.8 is 80 %). Zero or more.
+        Margin level as a decimal (0.8 is 80 %). From 0 to 10.
     floating_margin : bool, default False
         Whether the used margin follows the price, as it does where the margin of a short is
         counted in the borrowed coin. Otherwise it stays at its value at entry.
@@ -301,7 +301,7 @@ def collateral_value(values: npt.ArrayLike, haircut: npt.ArrayLike) -> float | F
 
     References
     ----------
-    Kraken Futures API documentation payload, Kraken.Net fixture GetBalances.txt (4 998.72 counts
+    Kraken Futures API documentation payload, Kraken.Net fixture GetBalances.txt (4 999.14 counts
     as 4 886.91 after 2.245 %), read 2026-11-22.
 
     Examples

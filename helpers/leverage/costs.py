@@ -4,6 +4,8 @@ Costs are amounts in the settlement currency: the quote currency for a linear co
 currency for an inverse one. All functions broadcast.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +14,8 @@ from ._validate import FloatArray, as_result, checked
 
 # Above every sum of a premium and its clamp.
 _NO_CAP = np.nextafter(1.0, 0.0)
+# Share of a count of intervals that is a rounding error of its hours.
+_NOISE = 1e-12
 
 
 def trading_fee(notional: npt.ArrayLike, fee_rate: npt.ArrayLike) -> float | FloatArray:
@@ -341,7 +345,8 @@ def borrowing_interest(
     borrowed, interest_rate, hours, interval_hours = checked(
         borrowed=borrowed, interest_rate=interest_rate, hours=hours, interval_hours=interval_hours
     )
-    return as_result(borrowed * interest_rate * np.ceil(hours / interval_hours))
+    intervals = _intervals(hours, interval_hours, np.ceil)
+    return as_result(borrowed * interest_rate * intervals)
 
 
 def rollover_cost(
@@ -399,7 +404,7 @@ def rollover_cost(
         opening_rate=opening_rate,
         interval_hours=interval_hours,
     )
-    rollovers = np.floor(hours / interval_hours)
+    rollovers = _intervals(hours, interval_hours, np.floor)
     return as_result(position_cost * (opening_rate + rollover_rate * rollovers))
 
 
@@ -469,3 +474,12 @@ def funding_payment(
     )
     value = contracts.notional(mark_price, quantity, contract_size=contract_size, inverse=inverse)
     return as_result(-side * value * funding_rate)
+
+
+def _intervals(
+    hours: FloatArray, interval_hours: FloatArray, rounder: Callable[[FloatArray], FloatArray]
+) -> FloatArray:
+    """Count intervals; hours that a rounding error put beside the end of one are at its end."""
+    count = hours / interval_hours
+    nearest = np.rint(count)
+    return np.where(abs(count - nearest) <= _NOISE * count, nearest, rounder(count))

@@ -678,6 +678,7 @@ def tiered_liquidation_price(
     other_pnl: npt.ArrayLike = 0.0,
     other_requirement: npt.ArrayLike = 0.0,
     requirement_price: npt.ArrayLike | None = None,
+    mark_price: npt.ArrayLike | None = None,
     contract_size: npt.ArrayLike = 1.0,
     inverse: bool = False,
 ) -> float | FloatArray:
@@ -706,6 +707,9 @@ def tiered_liquidation_price(
     requirement_price : array_like, optional
         Price at which the requirement is measured once and for all. By default it follows the mark
         price.
+    mark_price : array_like, optional
+        Price from which the loss is followed, the entry price by default. It matters only on a
+        table with jumps.
     contract_size : array_like, default 1.0
         What one contract stands for: base currency if linear, quote currency if inverse.
     inverse : bool, default False
@@ -742,9 +746,9 @@ def tiered_liquidation_price(
 
     Where the whole-position reading makes the requirement jump, the price can lie on a bound: one
     tick before it the position keeps the requirement, one tick after it does not. The price given
-    is the first one met on the way from the entry price against the position. A jump may also
-    kill a weakly backed position on its way to a profit; that price is not given, except where
-    the position is below its requirement at the entry price already.
+    is the first one met on the way from `mark_price` against the position. A jump may also kill a
+    weakly backed position on its way to a profit; that price is not given, except where the
+    position is below its requirement at `mark_price` already.
 
     References
     ----------
@@ -766,18 +770,28 @@ def tiered_liquidation_price(
     True
     """
     table = checked_tiers(tiers)
-    side, entry_price, quantity, margin, fee_rate, others, others_need, fixed_at, contract_size = (
-        checked(
-            side=side,
-            entry_price=entry_price,
-            quantity=quantity,
-            margin=margin,
-            closing_fee_rate=closing_fee_rate,
-            other_pnl=other_pnl,
-            other_requirement=other_requirement,
-            requirement_price=entry_price if requirement_price is None else requirement_price,
-            contract_size=contract_size,
-        )
+    (
+        side,
+        entry_price,
+        quantity,
+        margin,
+        fee_rate,
+        others,
+        others_need,
+        fixed_at,
+        mark,
+        contract_size,
+    ) = checked(
+        side=side,
+        entry_price=entry_price,
+        quantity=quantity,
+        margin=margin,
+        closing_fee_rate=closing_fee_rate,
+        other_pnl=other_pnl,
+        other_requirement=other_requirement,
+        requirement_price=entry_price if requirement_price is None else requirement_price,
+        mark_price=entry_price if mark_price is None else mark_price,
+        contract_size=contract_size,
     )
     is_inverse = checked_flag("inverse", inverse)
     _refuse_fees_above(table, fee_rate)
@@ -789,7 +803,12 @@ def tiered_liquidation_price(
         backing = backing - table.maintenance_margin(value) - fee_rate * value
         table, fee_rate = TierTable.flat(0.0), np.zeros(())
     falls = -side if is_inverse else side
-    there = notional_at_liquidation(table, falls, at_entry, backing, fee_rate)
+    start = at_entry
+    if mark_price is not None:
+        start = size / mark if is_inverse else size * mark
+        # The result has the shape of the mark price too.
+        backing, start = np.broadcast_arrays(backing, start)
+    there = notional_at_liquidation(table, falls, at_entry, backing, fee_rate, start)
     with np.errstate(divide="ignore", over="ignore"):
         return as_result(size / there if is_inverse else there / size)
 

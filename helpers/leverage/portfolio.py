@@ -234,7 +234,8 @@ def cross_liquidation_prices(
     -------
     ndarray
         One price for each position, in the shape of `prices`; 0.0 and ``inf`` mean what they mean
-        for :func:`leverage.margin.liquidation_price`.
+        for :func:`leverage.margin.liquidation_price`. Where jumps of a tier table make more than
+        one price dead, it is the first one that a loss meets from the mark price.
 
     Raises
     ------
@@ -267,6 +268,7 @@ def cross_liquidation_prices(
                 table,
                 other_pnl=profits.sum(axis=-1) - profits[..., column],
                 other_requirement=_without(requirements, column),
+                mark_price=marks[..., column],
                 contract_size=positions.contract_size[column],
                 inverse=positions.inverse,
             )
@@ -297,8 +299,8 @@ def contagion(
     -------
     ndarray
         Matrix: row i holds the liquidation prices after price i alone has moved by ``moves[i]``.
-        Its diagonal does not differ from :func:`cross_liquidation_prices`, the rest shows how far
-        a loss reaches.
+        Its diagonal does not differ from :func:`cross_liquidation_prices`, except where the price
+        moves past a jump of a tier table; the rest shows how far a loss reaches.
 
     Raises
     ------

@@ -12,6 +12,10 @@ import numpy.typing as npt
 
 from ._validate import FloatArray, as_result, checked, checked_choice
 
+# A step this close to a decimal is one, unless it needs more digits than any exchange gives.
+_NOISE = 1e-14
+_LARGEST_STEP = 1e12
+
 _ROUNDERS: dict[str, Callable[[FloatArray], FloatArray]] = {
     "nearest": np.rint,
     "up": np.ceil,
@@ -188,9 +192,8 @@ def _on_grid(
     # Whole numbers divided once give the closest float to the decimal: 913.15, not 913.1500000001.
     scale = _decimal_scale(step)
     whole_step = np.rint(step * scale)
-    return np.where(
-        abs(whole_step / scale - step) <= 1e-9 * step, count * whole_step / scale, count * step
-    )
+    is_decimal = (whole_step <= _LARGEST_STEP) & (abs(whole_step / scale - step) <= _NOISE * step)
+    return np.where(is_decimal, count * whole_step / scale, count * step)
 
 
 def _decimal_scale(step: FloatArray) -> FloatArray:
@@ -198,7 +201,7 @@ def _decimal_scale(step: FloatArray) -> FloatArray:
     scale = np.ones_like(step)
     for _ in range(18):
         scaled = step * scale
-        whole = (scaled >= 0.5) & (abs(scaled - np.rint(scaled)) <= 1e-9 * scaled)
+        whole = (scaled >= 0.5) & (abs(scaled - np.rint(scaled)) <= _NOISE * scaled)
         if whole.all():
             break
         scale = np.where(whole, scale, 10 * scale)

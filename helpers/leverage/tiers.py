@@ -656,7 +656,7 @@ def _check_bounds(edges: FloatArray) -> None:
         raise ValueError(
             f"bounds must start at 0, started at {shown(edges[0])}; add the lowest bound"
         )
-    _check_order("bounds", edges, np.diff(edges) <= 0, "rise")
+    _check_order("bounds", edges, edges[1:] <= edges[:-1], "rise")
 
 
 def _check_length(name: str, values: FloatArray, length: int) -> None:

@@ -32,6 +32,7 @@ class Case:
     inverse: bool
     other_pnl: float = 0.0
     other_requirement: float = 0.0
+    mark_price: float | None = None
 
     @property
     def falls(self) -> int:
@@ -49,6 +50,7 @@ class Case:
             closing_fee_rate=self.fee_rate,
             other_pnl=self.other_pnl,
             other_requirement=self.other_requirement,
+            mark_price=self.mark_price,
             inverse=self.inverse,
         )
         assert isinstance(price, float)
@@ -214,6 +216,27 @@ def test_on_a_table_with_jumps_it_is_the_first_dead_mark_from_the_entry(case: Ca
     marks = np.geomspace(entry, stop * (1 + case.side * TICK), 500)
     assert case.lives(marks[case.side * (marks - stop) > 0]).all()
     if 0 < price < math.inf:
+        assert not case.lives(price * (1 - case.side * TICK))
+
+
+@hurry
+@given(cases(whole=True), st.floats(-0.1, 1.0))
+@example(
+    Case(LONG, 49_500.0, 20.0, 9_950.0, TierTable([0, 1e6, 1e9], [0.01, 0.02]), 0.0, False), 0.03
+)
+def test_on_a_table_with_jumps_it_is_the_first_dead_mark_from_the_mark_price(
+    case: Case, gain: float
+) -> None:
+    mark = case.entry_price * (1 + gain) ** case.side
+    price = replace(case, mark_price=mark).price
+    if not case.lives(mark):
+        assert price >= mark * (1 - EXACT) if case.side == LONG else price <= mark * (1 + EXACT)
+        return
+    stop = max(price, mark * 1e-6) if case.side == LONG else min(price, mark * 1e6)
+    marks = np.geomspace(mark, stop * (1 + case.side * TICK), 500)
+    assert case.lives(marks[case.side * (marks - stop) > TICK * stop / 2]).all()
+    assert case.side * (mark - price) > -EXACT * mark
+    if 1e-6 * mark < price < 1e6 * mark:  # beyond, rounding errors of the entry are larger
         assert not case.lives(price * (1 - case.side * TICK))
 
 

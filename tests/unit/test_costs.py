@@ -115,3 +115,10 @@ def test_rollover_is_charged_for_full_intervals() -> None:
     assert rollover_cost(10_000, 0.0001, [3.9, 4, 74]) == pytest.approx([0, 1, 18])
     assert rollover_cost(10_000, 0.0001, 74, opening_rate=0.0001) == pytest.approx(19)
     assert rollover_cost(10_000, 0.0001, 74, interval_hours=8) == pytest.approx(9)
+
+
+def test_rounding_errors_of_hours_neither_add_nor_lose_an_interval() -> None:
+    assert borrowing_interest(1, 0.1, 1.1, interval_hours=0.1) == pytest.approx(1.1)
+    assert borrowing_interest(1, 0.1, [1e-9, 24 + 1e-6]) == pytest.approx([0.1, 2.5])
+    assert rollover_cost(1, 0.1, 0.3, interval_hours=0.1) == pytest.approx(0.3)
+    assert rollover_cost(1, 0.1, 8 - 1e-6) == pytest.approx(0.1)

@@ -104,11 +104,15 @@ VALID: dict[str, Any] = {
 
 # Argument, a value that breaks its rule, and the whole message.
 BROKEN_RULES = [
-    ("side", 0, "side must be 1 (long) or -1 (short), was 0"),
-    ("side", 0.5, "side must be 1 (long) or -1 (short), was 0.5"),
-    ("side", -2, "side must be 1 (long) or -1 (short), was -2"),
-    ("side", float("nan"), "side must be 1 (long) or -1 (short), was nan"),
-    ("side", [1, -1, 0], "side must be 1 (long) or -1 (short), was 0 at index 2"),
+    ("side", 0, "side must be 1 (long) or -1 (short), was 0; use LONG or SHORT"),
+    ("side", 0.5, "side must be 1 (long) or -1 (short), was 0.5; use LONG or SHORT"),
+    ("side", -2, "side must be 1 (long) or -1 (short), was -2; use LONG or SHORT"),
+    ("side", float("nan"), "side must be 1 (long) or -1 (short), was nan; use LONG or SHORT"),
+    (
+        "side",
+        [1, -1, 0],
+        "side must be 1 (long) or -1 (short), was 0 at index 2; use LONG or SHORT",
+    ),
     ("side", True, "side must be 1 (long) or -1 (short), was True; use LONG or SHORT"),
     ("side", "long", "side must be 1 (long) or -1 (short), was 'long'; use LONG or SHORT"),
     (
@@ -375,7 +379,12 @@ BROKEN_RULES = [
     (
         "level",
         -0.8,
-        "level must be zero or more, was -0.8; give 0.8 for a margin level of 80 %",
+        "level must be from 0 to 10, was -0.8; give 0.8 for a margin level of 80 %",
+    ),
+    (
+        "level",
+        80,
+        "level must be from 0 to 10, was 80; looks like per cent: give 0.8 for 80 %",
     ),
     (
         "values",

@@ -135,6 +135,31 @@ def test_inverse_short_without_leverage_has_no_liquidation_price() -> None:
     assert liquidation_price(SHORT, 100, 1, 0.015, 0.005, inverse=True) == math.inf
 
 
+@pytest.mark.parametrize(
+    ("inverse", "entry", "quantity"),
+    [(True, 27_708.9, 273_600), (False, 81_769.5, 3.446), (False, 0.1, 0.7), (True, 3.3, 77)],
+)
+def test_a_rounding_error_of_the_margin_leaves_a_paid_position_without_liquidation_price(
+    inverse: bool, entry: float, quantity: float
+) -> None:
+    value = notional(entry, quantity, inverse=inverse)
+    side, none = (SHORT, math.inf) if inverse else (LONG, 0.0)
+    margins = [np.nextafter(value, 0), value, np.nextafter(value, math.inf)]
+    for rate in (0.005, 0.0):
+        prices = liquidation_price(side, entry, quantity, margins, rate, inverse=inverse)
+        tiered = tiered_liquidation_price(
+            side, entry, quantity, margins, TierTable.flat(rate), inverse=inverse
+        )
+        assert prices == pytest.approx([none] * 3, abs=0)
+        assert tiered == pytest.approx([none] * 3, abs=0)
+    assert bankruptcy_price(side, entry, quantity, margins, inverse=inverse) == pytest.approx(
+        [none] * 3, abs=0
+    )
+    # What lacks a millionth of its notional still has a price.
+    lacking = liquidation_price(side, entry, quantity, value * (1 - 1e-6), 0.005, inverse=inverse)
+    assert 0 < lacking < math.inf
+
+
 def test_every_linear_short_and_every_inverse_long_has_a_liquidation_price() -> None:
     margins = np.array([0.0, 1.0, 1e9])
     linear = np.asarray(liquidation_price(SHORT, 100, 1, margins, 0.005))
@@ -281,6 +306,25 @@ def test_the_way_down_from_the_entry_may_lead_through_a_narrow_tier() -> None:
     narrow = TierTable([0, 49_900, 50_000, 1e6], [0.001, 0.004, 0.05])
     price = tiered_liquidation_price(LONG, 49_990, 1, 400, narrow)
     assert price == pytest.approx(49_590 / 0.999)
+
+
+def test_the_way_starts_at_the_mark_price_where_one_is_given() -> None:
+    margin = 0.004 * 49_990 + 2
+    low, high = (49_990 - margin) / 0.996, (49_990 - margin) / 0.995
+    prices = tiered_liquidation_price(
+        LONG, 49_990, 1, margin, WHOLE, mark_price=[49_990, 49_995, 51_000, 50_001]
+    )
+    # The last mark is dead already, and lives again above the same price.
+    assert prices == pytest.approx([low, low, high, high])
+    # Without a jump in between, and at a fixed requirement, the mark changes nothing but the shape.
+    continuous = tiered_liquidation_price(LONG, 49_990, 1, margin, TABLE, mark_price=[1, 1e6])
+    assert continuous == pytest.approx(
+        [tiered_liquidation_price(LONG, 49_990, 1, margin, TABLE)] * 2
+    )
+    fixed = tiered_liquidation_price(
+        LONG, 49_990, 1, margin, WHOLE, mark_price=[1, 1e6], requirement_price=49_990
+    )
+    assert fixed == pytest.approx([49_990 - 2] * 2)
 
 
 def test_a_position_below_its_requirement_at_entry_has_a_price_on_the_profitable_side() -> None:

@@ -78,6 +78,43 @@ def test_at_a_cross_liquidation_price_the_margin_ratio_is_one() -> None:
         assert portfolio_margin_ratio(LONGS, moved, 1_000) == pytest.approx(1, rel=1e-9)
 
 
+def test_beyond_a_jump_the_liquidation_price_is_looked_for_from_the_mark() -> None:
+    # Above 1 000 000 the 2 % for the whole position leave no room: 9 950 - 990 000 + n = 0.02 n.
+    jump = TierTable([0, 1e6, 2e6, 1e9], [0.01, 0.02, 0.025])
+    book = Positions([LONG], [49_500], [20], jump)
+    above, below = 980_050 / 0.98 / 20, 980_050 / 0.99 / 20
+    prices = cross_liquidation_prices(book, [[51_000], [49_900]], 9_950)
+    assert prices == pytest.approx(np.array([[above], [below]]))
+    assert portfolio_margin_ratio(book, [above], 9_950) == pytest.approx(1)
+    assert liquidation_step(book, [[51_000], [above + 0.01], [above - 0.01]], 9_950) == 2
+    assert contagion(book, [49_900], 9_950, [0.03]) == pytest.approx(np.array([[above]]))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from([LONG, SHORT]),
+    st.booleans(),
+    st.floats(1.0, 1.5),
+    st.floats(0.99, 1.21),
+    st.floats(0.004, 0.02),
+)
+def test_no_mark_is_dead_before_the_cross_liquidation_price(
+    side: int, inverse: bool, gain: float, value: float, margin: float
+) -> None:
+    entry = 50_000.0
+    size = value * entry if inverse else value / entry
+    jumps = TierTable([0, 1, 1.2, 1.5, 9], [0.004, 0.01, 0.02, 0.03])
+    book = Positions([side], [entry], [size], jumps, inverse=inverse)
+    mark, balance = entry * gain**side, value * margin
+    assume(portfolio_margin_ratio(book, [mark], balance) < 1)
+    (price,) = cross_liquidation_prices(book, [mark], balance)
+    assume(abs(price - mark) > 1e-6 * mark)
+    assert side * (mark - price) > 0
+    way = np.geomspace(mark, price * (1 + side * 1e-7), 300)[:, None]
+    assert liquidation_step(book, way, balance) == -1
+    assert liquidation_step(book, [[price * (1 - side * 1e-7)]], balance) == 0
+
+
 def test_contagion_moves_one_price_at_a_time() -> None:
     matrix = contagion(LONGS, [50_000, 3_000], 1_000, [-0.04, -0.05])
     assert matrix[0] == pytest.approx(cross_liquidation_prices(LONGS, [48_000, 3_000], 1_000))

@@ -31,7 +31,9 @@ def test_rounded_prices_have_no_stray_digits() -> None:
 
 
 def test_a_tick_that_is_no_decimal_still_gives_its_multiples() -> None:
-    assert round_price(1.01, 1 / 3) == pytest.approx(1.0)
+    assert round_price([1.0, 1.01], 1 / 3).tolist() == [1.0, 1.0]
+    assert round_price(1.0, 1 / 7) == 1.0
+    assert round_price(100.0, [1 / 3, 0.05, 1 / 7]).tolist() == pytest.approx([100] * 3, rel=1e-15)
     assert round_price(3e-20, 1e-20) == pytest.approx(3e-20)
 
 

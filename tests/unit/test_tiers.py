@@ -186,6 +186,11 @@ def test_tables_compare_hash_and_pickle_by_content_and_do_not_change() -> None:
             "sort the tiers by notional",
         ),
         (
+            ([0, math.inf, math.inf], [0.1, 0.2]),
+            "bounds must rise from tier to tier, went from inf to inf at index 2; "
+            "sort the tiers by notional",
+        ),
+        (
             ([0, 1], [0.1, 0.2]),
             "bounds must have shape (3,), had (2,); "
             "give one value for each tier, and one more for bounds",
