@@ -57,6 +57,10 @@ lint: $(TOOLS_READY) ## format, lint, types and spelling only
 bench: $(TOOLS_READY) ## measure speed, as ratios in one run
 	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
+.PHONY: mutate
+mutate: $(TOOLS_READY) ## try small mistakes on the core's tests, twenty minutes (MODULE=rounding)
+	@$(BIN)/python tests/mutation.py $(MODULE)
+
 .PHONY: lock
 lock: $(TOOLS_READY) ## renew the pinned versions from pyproject.toml
 	@$(BIN)/python -m classroom.lock

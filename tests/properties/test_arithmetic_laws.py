@@ -14,6 +14,7 @@ import leverage as lv
 from leverage import LONG, SHORT
 
 EXACT = 1e-9
+EXAMPLES = settings.default.max_examples * 60 // 100
 
 sides = st.sampled_from([LONG, SHORT])
 kinds = st.booleans()
@@ -32,7 +33,7 @@ Test = Callable[..., None]
 def for_all(*args: Any, **kwargs: Any) -> Callable[[Test], Test]:
     """Do as `hypothesis.given`, without the time limit that a busy machine would break."""
     given_these: Callable[[Test], Test] = given(*args, **kwargs)
-    unhurried = settings(deadline=None, max_examples=60)
+    unhurried = settings(deadline=None, max_examples=EXAMPLES)
     return lambda test: unhurried(given_these(test))
 
 

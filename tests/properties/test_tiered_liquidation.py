@@ -16,7 +16,7 @@ from leverage import LONG, SHORT, TierTable
 EXACT = 1e-9
 TICK = 1e-7  # of the price: far above rounding errors, far below everything else
 
-hurry = settings(deadline=None, max_examples=150)
+hurry = settings(deadline=None, max_examples=settings.default.max_examples * 150 // 100)
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,9 @@ def cases(draw: st.DrawFn, *, whole: bool = False, cross: bool = True) -> Case:
             "other_pnl": margin * draw(st.floats(-0.9, 3)),
             "other_requirement": margin * draw(st.floats(0, 0.5)),
         }
+    # Backed to the last digit by its own notional, a position dies at 0 or infinity: rounding errors.
+    backing = margin + others.get("other_pnl", 0.0) - others.get("other_requirement", 0.0)
+    assume(abs(backing - value) > 1e-6 * value)
     return Case(
         side=draw(st.sampled_from([LONG, SHORT])),
         entry_price=entry,
@@ -215,7 +218,7 @@ def test_on_a_table_with_jumps_it_is_the_first_dead_mark_from_the_entry(case: Ca
     stop = max(price, entry * 1e-6) if case.side == LONG else min(price, entry * 1e6)
     marks = np.geomspace(entry, stop * (1 + case.side * TICK), 500)
     assert case.lives(marks[case.side * (marks - stop) > 0]).all()
-    if 0 < price < math.inf:
+    if price == stop:  # a price nearer to 0 or infinity is a rounding error of the margin
         assert not case.lives(price * (1 - case.side * TICK))
 
 

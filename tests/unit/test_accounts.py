@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from leverage import (
@@ -48,6 +49,8 @@ def test_interest_counts_as_owed() -> None:
 def test_call_price_of_a_long() -> None:
     # Equity 0.8 * 4 000 = 3 200 is left when the price has lost 6 800.
     assert margin_level_price(LONG, 20_000, 1, 5, 10_000, 0.8) == pytest.approx(13_200)
+    contracts = margin_level_price(LONG, 20_000, 100, 5, 10_000, 0.8, contract_size=0.01)
+    assert contracts == pytest.approx(13_200)
 
 
 def test_call_price_of_a_short_whose_used_margin_floats() -> None:
@@ -97,3 +100,9 @@ def test_haircuts_reduce_what_is_owned_and_not_what_is_owed() -> None:
     assert collateral_value(4_998.721054420551, 0.02245) == pytest.approx(4_886.50, abs=0.005)
     assert collateral_value([[1, 2], [3, 4]], 0.5) == pytest.approx([1.5, 3.5])
     assert collateral_value(100, 1) == 0
+
+
+def test_levels_beyond_the_largest_float_are_infinite_without_a_warning() -> None:
+    with np.errstate(all="raise"):
+        assert margin_level(1e300, 1e-300) == math.inf
+        assert asset_margin_level(1e300, 1e-300) == math.inf

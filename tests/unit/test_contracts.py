@@ -90,6 +90,12 @@ def test_inverse_average_entry_price_is_the_harmonic_mean() -> None:
 def test_average_entry_price_works_along_the_last_axis() -> None:
     averages = average_entry_price([[100, 120], [100, 140]], [1, 3])
     assert averages == pytest.approx([115, 130])
+    # 4 over 1/100 + 3/150, and 4 over 1/100 + 3/300
+    averages = average_entry_price([[100, 150], [100, 300]], [1, 3], inverse=True)
+    assert averages == pytest.approx([4 / 0.03, 4 / 0.02])
+    # 2 over 1/100 + 1/100, and 4 over 2/100 + 2/100
+    averages = average_entry_price(100, [[1, 1], [2, 2]], inverse=True)
+    assert averages == pytest.approx([100, 100])
 
 
 def test_average_entry_price_of_one_fill_is_its_price() -> None:
@@ -110,6 +116,13 @@ def test_break_even_price_without_fee_is_the_entry_price() -> None:
 
 def test_a_rebate_moves_the_break_even_price_to_the_losing_side() -> None:
     assert break_even_price(LONG, 50_000, -0.0001) < 50_000
+
+
+def test_target_price_is_for_a_linear_contract_unless_told_otherwise() -> None:
+    # Half of a tenth: 5 % of the price, or of the amount of coins.
+    assert target_price(LONG, 100, 10, 0.5) == pytest.approx(105)
+    assert target_price(SHORT, 100, 10, 0.5) == pytest.approx(95)
+    assert target_price(LONG, 100, 10, 0.5, inverse=True) == pytest.approx(100 / 0.95)
 
 
 @pytest.mark.parametrize("inverse", [False, True], ids=["linear", "inverse"])
@@ -210,4 +223,6 @@ def test_a_cost_that_no_price_can_earn_is_rejected(
 
 def test_return_on_a_margin_of_one_s_choice() -> None:
     assert return_on_margin(-50, 200) == -0.25
+    assert return_on_margin(0.1, 0.5) == 0.2
     assert return_on_margin(1, 0) == np.inf
+    assert return_on_margin([0, -1], 0).tolist() == [np.inf, np.inf]  # type: ignore[union-attr]

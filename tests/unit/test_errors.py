@@ -703,6 +703,46 @@ def test_every_rule_belongs_to_an_argument_of_the_core() -> None:
     assert {name for _, name in ARGUMENTS} - NO_NUMBERS <= set(_validate._RULES)
 
 
+def test_each_kind_of_rule_has_its_words_and_its_interval() -> None:
+    smallest, largest, below_one = 5e-324, 1.7976931348623157e308, 1 - 2**-53
+    plain, decimal = (False, False, False), (True, False, False)
+    made = [
+        (_validate._positive("a"), ("positive", smallest, largest, "a", *plain)),
+        (_validate._zero_or_more("a"), ("zero or more", 0, largest, "a", *plain)),
+        (_validate._any_number("a"), ("a finite number", -largest, largest, "a", *plain)),
+        (_validate._share("a"), ("from 0 to below 1", 0, below_one, "a", *decimal)),
+        (
+            _validate._signed_rate("a"),
+            ("between -1 and 1", -below_one, below_one, "a", *decimal),
+        ),
+        (_validate._decimal(2, 3, "near", "a"), ("near", 2, 3, "a", *decimal)),
+        (
+            _validate._count(0, 1e6, "a"),
+            ("a whole number from 0 to 1000000", 0, 1e6, "a", False, False, True),
+        ),
+    ]
+    for rule, expected in made:
+        assert rule == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("win_rate", 100, "looks like per cent: give 1 for 100 %"),
+        ("win_rate", 100.5, "give 0.55 for 55 %"),
+        ("win_rate", 1.5, "looks like per cent: give 0.015 for 1.5 %"),
+        ("win_rate", -2, "give 0.55 for 55 %"),
+        ("expected_return", -1_000, "looks like per cent: give -10 for -1000 %"),
+        ("expected_return", 1_000, "looks like per cent: give 10 for 1000 %"),
+        ("expected_return", 1_001, "give 0.1 for 10 % a year"),
+    ],
+)
+def test_a_value_looks_like_per_cent_where_a_hundredth_of_it_would_be_allowed(
+    name: str, value: float, advice: str
+) -> None:
+    assert _validate._RULES[name].advice_on(value) == advice
+
+
 @pytest.mark.parametrize(("value", "message"), NOT_NUMBERS)
 def test_what_is_not_a_finite_number_is_rejected_with_the_whole_message(
     value: Any, message: str
@@ -775,6 +815,9 @@ def test_requirement_and_closing_fee_together_stay_below_the_notional() -> None:
     assert error_of(lv.liquidation_price, 1, 100, 1, 10, 0.75, closing_fee_rate=0.5) == (
         "maintenance_margin_rate plus closing_fee_rate must be below 1, was 1.25; "
         "give both as decimals, 0.004 for 0.4 %"
+    )
+    assert "must be below 1, was 1;" in error_of(
+        lv.liquidation_price, 1, 100, 1, 10, 0.75, closing_fee_rate=0.25
     )
 
 

@@ -215,6 +215,14 @@ def test_cross_margin_may_be_lost_at_every_price() -> None:
     )
 
 
+def test_the_amount_of_the_tier_is_subtracted_from_a_requirement_at_the_entry_price() -> None:
+    # 400 + P - 20 000 = 0.005 * 20 000 - 50
+    price = liquidation_price(
+        LONG, 20_000, 1, 400, 0.005, maintenance_amount=50, requirement_price=20_000
+    )
+    assert price == pytest.approx(19_650)
+
+
 def test_requirement_at_the_entry_price_gives_the_short_formula() -> None:
     # 20 000 * (1 - 1/50 + 0.005) = 19 700; 10 * (1 + 1/5 - 0.01) = 11.9
     long = liquidation_price(LONG, 20_000, 1, 400, 0.005, requirement_price=20_000)
@@ -356,12 +364,31 @@ def test_closing_fee_must_leave_room_below_the_highest_rate() -> None:
     )
 
 
+def test_a_long_whose_gain_would_meet_a_jump_still_dies_below_its_entry() -> None:
+    # 71 at a notional of 151 is below 0.9 * 151 - 40 = 95.9; from 150 down to 100 it lives, with
+    # 20 against 0.5 * 100 - 40 = 10; then 70 + n - 150 = 0.1 n, so n = 80 / 0.9.
+    table = TierTable([0, 100, 151, 1_000], [0.1, 0.5, 0.9], None, [0, 40, 40])
+    price = tiered_liquidation_price(LONG, 100, 1.5, 70, table)
+    assert price == pytest.approx(80 / 0.9 / 1.5)
+    # With 55 it dies in the middle tier: 55 + n - 150 = 0.5 n - 40, so n = 110.
+    assert tiered_liquidation_price(LONG, 100, 1.5, 55, table) == pytest.approx(110 / 1.5)
+
+
 # Hedge mode
 
 
 def test_hedge_price_matches_hand_calculation() -> None:
     # 10 000 - 2 * 50 000 + 52 000 = -38 000 over 0.01 + 0.005 - 2 + 1 = -0.985
     price = hedge_liquidation_price(50_000, 2, 52_000, 1, 10_000, 0.005)
+    assert price == pytest.approx(38_000 / 0.985)
+
+
+def test_hedge_price_counts_other_positions_amounts_and_contracts() -> None:
+    # 9 000 + 1 500 - 700 + 200 = 10 000, as above
+    price = hedge_liquidation_price(
+        50_000, 200, 52_000, 100, 9_000, 0.005,
+        other_pnl=1_500, other_requirement=700, maintenance_amount=200, contract_size=0.01,
+    )  # fmt: skip
     assert price == pytest.approx(38_000 / 0.985)
 
 
@@ -378,11 +405,17 @@ def test_equal_legs_without_requirement_have_no_price_or_every_price() -> None:
     assert hedge_liquidation_price(120, 1, 100, 1, 5, 0.0) == math.inf  # 20 are lost, 5 are there
 
 
-def test_hedge_rates_must_leave_room_for_the_fee() -> None:
-    with pytest.raises(ValueError, match=r"^short_maintenance_margin_rate plus closing_fee_rate"):
+@pytest.mark.parametrize(("rates", "name"), [((0.75, 0.1), ""), ((0.1, 0.75), "short_")])
+def test_hedge_rates_must_leave_room_for_the_fee(rates: tuple[float, float], name: str) -> None:
+    rate, short_rate = rates
+    with pytest.raises(ValueError, match="must be below 1") as caught:
         hedge_liquidation_price(
-            1, 1, 1, 1, 1, 0.1, short_maintenance_margin_rate=0.75, closing_fee_rate=0.5
+            1, 1, 1, 1, 1, rate, short_maintenance_margin_rate=short_rate, closing_fee_rate=0.25
         )
+    assert str(caught.value) == (
+        f"{name}maintenance_margin_rate plus closing_fee_rate must be below 1, was 1; "
+        "give both as decimals, 0.004 for 0.4 %"
+    )
 
 
 def test_a_nearly_closed_hedge_dies_upwards_by_its_requirement() -> None:
@@ -391,6 +424,28 @@ def test_a_nearly_closed_hedge_dies_upwards_by_its_requirement() -> None:
     low, high = hedge_liquidation_range(50_000, 1, 50_000, 0.98, 3_000, table, 50_000)
     assert low == 0
     assert high == pytest.approx(6_600 / 0.079)
+
+
+def test_many_hedges_at_once_each_die_in_the_tiers_of_their_own_legs() -> None:
+    # Amounts 0, 4 and 26.5. First: 26.3 + 2 (P - 100) - (P - 100) = 0.2 * 2 P - 26.5 + 0.01 P, so
+    # 0.59 P = 47.2. Second: 43.5 - (P - 100) = 0.2 * 2 P - 26.5 + 0.05 P - 4, so 1.45 P = 174.
+    table = TierTable.marginal([0, 100, 150, 1_000], [0.01, 0.05, 0.2])
+    low, high = hedge_liquidation_range(100, [2, 1], 100, [1, 2], [26.3, 43.5], table, [90, 80])
+    assert np.asarray(low) == pytest.approx([80, 0])
+    assert np.asarray(high) == pytest.approx([math.inf, 120])
+    # The same in coins: the short leg gains where 1 / P rises.
+    low, high = hedge_liquidation_range(
+        0.01, [1, 2], 0.01, [2, 1], [26.3, 43.5], table, [1 / 90, 1 / 80], inverse=True
+    )
+    assert np.asarray(low) == pytest.approx([0, 1 / 120])
+    assert np.asarray(high) == pytest.approx([1 / 80, math.inf])
+    # The same in contracts of 0.01, with 30 - 2 - 1.7 and 40 + 5 - 1.5 behind them.
+    low, high = hedge_liquidation_range(
+        100, [200, 100], 100, [100, 200], [30, 40], table, [90, 80],
+        other_pnl=[-2, 5], other_requirement=[1.7, 1.5], contract_size=0.01,
+    )  # fmt: skip
+    assert np.asarray(low) == pytest.approx([80, 0])
+    assert np.asarray(high) == pytest.approx([math.inf, 120])
 
 
 def test_a_dead_hedge_is_liquidated_at_the_mark() -> None:
@@ -434,6 +489,11 @@ def test_largest_quantity_costs_the_whole_balance() -> None:
 def test_tier_limits_the_largest_quantity() -> None:
     assert max_quantity(LONG, 50_000, 100, 1e6, tiers=TABLE) == 5  # 250 000 at most
     assert max_quantity(LONG, 50_000, 100, 1_000, tiers=TABLE) == 2
+    assert max_quantity(LONG, 50_000, 100, 1e6, tiers=TABLE, contract_size=0.01) == 500
+    # A contract of 100 is 0.05 coins at 2 000.
+    assert max_quantity(
+        SHORT, 2_000, 100, 1e6, tiers=TABLE, contract_size=100, inverse=True
+    ) == pytest.approx(5e6)
     with pytest.raises(ValueError, match=r"^leverage must be at most 125"):
         max_quantity(LONG, 50_000, 126, 1_000, tiers=TABLE)
 
@@ -448,9 +508,40 @@ def test_a_rebate_above_the_margin_is_rejected() -> None:
     assert str(caught.value) == (
         "fee_rate must be a rebate smaller than the margin, was -0.1; check the rate"
     )
+    # 50 of margin, and a fifth of 100 and of 150 back
+    with pytest.raises(ValueError, match=r"^fee_rate must be a rebate smaller"):
+        max_quantity(SHORT, 100, 2, 5, fee_rate=-0.2)
 
 
 def test_hedge_profit_and_requirement_meet_at_its_price() -> None:
     price = hedge_liquidation_price(50_000, 2, 52_000, 1, 10_000, 0.005)
     value = 10_000 + pnl(LONG, 50_000, price, 2) + pnl(SHORT, 52_000, price, 1)
     assert value == pytest.approx(maintenance_margin(3 * price, 0.005))
+
+
+@pytest.mark.parametrize("table", [TABLE, WHOLE], ids=["continuous", "jumps"])
+def test_a_table_of_closing_fees_gives_each_its_own_price(table: TierTable) -> None:
+    fees = np.array([[0.0, 0.0005], [0.001, 0.002], [0.01, 0.02]])
+    prices = tiered_liquidation_price(LONG, 50_000, 6, 30_000, table, closing_fee_rate=fees)
+    alone = [
+        tiered_liquidation_price(LONG, 50_000, 6, 30_000, table, closing_fee_rate=fee)
+        for fee in fees.flat
+    ]
+    assert np.ravel(prices) == pytest.approx(alone)
+    assert len(set(alone)) == fees.size
+
+
+def test_equal_legs_with_less_than_one_unit_left_are_not_dead() -> None:
+    # 1 of margin and 0.5 lost
+    assert hedge_liquidation_price(100, 1, 99.5, 1, 1, 0.0) == 0
+
+
+def test_the_maximum_in_the_message_is_that_of_the_position_that_breaks_it() -> None:
+    with pytest.raises(ValueError, match=r"was 126 at index 1; that maximum is 125$"):
+        initial_margin([100_000, 1], [100, 126], tiers=TABLE)
+
+
+def test_equal_legs_without_requirement_stay_alive_at_every_mark_without_a_warning() -> None:
+    with np.errstate(all="raise"):
+        limits = hedge_liquidation_range(100, 1, 110, 1, 5, TierTable.flat(0.0), 100)
+    assert limits == (0, math.inf)

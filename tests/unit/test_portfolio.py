@@ -59,6 +59,15 @@ def test_one_position_alone_is_liquidated_where_it_would_be_in_isolated_margin()
     )
 
 
+def test_cross_liquidation_prices_know_the_contract() -> None:
+    # 20 contracts of 0.01: 1 000 + 0.2 P - 10 000 = 0.005 * 0.2 P.
+    linear = Positions([LONG], [50_000], [20], FLAT, contract_size=0.01)
+    assert cross_liquidation_prices(linear, [50_000], 1_000) == pytest.approx(9_000 / 0.199)
+    # 10 contracts of 100 USD, 0.02 BTC at entry: 0.002 + 0.02 - 1 000 / P = 0.005 * 1 000 / P.
+    coin = Positions([LONG], [50_000], [10], FLAT, contract_size=100, inverse=True)
+    assert cross_liquidation_prices(coin, [50_000], 0.002) == pytest.approx(1_005 / 0.022)
+
+
 def test_a_loss_in_one_position_brings_the_other_nearer_to_liquidation() -> None:
     # The second loses 4 * 150 = 600, which leaves 400 - 57 of requirement for the first.
     prices = cross_liquidation_prices(LONGS, [50_000, 2_850], 1_000)
@@ -195,11 +204,47 @@ def test_volatility_of_a_portfolio_matches_hand_calculation() -> None:
     assert portfolio_volatility(-10_000, 0.04, [[1]]) == pytest.approx(400)
 
 
+def test_a_portfolio_whose_parts_cancel_out_has_no_volatility() -> None:
+    assert portfolio_volatility([-2, 1, 1], 1, np.ones((3, 3))) == 0
+
+
+def test_a_portfolio_of_any_size_has_a_volatility() -> None:
+    assert portfolio_volatility([-1e-10], 0.5, [[1]]) == pytest.approx(5e-11)
+
+
+def test_a_large_portfolio_hides_no_negative_variance_of_a_small_one() -> None:
+    # The second has a variance of 3 - 6 * 0.9.
+    impossible = [[1, -0.9, -0.9], [-0.9, 1, -0.9], [-0.9, -0.9, 1]]
+    with pytest.raises(ValueError, match=r"was -2\.4 at index 1;"):
+        portfolio_volatility([[1e9, 0, 0], [1, 1, 1]], 1, impossible)
+
+
 def test_correlation_is_numpy_s() -> None:
     returns = np.random.default_rng(3).standard_normal((50, 4))
     matrix = correlation(returns)
     assert matrix == pytest.approx(np.corrcoef(returns, rowvar=False))
     assert (np.diag(matrix) == 1).all()
+
+
+def test_correlation_does_not_depend_on_the_unit_of_a_column() -> None:
+    # Deviations -1, 0, 1 and -1, 1, 0: 1 over sqrt(2) * sqrt(2).
+    for tiny in (1.0, 1e-14):
+        matrix = correlation([[1 * tiny, 1], [2 * tiny, 3], [3 * tiny, 2]])
+        assert matrix.tolist() == [[1, pytest.approx(0.5)], [pytest.approx(0.5), 1]]
+
+
+def test_small_moves_around_a_large_mean_have_a_correlation() -> None:
+    assert correlation([[1_000_000, 1], [1_000_001, 2]]) == pytest.approx(1)
+
+
+def test_no_correlation_is_beyond_one_by_rounding() -> None:
+    # Two rows of 0 and 1 / 7: the product of the unit columns is 1.0000000000000002.
+    matrix = correlation([[0, 0, 0], [1 / 7, 3 / 7, -3 / 7]])
+    assert matrix.tolist() == [[1, 1, -1], [1, 1, -1], [-1, -1, 1]]
+
+
+def test_one_symbol_correlates_with_itself_alone() -> None:
+    assert correlation([[0.1], [0.2]]).tolist() == [[1]]
 
 
 def test_positions_compare_and_hash_by_content() -> None:
@@ -291,6 +336,11 @@ def test_positions_compare_and_hash_by_content() -> None:
             lambda: correlation([[0.1, 0.2]]),
             "returns must have at least two rows (periods) and a column for each symbol, had "
             "shape (1, 2); give a table of returns",
+        ),
+        (
+            lambda: correlation(np.zeros((2, 0))),
+            "returns must have at least two rows (periods) and a column for each symbol, had "
+            "shape (2, 0); give a table of returns",
         ),
         (
             lambda: correlation([[0.1, 0.2], [0.1, 0.3]]),

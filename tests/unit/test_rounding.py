@@ -58,3 +58,9 @@ def test_amounts_are_cut_towards_zero() -> None:
     assert truncate_amount(-2.43939e-05, 8) == -2.439e-05
     assert truncate_amount(12.99, 0) == 12
     assert np.asarray(truncate_amount(0.29, [1, 2, 3])).tolist() == [0.2, 0.29, 0.29]
+
+
+def test_only_a_rounding_error_below_a_step_counts_as_the_step() -> None:
+    assert round_quantity(1.9999999999, 1) == 2
+    assert round_quantity(1.9995, 1) == 1
+    assert round_quantity(1e12 + 0.995, 1) == 1e12

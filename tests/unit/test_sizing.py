@@ -87,6 +87,17 @@ def test_without_liquidation_any_stop_comes_first() -> None:
     assert stop_against_liquidation(SHORT, 100, 140, math.inf) == 0
 
 
+def test_a_stop_may_be_nearer_to_its_liquidation_than_one_unit_of_money() -> None:
+    # 0.25 of the way of 0.5 from 2 to 1.5
+    assert stop_against_liquidation(LONG, 2, 1.875, 1.5) == 0.25
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_a_stop_at_the_entry_price_is_no_stop(side: int) -> None:
+    with pytest.raises(ValueError, match=r"^stop_price must be below the entry price"):
+        quantity_for_risk(side, 100, 100, 1, fee_rate=0.001)
+
+
 def test_liquidation_at_the_entry_price_leaves_no_room_either() -> None:
     with pytest.raises(ValueError, match=r"^liquidation_price must be on the losing side"):
         stop_against_liquidation(SHORT, 100, 110, 100)
@@ -115,6 +126,14 @@ def test_a_rebate_that_pays_for_the_loss_is_rejected(call: object) -> None:
     assert str(caught.value) == (
         "fee_rate must be a rebate smaller than the loss at the stop, was -0.01; check the rate"
     )
+
+
+def test_a_rebate_that_equals_the_loss_is_rejected() -> None:
+    # From 3 to 1 a long loses 2 and is paid half of 3 and half of 1.
+    with pytest.raises(ValueError, match=r"^fee_rate must be a rebate smaller"):
+        quantity_for_risk(LONG, 3, 1, 1, fee_rate=-0.5)
+    with pytest.raises(ValueError, match=r"^fee_rate must be a rebate smaller"):
+        reward_to_risk(LONG, 3, 1, 5, fee_rate=-0.5)
 
 
 def test_reward_to_risk_of_long_and_short() -> None:

@@ -153,6 +153,11 @@ def test_rows_as_published_give_the_table() -> None:
     assert TierTable.from_rows(bare, reading="whole") == TierTable(BOUNDS, RATES)
 
 
+def test_rows_keep_their_maximum_leverages_in_every_reading() -> None:
+    assert TierTable.from_rows(ROWS, reading="marginal").max_leverages == LEVERAGES
+    assert TierTable.from_rows(ROWS, reading="whole") == WHOLE
+
+
 def test_an_unknown_last_bound_is_no_bound() -> None:
     rows = [*ROWS[:2], {**ROWS[2], "max_notional": " "}]
     assert TierTable.from_rows(rows).cap == math.inf
@@ -269,6 +274,18 @@ def test_a_wrong_table_is_rejected_with_the_whole_message(
             'choose reading="whole" or reading="marginal"',
         ),
         (
+            [ROWS[0], {**ROWS[1], "min_notional": ""}],
+            "given",
+            "min_notional must be known for every tier, was empty in row 1; "
+            "give the lower bound of every tier",
+        ),
+        (
+            [{**ROWS[0], "max_notional": None}, ROWS[1]],
+            "given",
+            "max_notional must be known for every tier, was empty in row 0; "
+            "give the upper bound of every tier but the last",
+        ),
+        (
             [{"min_notional": 0, "max_notional": 5}],
             "whole",
             "mmr must be known for every tier, was empty in row 0; "
@@ -306,3 +323,16 @@ def test_wrong_brackets_are_rejected() -> None:
         bracket_sum(1, [0, 2, 1], [0.1, 0.2])
     with pytest.raises(ValueError, match=r"^bounds must start at 0, started at 1;"):
         bracket_sum(1, [1, 2], [0.1])
+
+
+def test_brackets_without_rates_are_rejected() -> None:
+    with pytest.raises(ValueError, match=r"^rates must have shape \(1,\), had \(0,\);"):
+        bracket_sum(1, [0, 1], [])
+
+
+def test_amounts_that_lower_the_requirement_are_named_by_their_tier() -> None:
+    # At 200 the second tier needs 0.02 * 200 - 1 = 3, the third at most 0.05 * 200 - 7.
+    with pytest.raises(ValueError, match=r"at most 7\b.*\b8;"):
+        TierTable([0, 100, 200, 300, 400], [0.01, 0.02, 0.05, 0.1], None, [0, 1, 8, 9])
+    with pytest.raises(ValueError, match=r"must start at 0, started at 2;"):
+        TierTable([0, 100, 200], [0.01, 0.05], None, [2, 1])
