@@ -375,9 +375,9 @@ def describe(figure: Figure, text: str) -> None:
     --------
     >>> describe(
     ...     new_figure(),
-    ...     "Empty chart. It has no axes and no lines: this example is only about words.",
+    ...     "Empty chart. It has no axes and no lines: an example of words.",
     ... )
-    Figure: Empty chart. It has no axes and no lines: this example is only about words.
+    Figure: Empty chart. It has no axes and no lines: an example of words.
     """
     from matplotlib.figure import Figure
 
