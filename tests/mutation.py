@@ -44,7 +44,7 @@ def lay_out(module: str | None) -> None:
 
 
 def report() -> str:
-    """Write the outcomes of each module as a table in Markdown."""
+    """Write the outcomes of each module that was run as a table in Markdown."""
     kinds = ("killed", "survived", "timed out", "untested", "not run")
     total: Counter[str] = Counter()
     lines = [
@@ -54,9 +54,9 @@ def report() -> str:
     counts = {}
     for path in sorted((BENCH / "mutants/src/leverage").glob("*.py.meta")):
         codes = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"].values()
-        counts[path.name.removesuffix(".py.meta")] = Counter(
-            OUTCOMES.get(code, "timed out") for code in codes
-        )
+        count = Counter(OUTCOMES.get(code, "timed out") for code in codes)
+        if count["not run"] < count.total():
+            counts[path.name.removesuffix(".py.meta")] = count
     for count in counts.values():
         total += count
     for name, count in [*((f"`{name}`", count) for name, count in counts.items()), ("all", total)]:
