@@ -1,0 +1,30 @@
+"""Explorers: controls, a picture that follows them at once, and the result in words.
+
+`base` holds what all of them share; each explorer has a module of its own.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .base import Explorer
+    from .leverage import LeverageExplorer
+
+__all__ = ["Explorer", "LeverageExplorer"]
+
+_HOME_OF = {
+    "Explorer": "base",
+    "LeverageExplorer": "leverage",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
