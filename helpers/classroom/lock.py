@@ -44,23 +44,20 @@ def split_requirements(text: str) -> list[str]:
     return blocks
 
 
-def requirements_on_top(base: str, full: str) -> str:
-    r"""Return the requirements of `full` that `base` does not already pin.
+def parted(course: str, everything: str) -> tuple[str, str]:
+    r"""Part the requirements of `everything` into those that `course` names too, and the rest.
 
-    >>> requirements_on_top("a==1\n", "a==1\nb==2\n")
-    'b==2\n'
+    Both parts keep the pins and markers of `everything`, so they can never disagree.
+
+    >>> parted("a==1\n", "a==1 ; sys_platform != 'win32'\nb==2\n")
+    ("a==1 ; sys_platform != 'win32'\n", 'b==2\n')
     """
-    pinned = set(split_requirements(base))
-    extra = [block for block in split_requirements(full) if block not in pinned]
-    names = {block.split("==")[0] for block in pinned}
-    clashes = [block.splitlines()[0] for block in extra if block.split("==")[0] in names]
-    if clashes:
-        raise ValueError(
-            "the test lock would pin another version than the course's lock: "
-            + ", ".join(clashes)
-            + "; widen the range in pyproject.toml so that one version fits both"
-        )
-    return "".join(block + "\n" for block in extra)
+    names = {block.split("==")[0] for block in split_requirements(course)}
+    parts: tuple[list[str], list[str]] = ([], [])
+    for block in split_requirements(everything):
+        parts[block.split("==")[0] not in names].append(block + "\n")
+    base, on_top = map("".join, parts)
+    return base, on_top
 
 
 def compile_lock(root: Path, output: Path, *arguments: str, upgrade: bool) -> str:
@@ -85,22 +82,26 @@ def compile_lock(root: Path, output: Path, *arguments: str, upgrade: bool) -> st
     return output.read_text(encoding="utf-8")
 
 
+def _read_blocks(lock: Path) -> str:
+    return "".join(block + "\n" for block in split_requirements(lock.read_text(encoding="utf-8")))
+
+
 def renew(root: Path, *, upgrade: bool = True) -> None:
     """Write both lock files below `root`."""
     runtime, test = root / "binder" / "requirements.txt", root / "tests" / "requirements.txt"
     with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder) / "course.txt"
+        everything, course = Path(folder) / "everything.txt", Path(folder) / "course.txt"
+        if runtime.exists() and test.exists():
+            pinned = [*map(_read_blocks, (runtime, test))]
+            everything.write_text("".join(pinned), encoding="utf-8")
+        # First all of it, then the course within it: a tool's exact pin binds the course too,
+        # so that one version of each package fits both.
+        full = compile_lock(root, everything, "--extra", "test", upgrade=upgrade)
         if runtime.exists():
-            scratch.write_text(runtime.read_text(encoding="utf-8"), encoding="utf-8")
-        base = compile_lock(root, scratch, upgrade=upgrade)
-        everything = Path(folder) / "everything.txt"
-        full = compile_lock(
-            root, everything, "--extra", "test", "--constraint", str(scratch), upgrade=upgrade
-        )
-        on_top = requirements_on_top(base, full)
-    runtime.write_text(
-        RUNTIME_HEADER + "".join(b + "\n" for b in split_requirements(base)), encoding="utf-8"
-    )
+            course.write_text(_read_blocks(runtime), encoding="utf-8")
+        base = compile_lock(root, course, "--constraint", str(everything), upgrade=upgrade)
+        base, on_top = parted(base, full)
+    runtime.write_text(RUNTIME_HEADER + base, encoding="utf-8")
     test.write_text(TEST_HEADER + on_top, encoding="utf-8")
     print(f"{runtime.relative_to(root)}: {len(split_requirements(base))} packages")
     print(f"{test.relative_to(root)}: {len(split_requirements(on_top))} more")
