@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from leverage import LONG, SHORT
-from leverage.lessons import charts, figures
+from leverage.lessons import figures
+from leverage.lessons.charts import basics as charts
 
 TWELVE_WORDS = "Line chart. Equity falls from 500 USDT to zero, at 45 000 USDT."
 

@@ -15,7 +15,7 @@ from .checks import AuthorError, Check, CheckFailed, Exercise, exercise
 from .progress import forget_progress, show_progress
 
 if TYPE_CHECKING:
-    from .charts import plot_equity, plot_recovery, plot_roe_table, plot_two_traders
+    from .charts.basics import plot_equity, plot_recovery, plot_roe_table, plot_two_traders
     from .explorers import LeverageExplorer
     from .figures import describe
 
@@ -38,10 +38,10 @@ __all__ = [
 _HOME_OF = {
     "LeverageExplorer": "explorers",
     "describe": "figures",
-    "plot_equity": "charts",
-    "plot_recovery": "charts",
-    "plot_roe_table": "charts",
-    "plot_two_traders": "charts",
+    "plot_equity": "charts.basics",
+    "plot_recovery": "charts.basics",
+    "plot_roe_table": "charts.basics",
+    "plot_two_traders": "charts.basics",
 }
 
 cells.watch()

@@ -1,0 +1,1 @@
+"""Charts that the chapters draw: a module a chapter."""
