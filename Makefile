@@ -39,6 +39,10 @@ build: $(COURSE_READY) ## make the notebooks from the texts in solutions/
 check: $(COURSE_READY) ## list everything in the course that is not in order
 	@$(BIN)/classroom check $(CHAPTER)
 
+.PHONY: mutants
+mutants: $(COURSE_READY) ## list small mistakes in solutions that no test would notice (CHAPTER=01_basics)
+	@$(BIN)/classroom mutants $(CHAPTER)
+
 .PHONY: demo
 demo: $(COURSE_READY) ## grade a made class from end to end with nbgrader
 	@$(BIN)/classroom demo $(CHAPTER)

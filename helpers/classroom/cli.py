@@ -62,6 +62,11 @@ def parser() -> argparse.ArgumentParser:
         "list everything that is not in order, in texts, answers and notebooks",
         chapters="*",
     )
+    add(
+        "mutants",
+        "try small mistakes in every solution and list those no test notices",
+        chapters="*",
+    )
     add("score", "score your own notebooks, hidden tests included", chapters="*")
     sub = add(
         "demo", "grade a made class from end to end and compare with what is expected", chapters="?"
@@ -101,6 +106,11 @@ def run(arguments: argparse.Namespace) -> int:
             print(finding)
         print(f"{len(findings)} findings." if findings else "Everything is in order.")
         return EXIT_FINDINGS if findings else EXIT_OK
+    if arguments.command == "mutants":
+        from classroom.mutants import mutants
+
+        reached = mutants(project, project.select(arguments.chapters))
+        return EXIT_OK if reached else EXIT_FINDINGS
     if arguments.command == "score":
         from classroom.score import score
 

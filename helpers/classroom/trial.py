@@ -79,18 +79,26 @@ def run_test(session: Session, item: str, source: str) -> Outcome:
     return Outcome(item, error is None, "" if error is None else f"{error.ename}: {error.evalue}")
 
 
-def try_answers(
-    lesson: Lesson,
-    answers: Mapping[str, Sequence[Answer]],
-    environment: Mapping[str, str],
-    *,
-    timeout: int = 30,
-) -> Iterator[Trial]:
-    """Run the chapter's reference solution from top to bottom and, at each exercise, every answer.
+@dataclass(frozen=True)
+class Stop:
+    """An autograded exercise, with the kernel as a student has it on arriving there."""
 
-    Yields one trial per answer. The reference solution itself is tried as an answer titled
-    `reference solution`.
-    """
+    session: Session
+    exercise: str
+    cell: NotebookNode
+    tests: Mapping[str, str]
+    """Sources of the exercise's tests, hidden parts included, by item."""
+    place: str
+
+    def answer(self, code: str) -> NotebookNode | None:
+        """Run an answer in place of the reference solution; return the error that stopped it."""
+        for variable in assigned_names(self.cell.source):
+            self.session.source(f"globals().pop({variable!r}, None);")
+        return error_of(self.session.source(code))
+
+
+def walk(lesson: Lesson, environment: Mapping[str, str], *, timeout: int = 30) -> Iterator[Stop]:
+    """Run the chapter's reference solution from top to bottom and stop at each exercise."""
     tests: dict[str, dict[str, str]] = {}
     sources = {grade_id(cell): cell.source for cell in lesson.notebook.cells if is_test(cell)}
     for item in lesson.items:
@@ -106,10 +114,27 @@ def try_answers(
                 session.run(nbformat.from_dict(cell))
                 continue
             place = f"{lesson.chapter.text.name}:{lesson.lines[cell['id']]}"
-            reference = Answer(exercise, "reference solution", cell.source, True, "", 0, place)
-            for answer in [*answers.get(exercise, ()), reference]:
-                for variable in assigned_names(cell.source):
-                    session.source(f"globals().pop({variable!r}, None);")
-                session.source(answer.code)
-                outcomes = [run_test(session, item, code) for item, code in tests[exercise].items()]
-                yield Trial(answer, tuple(outcomes))
+            stop = Stop(session, exercise, cell, tests[exercise], place)
+            yield stop
+            stop.answer(cell.source)
+
+
+def try_answers(
+    lesson: Lesson,
+    answers: Mapping[str, Sequence[Answer]],
+    environment: Mapping[str, str],
+    *,
+    timeout: int = 30,
+) -> Iterator[Trial]:
+    """Try every answer at its exercise.
+
+    Yields one trial per answer. The reference solution itself is tried as an answer titled
+    `reference solution`.
+    """
+    for stop in walk(lesson, environment, timeout=timeout):
+        source = stop.cell.source
+        reference = Answer(stop.exercise, "reference solution", source, True, "", 0, stop.place)
+        for answer in [*answers.get(stop.exercise, ()), reference]:
+            stop.answer(answer.code)
+            outcomes = [run_test(stop.session, item, code) for item, code in stop.tests.items()]
+            yield Trial(answer, tuple(outcomes))
