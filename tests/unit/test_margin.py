@@ -545,3 +545,33 @@ def test_equal_legs_without_requirement_stay_alive_at_every_mark_without_a_warni
     with np.errstate(all="raise"):
         limits = hedge_liquidation_range(100, 1, 110, 1, 5, TierTable.flat(0.0), 100)
     assert limits == (0, math.inf)
+
+
+def test_a_requirement_fixed_at_a_price_is_that_of_the_notional_there() -> None:
+    # Linear: value 100 000, requirement 0.5 % less 50 = 450, fee 100; 10 000 - 550 = 2 * 4 725.
+    assert tiered_liquidation_price(
+        LONG, 50_000, 2, 10_000, TABLE, closing_fee_rate=0.001, requirement_price=50_000
+    ) == pytest.approx(45_275)
+    # Inverse: value 2 coins, requirement 1 % less 0.005 = 0.015, fee 0.002; 0.183 coins to lose.
+    coins = TierTable.marginal([0, 1, 10], [0.005, 0.01])
+    assert tiered_liquidation_price(
+        LONG,
+        50_000,
+        100_000,
+        0.2,
+        coins,
+        closing_fee_rate=0.001,
+        requirement_price=50_000,
+        inverse=True,
+    ) == pytest.approx(100_000 / 2.183)
+
+
+def test_from_an_inverse_mark_the_first_price_that_a_loss_meets_counts() -> None:
+    # A short with margin 0.1 from 1 coin: equity is N - 0.9. Requirement 0.5 % up to 1 coin and
+    # 20 % of all above, so it is dead where N is 1 to 1.125, and below 0.9 / 0.995.
+    jump = TierTable([0, 1, 10], [0.005, 0.2])
+    near = [
+        tiered_liquidation_price(SHORT, 50_000, 50_000, 0.1, jump, mark_price=mark, inverse=True)
+        for mark in (40_000, 52_000)
+    ]
+    assert near == pytest.approx([50_000 / 1.125, 50_000 * 0.995 / 0.9])

@@ -51,6 +51,38 @@ def test_inverse_positions_share_a_coin() -> None:
     assert portfolio_equity(book, [10_000, 9_500], 0.01) == pytest.approx(0.01 + value)
 
 
+def test_inverse_requirements_are_in_the_coin() -> None:
+    # 0.5 % of 1 000 / 10 000 and of 500 / 9 500 coins.
+    book = Positions([LONG, SHORT], [8_000, 9_000], [1_000, 500], FLAT, inverse=True)
+    assert portfolio_requirement(book, [10_000, 9_500]) == pytest.approx(
+        0.005 * (1_000 / 10_000 + 500 / 9_500)
+    )
+
+
+def test_a_hundred_contracts_of_a_hundredth_are_one_coin() -> None:
+    coins = Positions([LONG, SHORT], [50_000, 3_000], [0.2, 4], [STEPS, FLAT])
+    contracts = Positions(
+        [LONG, SHORT], [50_000, 3_000], [20, 40], [STEPS, FLAT], contract_size=[0.01, 0.1]
+    )
+    prices, shocks = [49_000, 3_100], [-0.05, 0.10]
+    assert portfolio_equity(contracts, prices, 1_000) == portfolio_equity(coins, prices, 1_000)
+    assert portfolio_requirement(contracts, prices) == portfolio_requirement(coins, prices)
+    assert liquidation_shock(contracts, prices, 1_000, shocks) == pytest.approx(
+        liquidation_shock(coins, prices, 1_000, shocks)
+    )
+    coin = Positions([LONG], [8_000], [10], FLAT, contract_size=100, inverse=True)
+    dollars = Positions([LONG], [8_000], [1_000], FLAT, inverse=True)
+    for book in (coin, dollars):
+        assert portfolio_equity(book, [10_000], 0.01) == pytest.approx(0.035)
+        assert portfolio_requirement(book, [10_000]) == pytest.approx(0.0005)
+
+
+def test_every_row_of_prices_has_its_own_sum() -> None:
+    rows = [[49_000, 3_100], [50_000, 3_000], [51_000, 2_900]]
+    assert portfolio_equity(BOOK, rows, 1_000) == pytest.approx([400, 1_000, 1_600])
+    assert portfolio_requirement(BOOK, rows) == pytest.approx([111, 110, 109])
+
+
 def test_one_position_alone_is_liquidated_where_it_would_be_in_isolated_margin() -> None:
     alone = Positions(LONG, 50_000, 0.2, FLAT)
     assert len(alone) == 1

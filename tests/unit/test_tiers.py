@@ -336,3 +336,22 @@ def test_amounts_that_lower_the_requirement_are_named_by_their_tier() -> None:
         TierTable([0, 100, 200, 300, 400], [0.01, 0.02, 0.05, 0.1], None, [0, 1, 8, 9])
     with pytest.raises(ValueError, match=r"must start at 0, started at 2;"):
         TierTable([0, 100, 200], [0.01, 0.05], None, [2, 1])
+
+
+def test_amounts_of_several_tables_at_once_are_those_of_each() -> None:
+    rates = [[0.004, 0.005, 0.01], [0.01, 0.02, 0.05]]
+    both = maintenance_amounts([0, 50_000, 250_000], rates)
+    assert both.tolist() == [
+        maintenance_amounts([0, 50_000, 250_000], one).tolist() for one in rates
+    ]
+
+
+def test_neighbouring_tiers_may_share_a_rate_or_a_maximum_leverage() -> None:
+    table = TierTable.marginal([0, 10, 20, 30], [0.01, 0.01, 0.02], [50, 20, 20])
+    assert table.maintenance_margin(15) == pytest.approx(0.15)
+    assert table.max_leverage([15, 25]).tolist() == [20, 20]
+
+
+def test_a_missing_amount_is_named() -> None:
+    with pytest.raises(ValueError, match=r"^maintenance_amounts must "):
+        TierTable([0, 10, 20], [0.01, 0.02], maintenance_amounts=[0])
