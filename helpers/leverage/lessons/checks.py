@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 
-from . import calls, cells, manifest, orders, plain, progress
+from . import calls, cells, manifest, orders, plain, progress, structures
 from .calls import Outcome
 from .goals import AnswerError, Goal, NumberGoal, Subject, WordGoal, largest
 from .plain import NotPlainError
@@ -430,6 +430,55 @@ class Check:
                     unanswered=True,
                 )
             compare_tables(name, answer, expected, rel)
+
+    def data(
+        self,
+        name: str,
+        args: Sequence[Any] | None,
+        expected: Any,
+        *,
+        hint: str = "",
+        hints: Mapping[str, str] | None = None,
+        rel: float = 1e-6,
+    ) -> Any:
+        """Check dictionaries and lists: what a function returns, or what a variable holds.
+
+        Parameters
+        ----------
+        name : str
+            Name of the learner's function, or of a variable if `args` is None.
+        args : tuple or None
+            Positional arguments; each call gets a copy.
+        expected : dict, list, str, bool, None or number
+            The right answer, nested as needed; lists and tuples are the same.
+        hint : str
+            What to think of next.
+        hints : mapping, optional
+            By key of a dictionary: what a wrong value there tells. It replaces `hint`.
+        rel : float
+            Relative tolerance of numbers.
+
+        Returns
+        -------
+        object
+            The learner's answer as plain dictionaries, lists, texts and floats.
+        """
+        right = structures.to_plain(expected)
+        with self._answering(hint):
+            if args is None:
+                subject, value, printed = Subject(name, name, is_call=False), self._find(name), ""
+            else:
+                outcome, subject = self._run(name, self._arguments(args, None)[0], {})
+                if outcome.error is not None:
+                    raise self._crash(outcome.error, subject)
+                value, printed = outcome.value, outcome.printed
+            mine = subject.plain(value, printed, structures.to_plain)
+            problem = structures.structure_problem(
+                subject.shown, name, mine, right, rel, hints or {}
+            )
+            if problem is not None:
+                raise problem
+            return mine
 
     def that(self, condition: object, hint: str) -> None:
         """Check a condition of the author's own; it must be True or False."""
