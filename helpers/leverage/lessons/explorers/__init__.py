@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .base import Explorer
     from .leverage import LeverageExplorer
+    from .terminal import TradingTerminal
 
-__all__ = ["Explorer", "LeverageExplorer"]
+__all__ = ["Explorer", "LeverageExplorer", "TradingTerminal"]
 
 _HOME_OF = {
     "Explorer": "base",
     "LeverageExplorer": "leverage",
+    "TradingTerminal": "terminal",
 }
 
 
