@@ -36,6 +36,7 @@ def plot_trade(
     levels: Mapping[str, float],
     fills: Sequence[Mapping[str, Any]] = (),
     *,
+    title: str = "The trade in its market: hourly range, levels and fills",
     base: str = "BTC",
     quote: str = "USDT",
 ) -> Figure:
@@ -50,6 +51,8 @@ def plot_trade(
         Prices by name: any of ``entry``, ``stop``, ``target``, ``liquidation``.
     fills : sequence of mapping, optional
         Trades with ``timestamp`` in ms, ``side`` and ``price``, as ``fetch_my_trades`` gives them.
+    title : str
+        The message of the picture.
     base, quote : str
         Names of the currencies.
 
@@ -82,8 +85,10 @@ def plot_trade(
         axes.fill_between(
             hours, low, high, step="post", color=COLOURS["mark"], alpha=0.25, linewidth=0
         )
-        axes.plot(hours, bars["close"].to_numpy(), **line_style("mark"))
-        axes.set_xlim(hours[0], hours[-1])
+        # A bar's close is the price at its end, where the next bar begins.
+        ends = np.append(hours[1:], hours[-1] + (hours[-1] - hours[-2] if hours.size > 1 else 1.0))
+        axes.plot(ends, bars["close"].to_numpy(), **line_style("mark"))
+        axes.set_xlim(hours[0], ends[-1])
         for name, price in levels.items():
             _level(axes, name, float(price))
         for fill in fills:
@@ -93,7 +98,7 @@ def plot_trade(
             x_label=f"Hours since {start:%d %B %Y, %H:%M} UTC".replace("since 0", "since "),
             y_label=f"Price ({quote} per {base})",
         )
-        axes.set_title("The trade in its market: hourly range, levels and fills")
+        axes.set_title(title)
     return figure
 
 

@@ -275,7 +275,9 @@ class TradingTerminal(Explorer):
 
     def _pass_time(self, go: Callable[[], int]) -> None:
         passed = go()
-        events = [event["message"] for event in self._new_events()]
+        events = [
+            f"{event['kind'].capitalize()}. {event['message']}" for event in self._new_events()
+        ]
         if not passed:
             self._news = ("", "The replay is over: there are no more prices.")
         elif events:
@@ -473,15 +475,17 @@ class _TerminalPicture:
 
     def _make(self, base: str, quote: str) -> None:
         self.figure.set_layout_engine("none")
-        grid = {"left": 0.115, "right": 0.985, "top": 0.9, "bottom": 0.13, "wspace": 0.16}
+        grid = {"left": 0.115, "right": 0.955, "top": 0.9, "bottom": 0.13, "wspace": 0.2}
         chart, bar = self.figure.subplots(1, 2, width_ratios=[9, 1], gridspec_kw=grid)
         self._chart = chart
         finish_axes(chart, x_label="Hours since the start", y_label=f"Price ({quote} per {base})")
-        hours = (self._exchange.end_time - self._start) / _HOUR_MS
+        hours = (self._exchange.end - self._start) / _HOUR_MS
         chart.set_xlim(0, max(hours, 1.0))
         self._ranges = LineCollection([], colors=COLOURS["index"], linewidths=3, alpha=0.5)
         chart.add_collection(self._ranges)
-        self._closes = chart.add_line(Line2D([], [], **line_style("mark")))
+        self._closes = chart.add_line(
+            Line2D([], [], marker="o", markersize=6, markevery=[-1], **line_style("mark"))
+        )
         looks = {"entry": "entry", "liquidation": "liquidation"}
         looks |= {f"order {number}": "cost" for number in range(_LEVELS_SHOWN)}
         self._lines = {
@@ -525,7 +529,7 @@ class _TerminalPicture:
             ]
         )
         last = self._exchange.last_price(self._symbol)
-        self._closes.set_data([*hours[1:], now], [*bars[:-1, 4], last])
+        self._closes.set_data([hours[0], *hours[1:], now], [bars[0, 1], *bars[:-1, 4], last])
         levels = self._levels(position, orders)
         self._fit(
             [bars[:, 3].min(), bars[:, 2].max(), *(price for price, _ in levels.values())], last
