@@ -270,9 +270,15 @@ def find_outages(hourly: pd.DataFrame) -> pd.DataFrame:
     for number in range(1, int(spell[-1]) + 1 if len(spell) else 1):
         hours = times[idle & (spell == number)]
         spells.append((hours[0], hours[-1] + _HOUR, "no trades"))
-    table = pd.DataFrame(sorted(spells), columns=["start", "end", "kind"])
-    hours = [int((end - start) / _HOUR) for start, end, _ in sorted(spells)]
-    return table.assign(hours=hours)[["start", "end", "hours", "kind"]]
+    spells.sort()
+    return pd.DataFrame(
+        {
+            "start": pd.to_datetime([start for start, _, _ in spells], utc=True),
+            "end": pd.to_datetime([end for _, end, _ in spells], utc=True),
+            "hours": np.array([(end - start) / _HOUR for start, end, _ in spells], dtype=np.int64),
+            "kind": pd.Series([kind for _, _, kind in spells], dtype=str),
+        }
+    )
 
 
 def load_hourly(symbol: str = "BTC") -> pd.DataFrame:
