@@ -89,7 +89,7 @@ def parse_newest_first(text: str) -> Candles:
     newest_first = bool((np.diff(seconds) <= 0).all()) and len(frame) > 1
     repeated = hourly.index.duplicated(keep="first")
     hourly = hourly[~repeated].sort_index()
-    wild = hourly["high"] > _LARGEST_RANGE * hourly["low"]
+    wild = (hourly["low"] > 0) & (hourly["high"] > _LARGEST_RANGE * hourly["low"])
     hourly = hourly[~wild]
     _check_bars(hourly)
     return Candles(
@@ -213,6 +213,8 @@ def _prices(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_bars(hourly: pd.DataFrame) -> None:
+    if hourly.empty:
+        raise ValueError("the file must hold at least one bar, was empty; check the file")
     prices = hourly[["open", "high", "low", "close"]]
     good = (
         hourly.notna().all(axis=1)

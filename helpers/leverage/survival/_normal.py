@@ -14,6 +14,9 @@ _ROOT_PI = math.sqrt(math.pi)
 # From here on the asymptotic series is exact to the last digit, and below it erfc does not vanish.
 _FAR = 25.0
 _DEGREE = 28
+# Beyond these nothing is left of a tail, and squares and exponentials would overflow.
+_LARGEST = 1e150
+_HIGHEST_EXPONENT = 700.0
 
 
 def tail(z: FloatArray) -> FloatArray:
@@ -24,7 +27,7 @@ def tail(z: FloatArray) -> FloatArray:
     >>> tail(np.array([0.0, 1.96, -1.96])).round(6)
     array([0.5     , 0.024998, 0.975002])
     """
-    size = abs(z)
+    size = np.minimum(abs(z), _LARGEST)
     upper = 0.5 * np.exp(-0.5 * size * size) * scaled_erfc(size / _ROOT_TWO)
     return np.where(z < 0, 1.0 - upper, upper)
 
@@ -37,14 +40,14 @@ def tail_times_exp(exponent: FloatArray, z: FloatArray) -> FloatArray:
     >>> float(tail_times_exp(np.array(800.0), np.array(40.0)).round(6))
     0.009967
     """
-    size = abs(z)
-    scaled = 0.5 * scaled_erfc(size / _ROOT_TWO)
-    # Below zero the tail is one minus the other one; there the exponent is never large.
-    below = np.exp(np.minimum(exponent, 700.0)) - scaled * np.exp(
-        np.minimum(exponent - 0.5 * size * size, 700.0)
-    )
-    above = scaled * np.exp(np.minimum(exponent - 0.5 * size * size, 700.0))
-    return np.where(z < 0, below, above)
+    size = np.minimum(abs(z), _LARGEST)
+    upper = 0.5 * scaled_erfc(size / _ROOT_TWO) * _exp(exponent - 0.5 * size * size)
+    # Below zero the tail is one minus the other one.
+    return np.where(z < 0, _exp(exponent) - upper, upper)
+
+
+def _exp(exponent: FloatArray) -> FloatArray:
+    return np.asarray(np.exp(np.minimum(exponent, _HIGHEST_EXPONENT)))
 
 
 def scaled_erfc(x: FloatArray) -> FloatArray:
