@@ -5,7 +5,7 @@
 One long position at 10x with a stop and a target: the three prices are watched on every path. The
 straightforward way draws one matrix of all normal numbers, adds up, takes the exponential and
 compares. Each way runs in an interpreter of its own, taking turns, so that its peak memory is its
-own too; the time counts the processor seconds of all its threads. What a way needs once (importing,
+own too (the matrix takes 2.4 GB; fewer `--paths` take less); the time counts the processor seconds of all its threads. What a way needs once (importing,
 tables, compiling) is done before the clock starts, and the seconds for it are printed.
 
 The numbers must be right to count: all three probabilities within four standard errors of known

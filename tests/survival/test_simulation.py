@@ -1,8 +1,6 @@
 """Monte Carlo of touches: known probabilities, one result for every way to run it, and order."""
 
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -258,17 +256,12 @@ def test_fat_tails_matter_far_away() -> None:
     assert real.probability[0] > 10 * normal.probability[0]
 
 
-def test_a_small_run_does_not_wait_for_a_compiler() -> None:
-    code = (
-        "import sys; from leverage.survival import simulate_touches as s; "
-        "s(1.0, [0.9], 0.6, 10, paths=10, seed=1); print('numba' in sys.modules)"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "False"
-
-
-def test_a_large_run_takes_the_compiler_when_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_large_run_takes_the_compiler_when_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(engines, "has_compiler", lambda: True)
+    monkeypatch.setattr(engines, "is_compiled", lambda: False)
+    assert simulation._pick("auto", 10**6)[0] is engines.touch_times_numpy
     assert simulation._pick("auto", 10**9)[0] is engines.touch_times_compiled
     monkeypatch.setattr(engines, "has_compiler", lambda: False)
     assert simulation._pick("auto", 10**9)[0] is engines.touch_times_numpy
@@ -280,8 +273,8 @@ def test_a_result_reads_as_one_line_for_each_level() -> None:
     lines = str(small()).splitlines()
     assert [line.split(" at ")[0] for line in lines[:3]] == list(NAMED)
     assert lines[3].startswith("none of them: ")
-    with pytest.raises(KeyError, match="no level is called 'stopp'; there are liquidation, stop"):
-        small()["stopp"]
+    with pytest.raises(KeyError, match="no level is called 'limit'; there are liquidation, stop"):
+        small()["limit"]
 
 
 @pytest.mark.parametrize(

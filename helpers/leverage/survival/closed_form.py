@@ -1,8 +1,8 @@
 r"""Probability of touching one price or one of two, in closed form for geometric Brownian motion.
 
 The price is :math:`S_t = S_0 e^{\nu t + \sigma W_t}` with :math:`\nu = \mu - \sigma^2 / 2`, where
-:math:`\mu` is the growth of the expected price. Real prices have fatter tails and jumps, so these
-probabilities are a lower mark rather than a forecast.
+:math:`\mu` is the growth of the expected price. Real prices have fatter tails and jumps: take these
+probabilities as a yardstick, not as a forecast.
 """
 
 from __future__ import annotations
