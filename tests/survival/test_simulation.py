@@ -228,6 +228,17 @@ def test_a_level_out_of_reach_is_never_touched() -> None:
     assert found.untouched == 1
 
 
+@pytest.mark.parametrize(("volatility", "step_hours"), [(1e-300, 1.0), (0.6, 0.0), (10.0, 8_760.0)])
+def test_the_smallest_and_largest_steps_are_walked_without_a_warning(
+    volatility: float, step_hours: float
+) -> None:
+    found = simulate_touches(
+        1.0, [0.9, 1.1], volatility, 130, step_hours=step_hours, paths=50, seed=1
+    )
+    moves = volatility * step_hours > 1
+    assert found.untouched == (0 if moves else 1)
+
+
 def test_normal_draws_have_mean_zero_variance_one_and_little_else() -> None:
     table = engines.normal_table()
     assert len(table) == 65_536
@@ -310,8 +321,8 @@ def test_a_wrong_argument_is_named_with_its_rule(changes: dict, message: str) ->
         ([100, 90], r"^prices must have one row for each path"),
         ([[100]], r"^prices must have one row for each path"),
         ([[100, 90], [101, 90]], r"^prices must be equal in the first column \(100\), was 101"),
-        ([[100, -1]], r"must be positive, was -1"),
-        ([[100, float("nan")]], r"must be a number, was nan"),
+        ([[100, -1]], r"^prices must be positive, was -1"),
+        ([[100, float("nan")]], r"^prices must be a number, was nan"),
     ],
 )
 def test_paths_that_cannot_be_counted_are_refused(prices: list, message: str) -> None:

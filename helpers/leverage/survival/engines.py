@@ -85,8 +85,9 @@ def make_walk(
     table = np.rint(log_returns / unit).astype(np.int32)
     # No path gets further than this, so a level beyond it needs no larger number.
     reach = (steps + 1.0) * 2.0**_RETURN_BITS
-    low = np.maximum(np.floor(lows / unit), -reach)
-    high = np.minimum(np.ceil(highs / unit), reach)
+    with np.errstate(over="ignore"):
+        low = np.maximum(np.floor(lows / unit), -reach)
+        high = np.minimum(np.ceil(highs / unit), reach)
     return Walk(
         table,
         np.append(low.astype(np.int64), -_BEYOND),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -194,11 +194,15 @@ def simulate_touches(
     walker, size = _pick(engine, int(paths_) * int(steps_))
     size = size if chunk is None else int(checked(chunk=chunk)[0])
     starts = range(0, int(paths_), size)
-    tally = _Tally(len(names), int(steps_))
-    with ThreadPoolExecutor(max_workers=int(threads_)) as pool:
-        run = map if int(threads_) == 1 else pool.map
-        for times in run(lambda start: walker(walk, start, min(size, int(paths_) - start)), starts):
-            tally.add(times)
+    workers = min(int(threads_), len(starts))
+
+    def count(worker: int) -> _Tally:
+        tally = _Tally(len(names), walk.steps)
+        for start in starts[worker::workers]:
+            tally.add(walker(walk, start, min(size, int(paths_) - start)))
+        return tally
+
+    tally = count(0) if workers == 1 else _in_threads(count, workers)
     return tally.result(names, prices, order)
 
 
@@ -230,7 +234,7 @@ def count_touches(prices: npt.ArrayLike, levels: Levels) -> Touches:
     >>> found["stop"].probability, found["target"].first, found.untouched
     (0.5, 0.5, 0.0)
     """
-    (values,) = checked(start_prices=prices)
+    (values,) = checked(prices=prices)
     if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2:
         raise ValueError(
             f"prices must have one row for each path and at least two columns, had shape "
@@ -283,6 +287,13 @@ class _Tally:
         earliest[times.min(axis=1) == NEVER] = levels
         self.first += np.bincount(earliest, minlength=levels + 1)
 
+    def merge(self, other: _Tally) -> None:
+        """Take over the counts of another tally."""
+        self.paths += other.paths
+        self.at_step += other.at_step
+        self.before += other.before
+        self.first += other.first
+
     def result(
         self, names: tuple[str, ...], prices: FloatArray, order: npt.NDArray[np.intp]
     ) -> Touches:
@@ -302,6 +313,15 @@ class _Tally:
             paths=self.paths,
             steps=self.steps,
         )
+
+
+def _in_threads(count: Callable[[int], _Tally], workers: int) -> _Tally:
+    """Let each worker count its share of the paths in a thread of its own."""
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        total, *others = pool.map(count, range(workers))
+    for other in others:
+        total.merge(other)
+    return total
 
 
 def _distances(
