@@ -42,7 +42,8 @@ KNOWN_DEFECTS = {
     "impossible bars": 1,
     "missing hours": 22,
 }
-VOLUME_DIGITS = 5
+# As in the sources, so that sums of a day never lie half-way between two roundings.
+VOLUME_DIGITS = 6
 
 
 def read_member(archive: bytes, archive_sha256: str, path: str, sha256: str) -> str:

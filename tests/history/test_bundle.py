@@ -52,11 +52,11 @@ def test_known_prices_are_met_to_the_cent(day: str, symbol: str, column: str, pr
 def test_the_days_are_those_of_the_sources_and_none_is_made_up() -> None:
     btc, eth = load_daily("BTC"), load_daily("ETH")
     assert (len(btc), len(eth)) == (2_130, 366)
-    assert btc.index[[0, -1]].strftime("%F").tolist() == ["2017-08-17", "2024-12-31"]
-    assert eth.index[[0, -1]].strftime("%F").tolist() == ["2024-01-01", "2024-12-31"]
+    assert btc.index[[0, -1]].strftime("%Y-%m-%d").tolist() == ["2017-08-17", "2024-12-31"]
+    assert eth.index[[0, -1]].strftime("%Y-%m-%d").tolist() == ["2024-01-01", "2024-12-31"]
     gaps = np.flatnonzero(np.diff(btc.index) != pd.Timedelta(days=1))
-    assert btc.index[gaps[0]].strftime("%F") == "2022-06-15"
-    assert btc.index[gaps[0] + 1].strftime("%F") == "2024-01-01"
+    assert btc.index[gaps[0]].strftime("%Y-%m-%d") == "2022-06-15"
+    assert btc.index[gaps[0] + 1].strftime("%Y-%m-%d") == "2024-01-01"
     assert len(gaps) == 1
 
 
@@ -81,11 +81,11 @@ def test_days_of_fewer_hours_are_those_with_missing_hours_and_the_ends() -> None
     daily = load_daily("BTC")
     spells = outages("BTC")
     lost = {
-        time.strftime("%F")
+        time.strftime("%Y-%m-%d")
         for start, end in spells.loc[spells["kind"] == "missing", ["start", "end"]].to_numpy()
         for time in pd.date_range(start, end, freq="h", inclusive="left")
     }
-    short = set(daily.index[daily["hours"] < 24].strftime("%F"))
+    short = set(daily.index[daily["hours"] < 24].strftime("%Y-%m-%d"))
     assert short == lost | {"2017-08-17", "2022-06-15"}
 
 
