@@ -90,6 +90,7 @@ def fetch(package: str, version: str) -> bytes:
     try:
         from pip._internal.commands import create_command
         from pip._vendor.packaging.specifiers import SpecifierSet
+        from pip._vendor.requests.exceptions import RequestException
     except ImportError as error:
         raise ClassroomError(
             f"pip 24 or newer is needed to fetch the archives ({error})."
@@ -105,8 +106,13 @@ def fetch(package: str, version: str) -> bytes:
                 f"{package} {version} was not found; is the package index reachable? Or put the "
                 f"archive into a folder and give it with --archives."
             )
-        answer = session.get(found.link.url_without_fragment)
-        answer.raise_for_status()
+        try:
+            answer = session.get(found.link.url_without_fragment)
+            answer.raise_for_status()
+        except RequestException as error:
+            raise ClassroomError(
+                f"{found.link.filename} could not be fetched ({error}); try again."
+            ) from None
         content: bytes = answer.content
     return content
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import tarfile
@@ -120,12 +121,35 @@ def test_a_written_file_says_whether_it_changed(
     assert said == ["written", "unchanged", "written"]
 
 
-def test_pip_still_has_the_parts_that_fetch_without_running_code() -> None:
-    # In an interpreter of its own, because importing pip changes others' modules.
+def run_fetch(folder: Path, version: str) -> subprocess.CompletedProcess[str]:
+    """Fetch a package from a folder through pip, in an interpreter of its own."""
     code = (
-        "from pip._internal.commands import create_command; c = create_command('download'); "
-        "from pip._vendor.packaging.specifiers import SpecifierSet; "
-        "print(callable(c.get_default_session) and callable(c._build_package_finder))"
+        "import hashlib, sys; from classroom import history as build\n"
+        "from classroom.errors import ClassroomError\n"
+        f"try: print(hashlib.sha256(build.fetch('package', {version!r})).hexdigest())\n"
+        "except ClassroomError as error: sys.exit(str(error))"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "True"
+    settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder), "PIP_CONFIG_FILE": os.devnull}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **settings},
+        check=False,
+    )
+
+
+def test_pip_fetches_the_archive_and_runs_nothing_of_it(tmp_path: Path) -> None:
+    trace = tmp_path / "ran"
+    script = f"open({str(trace)!r}, 'w')"
+    whole = archive(**{"package-1.0/setup.py": script, MEMBER: TEXT})
+    (tmp_path / "package-1.0.tar.gz").write_bytes(whole)
+    run = run_fetch(tmp_path, "1.0")
+    assert run.stdout.strip() == sha256(whole), run.stderr
+    assert not trace.exists()
+
+
+def test_a_release_that_is_not_there_is_named(tmp_path: Path) -> None:
+    run = run_fetch(tmp_path, "1.0")
+    assert run.returncode == 1
+    assert "package 1.0 was not found; is the package index reachable?" in run.stderr
