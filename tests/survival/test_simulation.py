@@ -125,11 +125,11 @@ def mixed(value: int) -> int:
 def path_by_hand(walk: engines.Walk, number: int) -> list[int]:
     """Walk one path draw by draw, as the module's text says it."""
     full = (1 << 64) - 1
-    stream = mixed((mixed(number) + walk.key) & full)
+    stream = mixed((mixed(number // 4) + walk.key) & full)
     place, places = 0, [0]
     for step in range(walk.steps):
-        bits = mixed((stream + (step // 4 + 1) * 0x9E3779B97F4A7C15) & full)
-        place += int(walk.table[(bits >> 16 * (step % 4)) & 0xFFFF])
+        bits = mixed((stream + (step + 1) * 0x9E3779B97F4A7C15) & full)
+        place += int(walk.table[(bits >> 16 * (number % 4)) & 0xFFFF])
         places.append(place)
     return places
 

@@ -1,9 +1,11 @@
 r"""Two engines that walk the same price paths, one in NumPy and one compiled, to the same bit.
 
-A path is a sum of whole numbers. Step :math:`t` of path :math:`p` takes 16 bits of a hash of
-(seed, p, t) and looks up one of 65 536 equally likely log returns, held as whole numbers of a
-small unit. Whole numbers add up to the same sum in any order, and no draw depends on another path:
-threads, chunks and engines cannot change a result.
+A path is a sum of whole numbers. Each step takes 16 bits of a hash and looks up one of 65 536
+equally likely log returns, held as whole numbers of a small unit. The hash is of 64 bits and serves
+one step of four neighbouring paths: path :math:`p` at step :math:`t` gets quarter :math:`p \bmod 4`
+of the hash of (seed, :math:`\lfloor p / 4 \rfloor`, :math:`t`). So a draw depends on nothing but
+seed, path and step, and whole numbers add up to the same sum in any order: threads, chunks and
+engines cannot change a result.
 """
 
 from __future__ import annotations
@@ -29,12 +31,14 @@ Engine: TypeAlias = Callable[["Walk", int, int], TimeArray]
 NEVER = np.iinfo(np.int32).max
 
 _DRAWS = 1 << 16
-_DRAWS_PER_HASH = 4
+# Paths that share the hashes of a stream, because a hash makes four draws.
+_LANES = 4
 # Steps that are walked at once. A return has at most 23 bits, so 128 of them stay within 32.
 _BLOCK = 128
+_NUMPY_BLOCK = 16
 _RETURN_BITS = 23
-# Paths that NumPy walks at once: small enough for the caches of a core.
-NUMPY_CHUNK = 2_048
+# Paths that NumPy walks at once: enough to hide Python's own time, few enough for a core's caches.
+NUMPY_CHUNK = 16_384
 COMPILED_CHUNK = 8_192
 _BEYOND = 1 << 62
 
@@ -43,7 +47,7 @@ _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MULTIPLIER_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MULTIPLIER_2 = np.uint64(0x94D049BB133111EB)
 _SHIFT_1, _SHIFT_2, _SHIFT_3 = np.uint64(30), np.uint64(27), np.uint64(31)
-_JUMPS = np.arange(1, _BLOCK // _DRAWS_PER_HASH + 1, dtype=np.uint64) * _GAMMA
+_JUMPS = np.arange(1, _BLOCK + 1, dtype=np.uint64) * _GAMMA
 
 
 @dataclass(frozen=True)
@@ -119,50 +123,51 @@ def touch_times_numpy(walk: Walk, first: int, count: int) -> TimeArray:
 
     One column for each level: those below the entry, nearest first, then those above it.
     """
-    times = np.full((count, walk.levels), NEVER, dtype=np.int32)
-    path = np.arange(count)
-    counter = _streams(walk.key, first, count)
-    place = np.zeros(count, dtype=np.int64)
-    below = np.zeros(count, dtype=np.intp)
-    above = np.zeros(count, dtype=np.intp)
-    # Memory that is used again and again stays in the caches.
-    hashes = np.empty((count, len(_JUMPS)), dtype=np.uint64)
+    streams, skipped = _streams(walk.key, first, count)
+    paths = len(streams) * _LANES
+    times = np.full((paths, walk.levels), NEVER, dtype=np.int32)
+    place = np.zeros(paths, dtype=np.int64)
+    below = np.zeros(paths, dtype=np.intp)
+    above = np.zeros(paths, dtype=np.intp)
+    # One row for each step. Memory that is used again and again stays in the caches.
+    hashes = np.empty((_NUMPY_BLOCK, len(streams)), dtype=np.uint64)
     shifted = np.empty_like(hashes)
-    moves = np.empty((count, _BLOCK), dtype=np.int32)
-    for done in range(0, walk.steps, _BLOCK):
-        length = min(_BLOCK, walk.steps - done)
-        left = len(path)
-        bits = np.add(counter[:, np.newaxis], _JUMPS, out=hashes[:left])
-        _scramble(bits, shifted[:left])
-        counter += _JUMPS[-1]
-        # The lowest 16 bits of a hash make the first of its four draws on every machine.
-        draws = bits.astype("<u8", copy=False).view("<u2")
-        moved = np.take(walk.table, draws, out=moves[:left], mode="wrap")[:, :length]
-        np.cumsum(moved, axis=1, out=moved)
+    moved = np.empty((_NUMPY_BLOCK, paths), dtype=np.int32)
+    lowest, highest = np.empty((2, paths), dtype=np.int32)
+    jumps = _JUMPS[:_NUMPY_BLOCK, np.newaxis]
+    for done in range(0, walk.steps, _NUMPY_BLOCK):
+        length = min(_NUMPY_BLOCK, walk.steps - done)
+        np.add(streams, jumps, out=hashes)
+        streams += jumps[-1]
+        _scramble(hashes, shifted)
+        # The lowest 16 bits are the draw of the first path of a stream on every machine.
+        draws = hashes.astype("<u8", copy=False).view("<u2")
+        lowest.fill(0)
+        highest.fill(0)
+        for step in range(length):
+            row = np.take(walk.table, draws[step], out=moved[step], mode="wrap")
+            if step:
+                row += moved[step - 1]
+            np.minimum(lowest, row, out=lowest)
+            np.maximum(highest, row, out=highest)
         hit = np.flatnonzero(
-            (place + moved.min(axis=1) <= walk.lows[below])
-            | (place + moved.max(axis=1) >= walk.highs[above])
+            (place + lowest <= walk.lows[below]) | (place + highest >= walk.highs[above])
         )
         if hit.size:
-            _note_touches(times, path[hit], walk, place[hit, np.newaxis] + moved[hit], done)
-            touched = times[path[hit]] != NEVER
+            _note_touches(times, hit, walk, place[hit] + moved[:length, hit], done)
+            touched = times[hit] != NEVER
             below[hit] = touched[:, : len(walk.lows) - 1].sum(axis=1)
             above[hit] = touched[:, len(walk.lows) - 1 :].sum(axis=1)
-        place += moved[:, -1]
-        if hit.size:
-            # A path that has touched every level has nothing left to tell.
-            unfinished = below + above < walk.levels
-            path, counter, place = path[unfinished], counter[unfinished], place[unfinished]
-            below, above = below[unfinished], above[unfinished]
-    return times
+        place += moved[length - 1]
+    return times[skipped : skipped + count]
 
 
 def touch_times_compiled(walk: Walk, first: int, count: int) -> TimeArray:
     """Do as `touch_times_numpy`, with numba."""
-    times = np.full((count, walk.levels), NEVER, dtype=np.int32)
-    streams = _streams(walk.key, first, count)
+    streams, skipped = _streams(walk.key, first, count)
+    times = np.full((len(streams) * _LANES, walk.levels), NEVER, dtype=np.int32)
     _compiled()(walk.table, walk.lows, walk.highs, streams, walk.steps, times)
-    return times
+    return times[skipped : skipped + count]
 
 
 def has_compiler() -> bool:
@@ -180,14 +185,15 @@ def _key(seed: int) -> int:
     return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
 
 
-def _streams(key: int, first: int, count: int) -> HashArray:
-    """Return the start of the stream of each path; its number is all that tells paths apart."""
-    numbers = np.arange(first, first + count, dtype=np.uint64)
-    shifted = np.empty_like(numbers)
-    _scramble(numbers, shifted)
-    numbers += np.uint64(key)
-    _scramble(numbers, shifted)
-    return numbers
+def _streams(key: int, first: int, count: int) -> tuple[HashArray, int]:
+    """Return the start of each stream that these paths need, and how many paths come before."""
+    start, end = first // _LANES, -(-(first + count) // _LANES)
+    streams = np.arange(start, end, dtype=np.uint64)
+    shifted = np.empty_like(streams)
+    _scramble(streams, shifted)
+    streams += np.uint64(key)
+    _scramble(streams, shifted)
+    return streams, first - start * _LANES
 
 
 def _scramble(bits: HashArray, shifted: HashArray) -> None:
@@ -203,14 +209,14 @@ def _scramble(bits: HashArray, shifted: HashArray) -> None:
 
 
 def _note_touches(
-    times: TimeArray, rows: npt.NDArray[np.intp], walk: Walk, places: IntArray, done: int
+    times: TimeArray, paths: npt.NDArray[np.intp], walk: Walk, places: IntArray, done: int
 ) -> None:
     """Write down the first step at which each path is at or beyond a level it had not touched."""
     reached = [places <= level for level in walk.lows[:-1]]
     reached += [places >= level for level in walk.highs[:-1]]
     for column, there in enumerate(reached):
-        fresh = there.any(axis=1) & (times[rows, column] == NEVER)
-        times[rows[fresh], column] = there[fresh].argmax(axis=1) + (done + 1)
+        fresh = there.any(axis=0) & (times[paths, column] == NEVER)
+        times[paths[fresh], column] = there[:, fresh].argmax(axis=0) + (done + 1)
 
 
 @cache
@@ -230,40 +236,51 @@ def _walk_all(
 ) -> None:
     levels_below = len(lows) - 1
     levels_above = len(highs) - 1
-    hashes = np.empty(len(_JUMPS), dtype=np.uint64)
+    hashes = np.empty(_BLOCK, dtype=np.uint64)
     draws = hashes.view(np.uint16)
     moved = np.empty(_BLOCK, dtype=np.int32)
-    for path in range(len(streams)):
-        counter = streams[path]
-        place = np.int64(0)
-        below = 0
-        above = 0
+    place = np.empty(_LANES, dtype=np.int64)
+    below = np.empty(_LANES, dtype=np.int64)
+    above = np.empty(_LANES, dtype=np.int64)
+    for stream in range(len(streams)):
+        counter = streams[stream]
+        place[:] = 0
+        below[:] = 0
+        above[:] = 0
+        unfinished = _LANES
         for done in range(0, steps, _BLOCK):
             # Three short loops: the first and the last one become vector instructions.
-            for k in range(len(_JUMPS)):
+            for k in range(_BLOCK):
                 bits = counter + _JUMPS[k]
                 bits = (bits ^ (bits >> _SHIFT_1)) * _MULTIPLIER_1
                 bits = (bits ^ (bits >> _SHIFT_2)) * _MULTIPLIER_2
                 hashes[k] = bits ^ (bits >> _SHIFT_3)
             counter += _JUMPS[-1]
-            total = np.int32(0)
-            for k in range(_BLOCK):
-                total = np.int32(total + table[draws[k]])
-                moved[k] = total
-            lowest = np.int32(0)
-            highest = np.int32(0)
-            for k in range(_BLOCK):
-                lowest = min(lowest, moved[k])
-                highest = max(highest, moved[k])
-            if place + lowest <= lows[below] or place + highest >= highs[above]:
-                for k in range(min(_BLOCK, steps - done)):
-                    here = place + moved[k]
-                    while here <= lows[below]:
-                        times[path, below] = done + k + 1
-                        below += 1
-                    while here >= highs[above]:
-                        times[path, levels_below + above] = done + k + 1
-                        above += 1
-                if below == levels_below and above == levels_above:
-                    break
-            place += total
+            for lane in range(_LANES):
+                total = np.int32(0)
+                for k in range(_BLOCK):
+                    total = np.int32(total + table[draws[_LANES * k + lane]])
+                    moved[k] = total
+                lowest = np.int32(0)
+                highest = np.int32(0)
+                for k in range(_BLOCK):
+                    lowest = min(lowest, moved[k])
+                    highest = max(highest, moved[k])
+                start = place[lane]
+                place[lane] += total
+                i, j = below[lane], above[lane]
+                if start + lowest <= lows[i] or start + highest >= highs[j]:
+                    path = _LANES * stream + lane
+                    for k in range(min(_BLOCK, steps - done)):
+                        here = start + moved[k]
+                        while here <= lows[i]:
+                            times[path, i] = done + k + 1
+                            i += 1
+                        while here >= highs[j]:
+                            times[path, levels_below + j] = done + k + 1
+                            j += 1
+                    below[lane], above[lane] = i, j
+                    if i == levels_below and j == levels_above:
+                        unfinished -= 1
+            if unfinished == 0:
+                break

@@ -171,10 +171,10 @@ def simulate_touches(
     >>> levels = {"liquidation": 45_226.13, "stop": 47_000, "target": 56_000}
     >>> found = simulate_touches(50_000, levels, 0.6, 1_000, paths=10_000, seed=1)
     >>> print(found)
-    liquidation at 45226.13: 64.20% ± 0.48%, first 0.00%
-    stop at 47000: 76.50% ± 0.42%, first 65.14%
-    target at 56000: 53.31% ± 0.50%, first 34.59%
-    none of them: 0.27%
+    liquidation at 45226.13: 64.19% ± 0.48%, first 0.00%
+    stop at 47000: 76.94% ± 0.42%, first 65.48%
+    target at 56000: 53.29% ± 0.50%, first 34.32%
+    none of them: 0.20%
     """
     distances, names, prices = _distances(entry_price, levels)
     _, drift_, hours, steps_, paths_, threads_ = checked(
