@@ -160,6 +160,28 @@ def test_a_path_is_the_same_however_many_others_there_are() -> None:
     assert np.array_equal(together, np.concatenate(apart))
 
 
+def test_draws_of_neighbouring_paths_steps_and_seeds_are_unrelated() -> None:
+    def draws(seed: int) -> np.ndarray:
+        streams, _ = engines._streams(engines._key(seed), 0, 2_000)
+        hashes = streams + engines._JUMPS[:, np.newaxis]
+        engines._scramble(hashes, np.empty_like(hashes))
+        return engines.normal_table()[hashes.astype("<u8").view("<u2")]
+
+    one, other = draws(1), draws(2)
+    assert one.shape == (128, 2_000)
+    for name, pair in {
+        "paths of one stream": (one[:, 0::4], one[:, 1::4]),
+        "neighbouring streams": (one[:, :-4], one[:, 4:]),
+        "neighbouring steps": (one[:-1], one[1:]),
+        "neighbouring seeds": (one, other),
+        "sizes of neighbouring steps": (abs(one[:-1]), abs(one[1:])),
+    }.items():
+        found = np.corrcoef(pair[0].ravel(), pair[1].ravel())[0, 1]
+        assert abs(found) <= 4.5 / math.sqrt(pair[0].size), name
+    assert abs(one.mean()) <= 4.5 / math.sqrt(one.size)
+    assert one.var() == pytest.approx(1, abs=4.5 * math.sqrt(2 / one.size))
+
+
 def test_the_seed_settles_the_result_and_another_seed_changes_it() -> None:
     assert everything(small(seed=3)) == everything(small(seed=3))
     assert everything(small(seed=3)) != everything(small(seed=4))
