@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .base import Explorer
     from .leverage import LeverageExplorer
+    from .liquidation_map import LiquidationMap
+    from .margin_modes import MarginModeExplorer
 
-__all__ = ["Explorer", "LeverageExplorer"]
+__all__ = ["Explorer", "LeverageExplorer", "LiquidationMap", "MarginModeExplorer"]
 
 _HOME_OF = {
     "Explorer": "base",
     "LeverageExplorer": "leverage",
+    "LiquidationMap": "liquidation_map",
+    "MarginModeExplorer": "margin_modes",
 }
 
 
