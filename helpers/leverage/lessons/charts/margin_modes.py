@@ -206,7 +206,7 @@ def plot_tier_choice(
 
     Examples
     --------
-    >>> table = TierTable.marginal([0, 300_000, 800_000], [0.004, 0.01, 0.05])
+    >>> table = TierTable.marginal([0, 3e5, 8e5, 1e7], [0.004, 0.01, 0.05])
     >>> figure = plot_tier_choice(1, 50_000, 20, 500_000, table)
     >>> len(figure.axes[0].lines)
     5

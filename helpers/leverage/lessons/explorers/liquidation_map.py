@@ -61,6 +61,8 @@ class MappedTrade:
         Venue and kind of product.
     price, move : float
         Liquidation price and decimal move to it; NaN where unknown or refused.
+    at_once : bool
+        Whether the trade is closed as soon as it is opened: its margin is below the requirement.
     reason : str
         Why the price lies there, or why there is none.
     marker : str
@@ -72,6 +74,7 @@ class MappedTrade:
     name: str
     price: float
     move: float
+    at_once: bool
     reason: str
     marker: str
     source: str
@@ -125,35 +128,31 @@ def map_trade(
     >>> at = map_trade(1, 98_000, notional=98_000, leverage=10)[-3]
     >>> at.name, round(at.price, 2)
     ('MEXC futures', 88341.35)
-    >>> print(at.reason)
+    >>> print(at.reason.replace("\u202f", " "))
     maintenance of 0.15 % and a closing fee of 0.01 % at the mark price
     """
     rows = compare(
         side, entry_price, notional=notional, leverage=leverage, margin=margin, asset=asset
     )
-    return [_mapped(row, entry_price, notional, leverage, margin, asset) for row in rows]
+    return [_mapped(row, side, notional / entry_price, notional / leverage) for row in rows]
 
 
-def _mapped(
-    row: TradeAtVenue,
-    entry_price: float,
-    notional: float,
-    leverage: float,
-    margin: float | None,
-    asset: str,
-) -> MappedTrade:
+def _mapped(row: TradeAtVenue, side: int, quantity: float, used_margin: float) -> MappedTrade:
     venue = load_venue(row.venue)
     product = venue.product(row.product)
     rule = product.fact("liquidation_rule")
-    backing = notional / leverage if margin is None else margin
+    at_once = side * row.liquidation_move >= 0
     if math.isnan(row.liquidation_price):
         reason = _why_none(row, product)
     else:
-        reason = _why_there(row, product, notional, notional / entry_price, leverage, backing)
+        reason = _why_there(row, product, quantity, used_margin)
+        if at_once:
+            reason += "; closed at once, as the margin does not exceed that"
     return MappedTrade(
         name=f"{venue.name} {_KINDS[product.fact('contract').words()]}",
         price=row.liquidation_price,
         move=row.liquidation_move,
+        at_once=at_once,
         reason=reason,
         marker=_MARKERS.get(row.rule, "o"),
         source=rule.source,
@@ -175,31 +174,21 @@ def _why_none(row: TradeAtVenue, product: Product) -> str:
     return f"unknown: {missing.replace('tiers.', 'tiers of ')}"
 
 
-def _why_there(
-    row: TradeAtVenue,
-    product: Product,
-    notional: float,
-    quantity: float,
-    leverage: float,
-    backing: float,
-) -> str:
+def _why_there(row: TradeAtVenue, product: Product, quantity: float, used_margin: float) -> str:
     if row.rule in ("maintenance at mark", "closing fee inside"):
         share = format_percent(_rate(row, product, quantity), 2)
         if row.rule == "maintenance at mark":
             return f"maintenance of {share} at the mark price"
         fee = format_percent(product.fact("taker_fee_rate").number(), 2)
         return f"maintenance of {share} and a closing fee of {fee} at the mark price"
-    level = product.fact("close_out_level").number()
+    level = format_percent(product.fact("close_out_level").number(), 0)
+    is_short = row.liquidation_move > 0
     if row.rule == "assets over debt":
-        owed = "the coins owed" if row.liquidation_move > 0 else "the debt"
-        return f"assets fall to {format_percent(level, 0)} of {owed}"
-    used = format_amount(notional / leverage)
-    what = f"equity falls to {format_percent(level, 0)} of the used margin, {used} at entry"
-    if row.rule == "margin level" and row.liquidation_move > 0:
-        return f"{what}, which grows with the price"
-    if backing <= level * notional / leverage:
-        return f"{what}: closed at once, as nothing stands above it"
-    return what
+        return f"assets fall to {level} of {'the coins owed' if is_short else 'the debt'}"
+    what = f"equity falls to {level} of the used margin, {format_amount(used_margin)} at entry"
+    return (
+        f"{what}, which grows with the price" if row.rule == "margin level" and is_short else what
+    )
 
 
 def _rate(row: TradeAtVenue, product: Product, quantity: float) -> float:
@@ -319,10 +308,7 @@ class LiquidationMap(Explorer):
             style=_STYLE,
             layout=_WIDE,
         )
-        names = [
-            at.name
-            for at in map_trade(LONG, entry_price, notional=entry_price, leverage=2, margin=None)
-        ]
+        names = [at.name for at in map_trade(LONG, entry_price, notional=entry_price, leverage=2)]
         self._picture = _MapPicture(names)
         super().__init__(
             {
@@ -395,8 +381,7 @@ class LiquidationMap(Explorer):
         )
         if not known:
             return [trade, "No price that closes it can be given.", rest]
-        first = min(known, key=lambda at: abs(at.move) if self._loses(at) else 0.0)
-        last = max(known, key=lambda at: abs(at.move) if self._loses(at) else 0.0)
+        first, last = min(known, key=_room), max(known, key=_room)
         if first is last:
             span = f"Only {first.name} has a price: {_price_words(first)}."
         else:
@@ -405,10 +390,6 @@ class LiquidationMap(Explorer):
                 f"{last.name}, at {_price_words(last)}."
             )
         return [trade, span, rest]
-
-    def _loses(self, at: MappedTrade) -> bool:
-        """Whether the price lies on the losing side of the entry: not closed at once."""
-        return at.move * cast(int, self._values["side"]) < 0
 
 
 class _MapPicture:
@@ -459,7 +440,7 @@ class _MapPicture:
 
     def show(self, trades: Sequence[MappedTrade], side: int, backing: float) -> None:
         """Move every artist to where it belongs for the trades."""
-        moves = [-side * at.move * 100 for at in trades if at.has_price]
+        moves = [_room(at) * 100 for at in trades if at.has_price]
         end = backing * 100
         limit = next((top for top in _RANGES_PCT if top >= 1.5 * max([*moves, end, 0])), 110)
         edge = float(limit)
@@ -478,11 +459,11 @@ class _MapPicture:
         for row, (at, point, text) in enumerate(
             zip(trades, self._points, self._texts, strict=True)
         ):
-            self._show_row(row, at, point, text, side)
+            self._show_row(row, at, point, text)
         way = "long" if side == LONG else "short"
         self._title.text = f"Where each venue closes the same {way}"
 
-    def _show_row(self, row: int, at: MappedTrade, point: Line2D, text: Label, side: int) -> None:
+    def _show_row(self, row: int, at: MappedTrade, point: Line2D, text: Label) -> None:
         edge = self._axes.get_xlim()[1]
         point.set_visible(at.has_price)
         if not at.has_price:
@@ -492,7 +473,7 @@ class _MapPicture:
             else:
                 text.text = _shortened(at.reason)
             return
-        move = max(0.0, -side * at.move * 100)
+        move = _room(at) * 100
         shown = min(move, edge)
         point.set_data([shown], [row])
         point.set_marker(at.marker if move <= edge else ">")
@@ -502,8 +483,13 @@ class _MapPicture:
         text.text = _price_words(at)
 
 
+def _room(at: MappedTrade) -> float:
+    """Move that the trade survives, without its sign."""
+    return 0.0 if at.at_once else abs(at.move)
+
+
 def _price_words(at: MappedTrade) -> str:
-    if at.move == 0:
+    if at.at_once:
         return f"{format_price(at.price)} (at once)"
     return f"{format_price(at.price)} ({format_percent(at.move, 2, signed=True)})"
 
