@@ -18,6 +18,7 @@ from leverage.lessons.charts.margin_modes import (
     plot_contagion,
     plot_price_by_leverage,
     plot_tier_choice,
+    plot_two_ends,
 )
 from leverage.lessons.figures import figure_png
 
@@ -68,13 +69,25 @@ def test_both_prices_of_the_tier_choice_are_drawn(side, margin):
 def test_one_line_is_drawn_for_each_rule_and_too_many_are_refused():
     figure = plot_price_by_leverage({"a": [1, 2], "b": [2, 1]}, [2, 5], 50)
     assert len(lines(figure)) == 3
-    with pytest.raises(ValueError, match="prices must hold 1 to 4 rules, has 5"):
+    with pytest.raises(ValueError, match="prices must hold 1 to 4 lines, has 5"):
         plot_price_by_leverage({name: [1] for name in "abcde"}, [2], 50)
+
+
+@pytest.mark.parametrize(("side", "behind"), [(LONG, (1_000, 1_964)), (SHORT, (900, 3_000))])
+def test_each_mode_ends_where_its_line_meets_the_requirement(side, behind):
+    modes = dict(zip(("isolated", "cross"), behind, strict=True))
+    figure = plot_two_ends(side, 50_000, 0.2, modes, 0.004)
+    ends = [line.get_xdata()[0] for line in lines(figure) if len(set(line.get_xdata())) == 1]
+    for margin in behind:
+        end = liquidation_price(side, 50_000, 0.2, margin, 0.004)
+        assert end in ends
+        assert margin + side * 0.2 * (end - 50_000) == pytest.approx(0.004 * 0.2 * end)
 
 
 @pytest.mark.parametrize(
     "draw",
     [
+        lambda: plot_two_ends(LONG, 50_000, 0.2, {"isolated": 1_000, "cross": 1_964}, 0.004),
         lambda: plot_contagion(BOOK, [50_000, 2_500], 3_000),
         lambda: plot_account_modes(BOOK, 10, 3_000),
         lambda: plot_tier_choice(LONG, 50_000, 20, 500_000, TIERS),

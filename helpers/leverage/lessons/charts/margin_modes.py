@@ -33,6 +33,94 @@ _POINTS = 401
 _STYLES = ("-", "--", "-.", ":")
 
 
+def plot_two_ends(
+    side: int,
+    entry_price: float,
+    quantity: float,
+    behind: Mapping[str, float],
+    maintenance_margin_rate: float,
+    *,
+    base: str = "BTC",
+    quote: str = "USDT",
+) -> Figure:
+    """Draw the equity behind one position against its price, once for each margin mode.
+
+    Parameters
+    ----------
+    side : {1, -1}
+        1 for a long position, -1 for a short position.
+    entry_price : float
+        Entry price, in quote currency per unit of base currency.
+    quantity : float
+        Size, in base currency.
+    behind : mapping of str to float
+        What stands behind the position, in quote currency, by name of the mode; at most four.
+    maintenance_margin_rate : float
+        Maintenance margin divided by notional, as a decimal.
+    base, quote : str
+        Names of the currencies.
+
+    Examples
+    --------
+    >>> figure = plot_two_ends(1, 50_000, 0.2, {"isolated": 1_000, "cross": 1_964}, 0.004)
+    >>> figure.axes[0].get_ylabel()
+    'Equity, requirement (USDT)'
+    """
+    _check_count("behind", behind)
+    ends = {
+        name: float(liquidation_price(side, entry_price, quantity, margin, maintenance_margin_rate))
+        for name, margin in behind.items()
+    }
+    far = max(abs(end - entry_price) for end in ends.values()) * 1.12
+    marks = np.linspace(entry_price - side * far, entry_price + side * far * 0.15, _POINTS)
+    with course_style():
+        figure = new_figure()
+        axes = figure.subplots()
+        required = maintenance_margin_rate * quantity * marks
+        axes.plot(marks, required, color=COLOURS["liquidation"], linewidth=1.2)
+        for (name, margin), style in zip(behind.items(), _STYLES, strict=False):
+            own = margin + side * quantity * (marks - entry_price)
+            colour = COLOURS["long" if side > 0 else "short"]
+            axes.plot(marks, own, color=colour, linestyle=style)
+            label_point(
+                axes,
+                name,
+                entry_price,
+                margin,
+                offset=(-8 * side, 6),
+                align="right" if side > 0 else "left",
+            )
+            axes.axvline(ends[name], **line_style("liquidation"))
+            label_point(
+                axes,
+                format_price(ends[name]),
+                ends[name],
+                0.97,
+                offset=(5 * side, 0),
+                align="left" if side > 0 else "right",
+                vertical="top",
+                y_in_axes=True,
+            )
+        axes.axvline(entry_price, **line_style("entry"))
+        finish_axes(
+            axes,
+            x_label=f"Mark price ({quote} per {base})",
+            y_label=f"Equity, requirement ({quote})",
+            zero_line=True,
+        )
+        axes.set_ylim(-0.25 * max(behind.values()), 1.35 * max(behind.values()))
+        label_point(
+            axes,
+            "Requirement",
+            float(marks[_POINTS // 2]),
+            float(required[_POINTS // 2]),
+            offset=(0, 4),
+            vertical="bottom",
+        )
+        axes.set_title("Same slope, same requirement: only what stands behind it differs")
+    return figure
+
+
 def plot_account_modes(
     positions: Positions,
     leverage: float,
@@ -302,10 +390,7 @@ def plot_price_by_leverage(
     >>> len(figure.axes[0].lines)
     2
     """
-    if not 1 <= len(prices) <= len(_STYLES):
-        raise ValueError(
-            f"prices must hold 1 to {len(_STYLES)} rules, has {len(prices)}; choose those that matter"
-        )
+    _check_count("prices", prices)
     with course_style():
         figure = new_figure()
         axes = figure.subplots()
@@ -322,6 +407,13 @@ def plot_price_by_leverage(
         axes.set_xticks(list(leverages))
         axes.set_title("Leverage up: the end comes nearer, stays, or moves away")
     return figure
+
+
+def _check_count(name: str, given: Mapping[str, object]) -> None:
+    if not 1 <= len(given) <= len(_STYLES):
+        raise ValueError(
+            f"{name} must hold 1 to {len(_STYLES)} lines, has {len(given)}; choose those that matter"
+        )
 
 
 def _isolated_left(

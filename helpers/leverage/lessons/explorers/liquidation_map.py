@@ -45,6 +45,7 @@ _MARKERS = {
     "stop-out at used margin": "^",
     "assets over debt": "v",
 }
+_SYMBOLS = {"o": "●", "s": "■", "D": "◆", "^": "▲", "v": "▼"}
 _WHITE = "#FFFFFF"
 _STYLE = {"description_width": "8.5em"}
 _WIDE = Layout(width="340px")
@@ -504,7 +505,7 @@ def _reasons(trades: Sequence[MappedTrade]) -> str:
         for name in ("Product", "Liquidation price", "Why there", "Rule as of", "Confidence")
     )
     body = "".join(
-        f'<tr><th scope="row" {_CELL}>{escape(at.name)}</th>'
+        f'<tr><th scope="row" {_CELL}>{_symbol(at)}{escape(at.name)}</th>'
         f"<td {_CELL}>{escape(_price_cell(at))}</td><td {_CELL}>{escape(at.reason)}</td>"
         f'<td {_CELL} title="{escape(at.source)}">{escape(at.as_of)}</td>'
         f"<td {_CELL}>{escape(at.confidence)}</td></tr>"
@@ -515,6 +516,11 @@ def _reasons(trades: Sequence[MappedTrade]) -> str:
         '<caption style="text-align:left;font-style:italic">The same trade on every venue</caption>'
         f"<tr>{head}</tr>{body}</table>"
     )
+
+
+def _symbol(at: MappedTrade) -> str:
+    """Give the point's shape, to find it in the picture; nothing to be read out."""
+    return f'<span aria-hidden="true">{_SYMBOLS[at.marker]} </span>' if at.has_price else ""
 
 
 def _price_cell(at: MappedTrade) -> str:

@@ -558,8 +558,8 @@ class _ModesPicture:
             text.position = (width - 0.6 if inside else width + 0.6, row)
 
 
-_STYLE = {"description_width": "8.5em"}
-_WIDE = Layout(width="340px")
+_STYLE = {"description_width": "9.5em"}
+_WIDE = Layout(width="345px")
 
 
 def _amount_box(description: str, value: float, tooltip: str) -> BoundedFloatText:
