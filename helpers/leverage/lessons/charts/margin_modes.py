@@ -112,9 +112,10 @@ def plot_two_ends(
         label_point(
             axes,
             "Requirement",
-            float(marks[_POINTS // 2]),
-            float(required[_POINTS // 2]),
+            float(marks[-1]),
+            float(required[-1]),
             offset=(0, 4),
+            align="right" if side > 0 else "left",
             vertical="bottom",
         )
         axes.set_title("Same slope, same requirement: only what stands behind it differs")
@@ -353,7 +354,7 @@ def plot_tier_choice(
             )
         label_point(
             axes,
-            "Requirement, tier at entry",
+            "Of the tier at entry",
             float(marks[_POINTS // 12]),
             float((rate * quantity * marks - amount)[_POINTS // 12]),
             offset=(0, -6),
