@@ -16,7 +16,7 @@ from .progress import forget_progress, show_progress
 
 if TYPE_CHECKING:
     from .charts.basics import plot_equity, plot_recovery, plot_roe_table, plot_two_traders
-    from .explorers import LeverageExplorer
+    from .explorers import LeverageExplorer, PlatformComparer, TierExplorer
     from .figures import describe
 
 __all__ = [
@@ -25,6 +25,8 @@ __all__ = [
     "CheckFailed",
     "Exercise",
     "LeverageExplorer",
+    "PlatformComparer",
+    "TierExplorer",
     "describe",
     "exercise",
     "forget_progress",
@@ -37,6 +39,8 @@ __all__ = [
 
 _HOME_OF = {
     "LeverageExplorer": "explorers",
+    "PlatformComparer": "explorers",
+    "TierExplorer": "explorers",
     "describe": "figures",
     "plot_equity": "charts.basics",
     "plot_recovery": "charts.basics",

@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .base import Explorer
     from .leverage import LeverageExplorer
+    from .platforms import PlatformComparer
+    from .tiers import TierExplorer
 
-__all__ = ["Explorer", "LeverageExplorer"]
+__all__ = [
+    "Explorer",
+    "LeverageExplorer",
+    "PlatformComparer",
+    "TierExplorer",
+]
 
 _HOME_OF = {
     "Explorer": "base",
     "LeverageExplorer": "leverage",
+    "PlatformComparer": "platforms",
+    "TierExplorer": "tiers",
 }
 
 
