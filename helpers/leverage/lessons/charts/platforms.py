@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -134,7 +134,7 @@ def plot_fee_drag(
             first = float(np.asarray(fee_share_of_margin(mark, next(iter(fee_rates.values())))))
             axes.plot([mark], [first * 100], marker="o", color=COLOURS["cost"])
             text = f"{mark:g}×: {format_percent(first)}"
-            label_point(axes, text, mark, first * 100, offset=(-6, 8), align="right")
+            label_point(axes, text, mark, first * 100, offset=(-8, 6), align="right")
         finish_axes(
             axes, x_label="Leverage (×)", y_label="Round trip (% of margin)", zero_line=True
         )
@@ -177,7 +177,7 @@ def plot_sensitivity(
         raise ValueError(
             f"factor must be one of {', '.join(map(str, scores))}, was {factor!r}; choose one"
         )
-    columns = list(scores)
+    columns = [str(name) for name in scores]
     given = np.array([float(weights[name]) for name in columns])
     place = columns.index(factor)
     sweep = np.linspace(0, largest, 101)
@@ -196,7 +196,7 @@ def plot_sensitivity(
         axes = figure.subplots()
         ends = []
         for row, label in enumerate(scores.index):
-            look = (
+            look: dict[str, Any] = (
                 {"color": COLOURS["text"], "linestyle": strong[row], "linewidth": 2.2}
                 if row in strong
                 else {"color": COLOURS["index"], "linestyle": "-", "linewidth": 0.9}
