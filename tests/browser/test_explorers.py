@@ -27,16 +27,18 @@ def opened() -> dict[str, Notebook]:
     return {}
 
 
-def open_chapter(chapter: str, opened: dict[str, Notebook], page: Page, server: Server) -> Notebook:
+def open_chapter(
+    chapter: str, opened: dict[str, Notebook], page: Page, server: Server, trouble: Trouble
+) -> Notebook:
     """Open a chapter's student notebook, unless it is open, and run the cell that loads names."""
     if chapter not in opened:
-        opened.clear()
+        # Leaving a page aborts its last requests; that is no trouble of the next one.
+        seen = len(trouble.seen)
+        page.goto("about:blank")
+        del trouble.seen[seen:]
         notebook = open_notebook(page, server, f"course/{chapter}/{chapter}.ipynb")
-        notebook.run(
-            notebook.indexes(
-                "code", r"^from leverage\.lessons import|\nfrom leverage\.lessons import"
-            )[0]
-        )
+        notebook.run(notebook.indexes("code", r"(^|\n)from leverage\.lessons import")[0])
+        opened.clear()
         opened[chapter] = notebook
     return opened[chapter]
 
@@ -50,7 +52,7 @@ def test_a_key_press_changes_the_value_the_picture_and_the_words(
     lab_server: Server,
     trouble: Trouble,
 ) -> None:
-    notebook = open_chapter(chapter, opened, page, lab_server)
+    notebook = open_chapter(chapter, opened, page, lab_server, trouble)
     (place,) = notebook.indexes("code", rf"^{name}\(")
     notebook.run(place)
     shown = notebook.cell(place).locator(".jp-OutputArea")

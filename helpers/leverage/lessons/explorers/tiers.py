@@ -33,13 +33,13 @@ SMALLEST_NOTIONAL, LARGEST_NOTIONAL = 1_000.0, 2_000_000_000.0
 SMALLEST_PRICE, LARGEST_PRICE = 0.000001, 1_000_000.0
 
 _MARKETS = (
-    ("Binance BTCUSDT, September 2026", "binance", "usdt_futures", "BTCUSDT", "2026-09-29"),
-    ("Binance BTCUSDT, October 2024", "binance", "usdt_futures", "BTCUSDT", "2024-10-24"),
-    ("Binance SOLUSDT, September 2026", "binance", "usdt_futures", "SOLUSDT", "2026-09-29"),
-    ("Binance DOGEUSDT, September 2026", "binance", "usdt_futures", "DOGEUSDT", "2026-09-29"),
-    ("Bitget BTCUSDT, September 2025", "bitget", "usdt_futures", "BTCUSDT", "2025-09-26"),
-    ("Bybit BTCUSDT, 2025, first tier only", "bybit", "linear", "BTCUSDT", "2025"),
-    ("Kraken Futures PF_XBTUSD, undated", "kraken", "futures_linear", "PF_XBTUSD", "undated"),
+    ("Binance BTCUSDT, 2026-09", "binance", "usdt_futures", "BTCUSDT", "2026-09-29"),
+    ("Binance BTCUSDT, 2024-10", "binance", "usdt_futures", "BTCUSDT", "2024-10-24"),
+    ("Binance SOLUSDT, 2026-09", "binance", "usdt_futures", "SOLUSDT", "2026-09-29"),
+    ("Binance DOGEUSDT, 2026-09", "binance", "usdt_futures", "DOGEUSDT", "2026-09-29"),
+    ("Bitget BTCUSDT, 2025-09", "bitget", "usdt_futures", "BTCUSDT", "2025-09-26"),
+    ("Bybit BTCUSDT, 2025, 1 tier", "bybit", "linear", "BTCUSDT", "2025"),
+    ("Kraken PF_XBTUSD, undated", "kraken", "futures_linear", "PF_XBTUSD", "undated"),
     ("MEXC BTC_USDT, about 2025", "mexc", "futures", "BTC_USDT", "about 2025"),
 )
 _READINGS = {"maintenance amount": ("given",), "whole position": ("whole",)}
