@@ -55,11 +55,11 @@ def test_the_fee_drag_is_two_fees_times_the_leverage():
 
 
 def test_the_sensitivity_marks_the_turning_point():
-    axes = plot_sensitivity(SCORES, WEIGHTS, "record", names={"x": "First"}).axes[0]
+    axes = plot_sensitivity(SCORES, WEIGHTS, "record").axes[0]
     (turn,) = (t for t in turning_points(SCORES, list(WEIGHTS.values())) if t.factor == 1)
     texts = [text.get_text() for text in axes.texts]
     assert f"turns at {turn.weight:.2f}" in texts
-    assert {"First", "y"} <= set(texts)
+    assert {"x", "y"} <= set(texts)
     first = axes.lines[0].get_ydata()
     assert first[10] == pytest.approx(weighted_scores(SCORES, [3, 1])[0])
 

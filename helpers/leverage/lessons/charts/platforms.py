@@ -148,7 +148,6 @@ def plot_sensitivity(
     weights: Mapping[str, float],
     factor: str,
     *,
-    names: Mapping[str, str] | None = None,
     largest: float = 10.0,
 ) -> Figure:
     """Draw every venue's weighted score over the weight of one factor, the others unchanged.
@@ -156,13 +155,12 @@ def plot_sensitivity(
     Parameters
     ----------
     scores : pandas.DataFrame
-        Scores from 0 to 1: one row for each venue, one column for each factor.
+        Scores from 0 to 1: one row for each venue, labelled with its name, one column for each
+        factor.
     weights : mapping of str to float
         Weight of each column.
     factor : str
         Column whose weight runs from 0 to `largest`.
-    names : mapping of str to str, optional
-        Names to show for the rows; the rows' own labels if left out.
     largest : float, default 10
         Largest weight.
 
@@ -202,7 +200,7 @@ def plot_sensitivity(
                 else {"color": COLOURS["index"], "linestyle": "-", "linewidth": 0.9}
             )
             axes.plot(sweep, lines[:, row], **look)
-            ends.append((float(lines[-1, row]), (names or {}).get(label, str(label))))
+            ends.append((float(lines[-1, row]), str(label)))
         _label_ends(axes, largest, ends)
         axes.axvline(given[place], **line_style("mark") | {"linewidth": 1.0})
         label_point(axes, "weight now", given[place], 0.015, y_in_axes=True, vertical="bottom")
