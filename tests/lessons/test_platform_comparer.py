@@ -94,7 +94,7 @@ def test_weights_that_are_all_zero_compare_nothing_and_say_so():
 def test_venues_that_are_level_are_called_level():
     explorer = PlatformComparer(fees=0, leverage=10, facts=0, record=0, notional=100_000)
     assert "level with" in explorer.sentence
-    assert "Any change of weight decides between them." in explorer.sentence
+    assert "Weight on a factor in which they differ decides between them." in explorer.sentence
 
 
 def test_an_unknown_value_is_named_and_its_score_is_the_readers_choice():

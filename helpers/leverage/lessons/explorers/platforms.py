@@ -342,7 +342,7 @@ class PlatformComparer(Explorer):
     def _turning_sentence(self) -> str:
         at = self._at
         if at.tied:
-            return "Any change of weight decides between them."
+            return "Weight on a factor in which they differ decides between them."
         if not at.turns:
             return "No change of a single weight turns that." if len(at.order) > 1 else ""
         turn = at.turns[0]
