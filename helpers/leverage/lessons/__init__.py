@@ -16,7 +16,13 @@ from .progress import forget_progress, show_progress
 
 if TYPE_CHECKING:
     from .charts.basics import plot_equity, plot_recovery, plot_roe_table, plot_two_traders
-    from .explorers import LeverageExplorer, LiquidationMap, MarginModeExplorer
+    from .explorers import (
+        LeverageExplorer,
+        LiquidationMap,
+        MarginModeExplorer,
+        PlatformComparer,
+        TierExplorer,
+    )
     from .figures import describe
 
 __all__ = [
@@ -27,6 +33,8 @@ __all__ = [
     "LeverageExplorer",
     "LiquidationMap",
     "MarginModeExplorer",
+    "PlatformComparer",
+    "TierExplorer",
     "describe",
     "exercise",
     "forget_progress",
@@ -41,6 +49,8 @@ _HOME_OF = {
     "LeverageExplorer": "explorers",
     "LiquidationMap": "explorers",
     "MarginModeExplorer": "explorers",
+    "PlatformComparer": "explorers",
+    "TierExplorer": "explorers",
     "describe": "figures",
     "plot_equity": "charts.basics",
     "plot_recovery": "charts.basics",

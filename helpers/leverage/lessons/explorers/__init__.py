@@ -11,14 +11,25 @@ if TYPE_CHECKING:
     from .leverage import LeverageExplorer
     from .liquidation_map import LiquidationMap
     from .margin_modes import MarginModeExplorer
+    from .platforms import PlatformComparer
+    from .tiers import TierExplorer
 
-__all__ = ["Explorer", "LeverageExplorer", "LiquidationMap", "MarginModeExplorer"]
+__all__ = [
+    "Explorer",
+    "LeverageExplorer",
+    "LiquidationMap",
+    "MarginModeExplorer",
+    "PlatformComparer",
+    "TierExplorer",
+]
 
 _HOME_OF = {
     "Explorer": "base",
     "LeverageExplorer": "leverage",
     "LiquidationMap": "liquidation_map",
     "MarginModeExplorer": "margin_modes",
+    "PlatformComparer": "platforms",
+    "TierExplorer": "tiers",
 }
 
 
