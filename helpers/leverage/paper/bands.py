@@ -72,6 +72,7 @@ class Bands:
             part = prices[start:first]
             if not part.size:
                 continue
+            assert order.best is not None
             if order.side > 0:
                 best = np.minimum(np.minimum.accumulate(part), order.best)
             else:

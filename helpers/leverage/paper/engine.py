@@ -7,6 +7,7 @@ the exact point is found, the prices stand there for a moment, and the walk goes
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 import numpy as np
 
 from .bands import Bands, bands_of

@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import Any, Self
 
 from . import desk, ledger, saving
+from .building import base_of, contract_for, is_frame, other_feeds, symbol_of
 from .closing import ranking
 from .desk import Ticket
 from .engine import Engine
 from .errors import BadRequest, BaseError, NoChange, PermissionDenied
-from .fills import book_price, scratch, settle, touch_price
+from .fills import book_price, scratch, settle
 from .funding import Funding, needs_interval, read_funding
-from .kernel import Contract, Market, bankrupt_price, closing_price
-from .private import Params, PrivateData
+from .kernel import Market, bankrupt_price, closing_price
+from .private import PrivateData
 from .rules import Rules, venue_rules
 from .state import FUND, OUTSIDE, SPOT, Account, place
-from .structures import NETWORK, WAYS, position_dict, transaction_dict
-from .tape import Bars, checked_path, make_tape, read_bars, read_ticks
-from .words import as_milliseconds, decimals_of, iso, nearest_to
+from .structures import WAYS, position_dict, transaction_dict
+from .tape import checked_path, make_tape, read_bars, read_ticks
+from .wallets import Params
+from .words import as_milliseconds, iso
 from .world import World
 
 MAIN = "main"
@@ -174,10 +176,10 @@ class PaperExchange(PrivateData):
         path: str = "auto",
         ticks: bool = False,
     ) -> None:
-        feeds = dict(bars) if isinstance(bars, Mapping) and not _is_frame(bars) else {None: bars}
+        feeds = dict(bars) if isinstance(bars, Mapping) and not is_frame(bars) else {None: bars}
         if not feeds:
             raise BadRequest("bars must hold at least one feed, was empty; give {symbol: feed}")
-        assets = tuple(_base_of(symbol) for symbol in feeds)
+        assets = tuple(base_of(symbol) for symbol in feeds)
         if rules is None:
             rules = venue_rules(
                 venue,
@@ -189,7 +191,7 @@ class PaperExchange(PrivateData):
             )
         elif overrides:
             raise BadRequest("overrides are for the rules of a venue; change your Rules instead")
-        names = [symbol or _symbol_of("BTC", rules) for symbol in feeds]
+        names = [symbol or symbol_of("BTC", rules) for symbol in feeds]
         if not 0 <= spread < 1:
             raise BadRequest(f"spread must be from 0 to below 1, was {spread}; 0.0002 is 0.02 %")
         if not liquidity > 0:
@@ -200,14 +202,14 @@ class PaperExchange(PrivateData):
             for name, feed in zip(names, feeds.values(), strict=True)
         }
         others = {
-            kind: _others(kind, feed, names, reader)
+            kind: other_feeds(kind, feed, names, reader)
             for kind, feed in (("mark", mark), ("index", index))
         }
         strange = sorted(set(markets or {}) - set(names))
         if strange:
             raise BadRequest(f"markets must be for symbols of bars, was for {', '.join(strange)}")
         contracts = {
-            name: _contract(name, rules, (markets or {}).get(name), last[name]) for name in names
+            name: contract_for(name, rules, (markets or {}).get(name), last[name]) for name in names
         }
         world = World(
             rules=rules,
@@ -476,7 +478,7 @@ class PaperExchange(PrivateData):
         ]
 
     def events(self, since_id: int = 0) -> list[dict[str, Any]]:
-        """What happened to this account or the market without a call, after an event's id."""
+        """Give what happened to this account or the market without a call, after an event's id."""
         return [
             {
                 "id": event.id,
@@ -501,7 +503,7 @@ class PaperExchange(PrivateData):
         return self._totals(code)[1]
 
     def margin_ratio(self, code: str | None = None) -> float:
-        """Requirement of the cross positions over their equity; liquidation comes at 1."""
+        """Give the requirement of the cross positions over their equity; liquidation comes at 1."""
         equity, need = self._world.standing(
             self._world.cross_stake(self._account(), self._code(code))
         )
@@ -672,85 +674,3 @@ class PaperExchange(PrivateData):
 
 def _refusal(error: BaseError) -> dict[str, str]:
     return {"error": type(error).__name__, "message": str(error)}
-
-
-def _is_frame(feed: Any) -> bool:
-    return hasattr(feed, "columns") or hasattr(feed, "open")
-
-
-def _base_of(symbol: str | None) -> str:
-    return "BTC" if symbol is None else symbol.partition("/")[0]
-
-
-def _symbol_of(base: str, rules: Rules) -> str:
-    """Symbol of a coin under a set of rules."""
-    if rules.is_inverse:
-        return f"{base}/USD:{base}"
-    if rules.contract == "spot margin":
-        return f"{base}/{rules.settlement}"
-    return f"{base}/{rules.settlement}:{rules.settlement}"
-
-
-def _contract(symbol: str, rules: Rules, market: Market | None, bars: Bars) -> Contract:
-    base, slash, rest = symbol.partition("/")
-    quote, colon, settle = rest.partition(":")
-    is_spot = rules.contract == "spot margin"
-    right = base if rules.is_inverse else quote
-    if not (base and slash and quote) or bool(colon) == is_spot or (colon and settle != right):
-        raise BadRequest(
-            f"a symbol of {rules.name} ({rules.contract}) must look like "
-            f"{_symbol_of('BTC', rules)!r}, was {symbol!r}"
-        )
-    table = rules.table(base)
-    if rules.requirement in ("maintenance at mark", "maintenance at entry", "closing fee inside"):
-        if table is None:
-            raise BadRequest(f"tiers must be given for {base}, were for {', '.join(rules.tiers)}")
-    else:
-        table = None
-    return Contract(
-        symbol,
-        base,
-        quote,
-        base if rules.is_inverse else quote,
-        rules,
-        market or _usual_market(bars, rules),
-        table,
-    )
-
-
-def _usual_market(bars: Bars, rules: Rules) -> Market:
-    """Steps for a price of this size: about a hundred-thousandth, and lots worth about 50."""
-    price = float(bars.prices[0, 0])
-    tick = 10.0 ** min(round_down(price) - 5, 0)
-    if rules.is_inverse:
-        return Market(tick_size=tick, lot_size=1.0, min_amount=1.0)
-    lot = 10.0 ** (1 - round_down(price)) if price >= 10 else 1.0
-    return Market(tick_size=round(tick, decimals_of(tick)), lot_size=min(lot, 1.0), min_cost=5.0)
-
-
-def round_down(price: float) -> int:
-    """Power of ten of a price: 4 for 50 000.
-
-    Examples
-    --------
-    >>> round_down(50_000.0), round_down(0.07)
-    (4, -2)
-    """
-    return int(f"{price:e}".partition("e")[2])
-
-
-def _others(kind: str, feed: Any, names: list[str], reader: Any) -> dict[str, Bars]:
-    if feed is None:
-        return {}
-    if not isinstance(feed, Mapping) or _is_frame(feed):
-        if len(names) > 1:
-            raise BadRequest(f"{kind} must be a dict by symbol where there are several")
-        feed = {names[0]: feed}
-    return {
-        symbol: reader(one, f"{kind} of {symbol}")
-        for symbol, one in feed.items()
-        if one is not None
-    }
-
-
-__all__ = ["NETWORK", "PaperExchange", "nearest_to", "touch_price"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite
 from typing import Any, TypeAlias
 
@@ -162,7 +163,7 @@ def _source(source: Any, interval_hours: float | None) -> FundingSource:
         raise BadRequest(
             "funding must be a number, a FundingModel or pairs of time and rate; give one of them"
         ) from None
-    for (before, _), (after, _) in zip(pairs, pairs[1:], strict=False):
+    for (before, _), (after, _) in pairwise(pairs):
         if after <= before:
             raise BadFeed(
                 f"funding must rise in time, had {before} and then {after}; sort its pairs"

@@ -159,7 +159,7 @@ class Contract:
         return largest
 
     def need(self, position: Position) -> tuple[bool, float, float]:
-        """What a position must keep: the tiers at the mark or not, a share of the value, an amount."""
+        """Say what to keep: the tiers at the mark or not, a share of the value, an amount."""
         rules = self.rules
         name = rules.requirement
         if name == "maintenance at mark":
@@ -187,7 +187,7 @@ class Contract:
         return need
 
     def initial(self, position: Position, mark: float) -> float:
-        """Initial margin that a position ties up."""
+        """Return the initial margin that a position ties up."""
         if position.is_isolated:
             return position.margin
         rules = self.rules
@@ -213,7 +213,7 @@ class Contract:
 def debt_need(
     contracts: Mapping[str, Contract], positions: Iterable[Position], cash: float
 ) -> float:
-    """Requirement that the debt of long positions adds where assets are measured against it."""
+    """Add up what the debt of long positions requires where assets are measured against it."""
     bought = 0.0
     level = 1.0
     for position in positions:

@@ -66,7 +66,7 @@ def move(
 
 
 def check(state: State) -> dict[str, dict[str, float]]:
-    """Add up the money of every currency.
+    r"""Add up the money of every currency.
 
     Returns
     -------
@@ -76,8 +76,8 @@ def check(state: State) -> dict[str, dict[str, float]]:
 
     Notes
     -----
-    .. math:: \\text{accounts} + \\text{market} + \\text{fund} + \\text{fees}
-        = \\text{deposits} - \\text{withdrawals}
+    .. math:: \text{accounts} + \text{market} + \text{fund} + \text{fees}
+        = \text{deposits} - \text{withdrawals}
 
     Examples
     --------

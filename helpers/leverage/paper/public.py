@@ -263,7 +263,7 @@ class PublicData(Base):
         first = 0 if since is None else int(np.searchsorted(time, since))
         first = max(first, row + 1 - count) if since is None else first
         contract = world.contracts[symbol]
-        trades = []
+        trades: list[dict[str, Any]] = []
         for number in range(first, row + 1):
             if len(trades) >= count or not track.is_open[number]:
                 continue

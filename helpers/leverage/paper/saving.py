@@ -226,7 +226,9 @@ def _unpack_rules(data: dict[str, Any]) -> Rules:
         for asset, part in data.pop("tiers").items()
     }
     data["max_leverage"] = float(data["max_leverage"])
-    given = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
+    given: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
+    }
     return Rules(**given, tiers=tables)
 
 

@@ -41,7 +41,7 @@ def as_milliseconds(when: Any) -> int:
     if hasattr(when, "timestamp"):
         if getattr(when, "tzinfo", None) is None and isinstance(when, datetime):
             when = when.replace(tzinfo=UTC)
-        return round(when.timestamp() * 1000)
+        return round(float(when.timestamp()) * 1000)
     if hasattr(when, "__int__") and not isinstance(when, bool) and when == when:
         return int(when)
     raise BadRequest(f"time must be milliseconds, ISO text or a datetime, was {when!r}")

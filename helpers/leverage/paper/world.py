@@ -115,7 +115,7 @@ class World:
         return Stake(account, code, positions, cash, is_isolated=False)
 
     def stake_of(self, account: Account, position: Position) -> Stake:
-        """What a position stands or falls with."""
+        """Return what a position stands or falls with."""
         code = self.contracts[position.symbol].settle
         if position.is_isolated:
             return Stake(account, code, (position,), position.margin, is_isolated=True)
@@ -170,7 +170,7 @@ class World:
         )
 
     def used(self, stake: Stake) -> float:
-        """Initial margin of cross positions."""
+        """Add up the initial margins of cross positions."""
         prices = self.state.prices
         return sum(
             self.contracts[position.symbol].initial(position, prices[position.symbol].mark)
