@@ -19,7 +19,8 @@ from .world import Stake, World
 
 # Slack is cut by this share, against rounding.
 _CAUTION = 1 - 1e-9
-_CHUNKS = (16, 256, 4096, 65_536)
+_CHUNKS = (8, 256, 4096, 65_536)
+_FEW = 8
 
 Limits = dict[str, list[float]]
 
@@ -32,6 +33,8 @@ class Bands:
     ----------
     watched : list of (array, low, high)
         Prices to come, and the limits that they must stay strictly between.
+    views : list of (memoryview, low, high)
+        The same, for looking at a few rows.
     trailing : list of (array, order)
         Prices to come that an active trailing order follows.
     revision : int
@@ -39,6 +42,7 @@ class Bands:
     """
 
     watched: list[tuple[FloatArray, float, float]] = field(default_factory=list)
+    views: list[tuple[memoryview, float, float]] = field(default_factory=list)
     trailing: list[tuple[FloatArray, Order]] = field(default_factory=list)
     revision: int = -1
 
@@ -56,7 +60,7 @@ class Bands:
         return end
 
     def _search(self, start: int, stop: int) -> int:
-        if stop - start <= 4 and not self.trailing:
+        if stop - start <= _FEW and not self.trailing:
             return self._search_few(start, stop)
         first = stop
         for prices, low, high in self.watched:
@@ -86,7 +90,7 @@ class Bands:
 
     def _search_few(self, start: int, stop: int) -> int:
         for row in range(start, stop):
-            for prices, low, high in self.watched:
+            for prices, low, high in self.views:
                 if not low < prices[row] < high:
                     return row
         return stop
@@ -124,7 +128,9 @@ def bands_of(world: World) -> Bands:
         track = world.tape.tracks[symbol]
         for kind, (low, high) in kinds.items():
             if low > 0.0 or high < inf:
-                bands.watched.append((getattr(track, kind), low, high))
+                prices = getattr(track, kind)
+                bands.watched.append((prices, low, high))
+                bands.views.append((memoryview(np.ascontiguousarray(prices)), low, high))
     return bands
 
 

@@ -7,8 +7,10 @@ the exact point is found, the prices stand there for a moment, and the walk goes
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .bands import Bands, bands_of
 from .carry import charge_due, next_due
@@ -39,6 +41,16 @@ class Engine:
         for is_open in opens:
             changes[1:] |= is_open[1:] != is_open[:-1]
         self._changes = np.flatnonzero(changes)
+        self._set_row: int | None = None
+        # Views give plain floats faster than arrays do.
+        self._views = {
+            symbol: (_view(track.last), _view(track.mark), _view(track.index))
+            for symbol, track in world.tape.tracks.items()
+        }
+        self._times = _view(world.tape.time)
+        first = next(iter(world.tape.tracks.values())).bars
+        self._begin, self._length = int(first.time[0]), first.length
+        self._closes = self._rows_of_closes()
 
     @property
     def last_row(self) -> int:
@@ -81,13 +93,17 @@ class Engine:
                 continue
             if self._bands is None or self._bands.revision != world.revision:
                 self._bands = bands_of(world)
-            end = min(target + 1, self._next_set_row())
+                self._set_row = None
+            if self._set_row is None:
+                self._set_row = self._next_set_row()
+            end = min(target + 1, self._set_row)
             row = self._bands.first_outside(state.row + 1, end)
             if row - 1 > state.row:
                 self._stand_at(row - 1)
             if row <= target:
                 self._advance(row)
                 self._bands = None
+                self._set_row = None
         return state.row - begin
 
     def row_at(self, moment: int) -> int:
@@ -99,15 +115,22 @@ class Engine:
 
         A missing bar is passed like any other; with ticks every tick is a bar.
         """
-        world = self.world
-        row = world.state.row
-        track = next(iter(world.tape.tracks.values()))
-        length = track.bars.length
-        if not length:
-            return row + count
-        begin = int(track.bars.time[0])
-        number = (world.state.now + 1 - begin) // length + count
-        return max(self.row_at(begin + number * length - 1), row + 1)
+        state = self.world.state
+        if not self._length:
+            return state.row + count
+        number = (state.now + 1 - self._begin) // self._length + count
+        return self._closes[min(number, len(self._closes)) - 1]
+
+    def _rows_of_closes(self) -> list[int]:
+        """Rows at which the bars of the first symbol close, missing bars among them."""
+        tape = self.world.tape
+        bars = next(iter(tape.tracks.values())).bars
+        if not bars.length:
+            return []
+        count = (int(bars.time[-1]) - int(bars.time[0])) // bars.length + 1
+        ends = bars.time[0] + np.arange(1, count + 1) * bars.length - 1
+        rows: list[int] = (np.searchsorted(tape.time, ends, side="right") - 1).tolist()
+        return rows
 
     def _next_set_row(self) -> int:
         """First row after this one at which something is due or a market opens or closes."""
@@ -122,13 +145,13 @@ class Engine:
 
     def _prices_at(self, row: int) -> dict[str, Prices]:
         return {
-            symbol: Prices(float(track.last[row]), float(track.mark[row]), float(track.index[row]))
-            for symbol, track in self.world.tape.tracks.items()
+            symbol: Prices(last[row], mark[row], index[row])
+            for symbol, (last, mark, index) in self._views.items()
         }
 
     def _stand_at(self, row: int) -> None:
         state = self.world.state
-        state.row, state.now = row, int(self.world.tape.time[row])
+        state.row, state.now = row, self._times[row]
         state.prices = self._prices_at(row)
 
     def _advance(self, row: int) -> None:
@@ -138,9 +161,9 @@ class Engine:
         joined = [symbol for symbol, track in tracks.items() if track.is_joined[row]]
         targets = self._prices_at(row)
         if joined:
-            self._walk(joined, targets, int(world.tape.time[row]))
+            self._walk(joined, targets, self._times[row])
         was_open = {symbol: world.is_open(symbol) for symbol in tracks}
-        state.row, state.now = row, int(world.tape.time[row])
+        state.row, state.now = row, self._times[row]
         state.prices = targets
         for symbol, before in was_open.items():
             if world.is_open(symbol) != before:
@@ -244,6 +267,11 @@ class Engine:
             equity, need = standing(contracts, stake.positions, stake.cash, there)
             low, high = (middle, high) if equity > need else (low, middle)
         return high, "", None
+
+
+def _view(prices: npt.NDArray[Any]) -> memoryview:
+    buffer: Any = np.ascontiguousarray(prices)
+    return memoryview(buffer)
 
 
 def _between(here: Prices, ahead: Prices, share: float) -> Prices:

@@ -39,7 +39,6 @@ _CAN = (
     "fetchBalance",
     "fetchCanceledOrders",
     "fetchClosedOrders",
-    "fetchCurrencies",
     "fetchDeposits",
     "fetchFundingHistory",
     "fetchFundingRate",

@@ -47,6 +47,11 @@ def move(
     left = pots.get(giver, 0.0) - amount
     got = pots.get(taker, 0.0) + amount
     pots[giver], pots[taker] = left, got
+    flows = state.flows
+    flows[f"{code} moved"] = flows.get(f"{code} moved", 0.0) + amount
+    if OUTSIDE in (source, target):
+        way = f"{code} in" if source == OUTSIDE else f"{code} out"
+        flows[way] = flows.get(way, 0.0) + amount
     postings = state.postings
     postings.append(
         Posting(
@@ -95,9 +100,8 @@ def check(state: State) -> dict[str, dict[str, float]]:
             if key.startswith(f"{code} ")
         }
         accounts = fsum(amount for pot, amount in held.items() if pot not in POTS)
-        moved = [posting for posting in state.postings if posting.code == code]
-        deposits = fsum(posting.amount for posting in moved if posting.source == OUTSIDE)
-        withdrawals = fsum(posting.amount for posting in moved if posting.target == OUTSIDE)
+        deposits = state.flows.get(f"{code} in", 0.0)
+        withdrawals = state.flows.get(f"{code} out", 0.0)
         inside = fsum([accounts, *(held.get(pot, 0.0) for pot in (MARKET, FUND, FEES))])
         sums[code] = {
             "accounts": accounts,
@@ -107,6 +111,6 @@ def check(state: State) -> dict[str, dict[str, float]]:
             "deposits": deposits,
             "withdrawals": withdrawals,
             "difference": inside - (deposits - withdrawals),
-            "scale": max(fsum(posting.amount for posting in moved), 1e-300),
+            "scale": state.flows.get(f"{code} moved", 0.0),
         }
     return sums

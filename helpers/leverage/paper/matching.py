@@ -149,6 +149,7 @@ def fill(world: World, order: Order, contracts: float, price: float, is_maker: b
     order.filled = nearest_to(order.filled + contracts, lot)
     order.value += price * contracts
     order.fee += fee
+    order.fills.append(len(state.trades))
     order.updated = state.now
     state.trades.append(
         Trade(

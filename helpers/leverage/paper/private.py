@@ -328,9 +328,9 @@ class PrivateData(SettingsData):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """List the fills of an order."""
+        del params
         order = self._order(id, symbol)
-        trades = self.fetch_my_trades(order.symbol, since, None, params)
-        return limited([trade for trade in trades if trade["order"] == order.id], None, limit)
+        return limited(order_dict(self._world, order)["trades"], since, limit)
 
     def fetch_funding_history(
         self,

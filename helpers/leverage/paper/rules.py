@@ -321,8 +321,7 @@ class _Reader:
     def rules(self, assets: tuple[str, ...], needs_interval: bool) -> Rules:
         requirement = self.word("liquidation_rule")
         if requirement == "account limit unknown":
-            self.number("maintenance_limit")
-            requirement = "maintenance at mark"
+            self.product.fact("maintenance_limit").number()
         contract = self.word("contract")
         on_tiers = requirement in ON_TIERS
         tiers, unit = self._tiers(assets) if on_tiers else ({}, "notional")

@@ -188,6 +188,7 @@ def _unpack_state(data: dict[str, Any]) -> State:
         prices={symbol: Prices(**part) for symbol, part in data["prices"].items()},
         accounts=accounts,
         pots=data["pots"],
+        flows=data["flows"],
         orders=orders,
         working={key: orders[key] for key in data["working"]},
         client_ids=data["client_ids"],

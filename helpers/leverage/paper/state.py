@@ -102,6 +102,8 @@ class Order:
         Why it ended, if not by a fill.
     word : str
         Type as the caller named it.
+    fills : list of int
+        Numbers of its trades in the list of all.
     """
 
     id: str
@@ -134,6 +136,7 @@ class Order:
     updated: int = 0
     reason: str = ""
     word: str = ""
+    fills: list[int] = field(default_factory=list)
 
     @property
     def remaining(self) -> float:
@@ -319,6 +322,8 @@ class State:
         By name.
     pots : dict of str to float
         Money by currency and pot, ``"USDT main/swap"``.
+    flows : dict of str to float
+        Sums by currency: ``"USDT in"`` from outside, ``"USDT out"``, and ``"USDT moved"``.
     orders, working : dict of str to Order
         All orders by id, and those that are open.
     client_ids : dict of str to str
@@ -336,6 +341,7 @@ class State:
     prices: dict[str, Prices] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     pots: dict[str, float] = field(default_factory=dict)
+    flows: dict[str, float] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     working: dict[str, Order] = field(default_factory=dict)
     client_ids: dict[str, str] = field(default_factory=dict)

@@ -109,11 +109,7 @@ def currency_dict(code: str, is_fiat: bool) -> dict[str, Any]:
 def order_dict(world: World, order: Order) -> dict[str, Any]:
     """Order structure."""
     contract = world.contracts[order.symbol]
-    trades = (
-        [trade_dict(world, trade) for trade in world.state.trades if trade.order == order.id]
-        if order.filled
-        else []
-    )
+    trades = [trade_dict(world, world.state.trades[number]) for number in order.fills]
     average = order.value / order.filled if order.filled else None
     cost = sum(trade["cost"] for trade in trades)
     fee = fee_dict(order.fee, contract.settle)
@@ -340,7 +336,9 @@ def entry_dicts(posting: Posting, account: str) -> list[dict[str, Any]]:
     ):
         if pot.partition("/")[0] != account or "/" not in pot:
             continue
-        before = after + posting.amount if direction == "out" else after - posting.amount
+        # Rounded, so that a pot that was empty was not a rounding error below it.
+        sign = 1 if direction == "out" else -1
+        before = round(after + sign * posting.amount, 10)
         entries.append(
             {
                 "info": {"cause": posting.cause, "symbol": posting.symbol or None, "pot": pot},

@@ -255,7 +255,7 @@ def make_tape(
         for symbol, bars in last.items()
     }
     first = max(int(strip["time"][0]) for strip in strips.values())
-    clock = np.unique(np.concatenate([strip["time"] for strip in strips.values()]))
+    clock = _common_clock([strip["time"] for strip in strips.values()])
     # Nothing can be traded before every symbol has a price.
     clock = clock[clock >= first]
     tracks = {symbol: _on_clock(strip, clock, last[symbol]) for symbol, strip in strips.items()}
@@ -297,10 +297,19 @@ def _strip(
             if other is None
             else np.take_along_axis(other.prices, order, axis=1).ravel()
         )
-    missing = np.setdiff1d(
-        np.arange(bars.time[0], bars.time[-1], bars.length, dtype=np.int64), bars.time
-    )
+    numbers = (bars.time - bars.time[0]) // bars.length
+    is_missing = np.ones(int(numbers[-1]) + 1, dtype=bool)
+    is_missing[numbers] = False
+    missing = bars.time[0] + np.flatnonzero(is_missing) * bars.length
     return rows if not missing.size else _with_outages(rows, missing, bars)
+
+
+def _common_clock(clocks: list[IntArray]) -> IntArray:
+    """All moments of several clocks, each once."""
+    if all(np.array_equal(clocks[0], clock) for clock in clocks[1:]):
+        return clocks[0]
+    moments = np.sort(np.concatenate(clocks))
+    return cast(IntArray, moments[np.concatenate([[True], np.diff(moments) > 0])])
 
 
 def _with_outages(
