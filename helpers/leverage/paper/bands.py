@@ -15,6 +15,7 @@ from .._validate import FloatArray
 from .kernel import Contract
 from .matching import touch_level, touches, trail
 from .state import Order, Position
+from .tape import view
 from .world import Stake, World
 
 # Slack is cut by this share, against rounding.
@@ -130,7 +131,7 @@ def bands_of(world: World) -> Bands:
             if low > 0.0 or high < inf:
                 prices = getattr(track, kind)
                 bands.watched.append((prices, low, high))
-                bands.views.append((memoryview(np.ascontiguousarray(prices)), low, high))
+                bands.views.append((view(prices), low, high))
     return bands
 
 

@@ -7,10 +7,8 @@ the exact point is found, the prices stand there for a moment, and the walk goes
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .bands import Bands, bands_of
 from .carry import charge_due, next_due
@@ -18,6 +16,7 @@ from .closing import check_calls, check_margins, liquidate
 from .kernel import closing_price, standing
 from .matching import touch_level, work_orders
 from .state import Order, Prices
+from .tape import view
 from .world import Stake, World
 
 # Halvings that bring a bracket down to neighbouring floats.
@@ -44,10 +43,10 @@ class Engine:
         self._set_row: int | None = None
         # Views give plain floats faster than arrays do.
         self._views = {
-            symbol: (_view(track.last), _view(track.mark), _view(track.index))
+            symbol: (view(track.last), view(track.mark), view(track.index))
             for symbol, track in world.tape.tracks.items()
         }
-        self._times = _view(world.tape.time)
+        self._times = view(world.tape.time)
         first = next(iter(world.tape.tracks.values())).bars
         self._begin, self._length = int(first.time[0]), first.length
         self._closes = self._rows_of_closes()
@@ -267,11 +266,6 @@ class Engine:
             equity, need = standing(contracts, stake.positions, stake.cash, there)
             low, high = (middle, high) if equity > need else (low, middle)
         return high, "", None
-
-
-def _view(prices: npt.NDArray[Any]) -> memoryview:
-    buffer: Any = np.ascontiguousarray(prices)
-    return memoryview(buffer)
 
 
 def _between(here: Prices, ahead: Prices, share: float) -> Prices:

@@ -458,6 +458,18 @@ def _refuse_rows(
         )
 
 
+def view(prices: npt.NDArray[Any]) -> memoryview:
+    """View of an array that gives plain numbers, faster than the array does.
+
+    Examples
+    --------
+    >>> view(np.array([10.0, 11.0]))[1]
+    11.0
+    """
+    buffer: Any = np.ascontiguousarray(prices)
+    return memoryview(buffer)
+
+
 def checked_path(path: str) -> Path:
     """Return the path if it is one there is.
 
