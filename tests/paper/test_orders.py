@@ -13,7 +13,9 @@ UP = (100.0, 110.0, 99.0, 105.0)  # rising: open, low, high, close
 
 
 def fills(exchange):
-    return [(t["side"], t["price"], t["amount"], t["takerOrMaker"]) for t in exchange.fetch_my_trades()]
+    return [
+        (t["side"], t["price"], t["amount"], t["takerOrMaker"]) for t in exchange.fetch_my_trades()
+    ]
 
 
 def test_a_market_order_fills_at_the_last_price(ticks):
@@ -134,18 +136,28 @@ def test_a_trailing_stop_with_a_start_waits_for_it(hourly):
     exchange = hourly(FLAT, UP, (105, 105, 100, 101))
     exchange.create_order(BTC, "market", "buy", 1)
     order = exchange.create_order(
-        BTC, "market", "sell", 1, None,
+        BTC,
+        "market",
+        "sell",
+        1,
+        None,
         {"trailingAmount": 4, "trailingTriggerPrice": 109, "reduceOnly": True},
     )
     exchange.step(2, "bar")
     assert exchange.fetch_order(order["id"])["average"] == pytest.approx(106)
 
 
-@pytest.mark.parametrize(("bar", "price", "status"), [(DOWN, 94.0, "canceled"), (UP, 108.0, "closed")])
+@pytest.mark.parametrize(
+    ("bar", "price", "status"), [(DOWN, 94.0, "canceled"), (UP, 108.0, "closed")]
+)
 def test_of_two_attached_orders_the_first_that_fills_cancels_the_other(hourly, bar, price, status):
     exchange = hourly(FLAT, bar)
     exchange.create_order(
-        BTC, "market", "buy", 1, None,
+        BTC,
+        "market",
+        "buy",
+        1,
+        None,
         {"stopLoss": {"triggerPrice": 94}, "takeProfit": {"triggerPrice": 108}},
     )
     stop, target = exchange.fetch_open_orders()
