@@ -33,7 +33,7 @@ def call(name, *arguments):
 
 REFUSALS = [
     (call("create_order", "XRP/USDT:USDT", "market", "buy", 1), errors.BadSymbol, "BTC/USDT:USDT"),
-    (order("market", "buy", 0.0001), errors.InvalidOrder, r"at least 0.001.*was 0"),
+    (order("market", "buy", 0.0001), errors.InvalidOrder, r"at least 0.001.*was 0.0001"),
     (order("limit", "buy", 0.01, 100), errors.InvalidOrder, "notional must be at least 5 USDT, was 1"),
     (order("market", "buy", NAN), errors.InvalidOrder, "positive and finite, was nan"),
     (order("market", "buy", -1), errors.InvalidOrder, "was -1"),

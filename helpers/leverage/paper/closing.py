@@ -168,7 +168,8 @@ def _force(
     keeper = FUND if rules.insurance_fund else FEES
     ledger.move(state, pot, keeper, code, extra, "liquidation fee", position.symbol, trade_id)
     if position.is_isolated:
-        position.margin += gain - fee - extra
+        # In the order of the postings, so that both end on the same digit.
+        position.margin = position.margin + gain - fee - extra
     position.realised += gain - fee - extra
     position.contracts = nearest_to(position.contracts - contracts, contract.market.lot_size)
     if position.contracts <= 0:

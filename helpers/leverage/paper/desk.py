@@ -82,12 +82,15 @@ class Ticket:
         In which market.
     price : float
         Price that values the order: its limit, its trigger, or what the book gives now.
+    asked : float
+        Contracts as the caller asked for them, before rounding.
     """
 
     order: Order
     account: Account
     contract: Contract
     price: float
+    asked: float
 
 
 def require_ready(account: Account | None, name: str) -> Account:
@@ -154,7 +157,8 @@ def read(
     way = 1 if side == "buy" else -1
     work, trigger_word = _KINDS[word]
     work = work or ("market" if price is None else "limit")
-    size = down_to(number("amount", amount), contract.market.lot_size)
+    asked = number("amount", amount)
+    size = down_to(asked, contract.market.lot_size)
     limit = None
     if work == "limit":
         if price is None:
@@ -186,7 +190,7 @@ def read(
             f"marginMode must be what is set for {contract.symbol}, {current!r}, was {mode!r}; "
             "call set_margin_mode first"
         )
-    return Ticket(order, account, contract, _value_price(world, order))
+    return Ticket(order, account, contract, _value_price(world, order), asked)
 
 
 def checks(world: World, ticket: Ticket) -> Iterator[Callable[[], None]]:
@@ -410,7 +414,8 @@ def _check_size(ticket: Ticket) -> None:
     if order.amount < market.min_amount:
         raise InvalidOrder(
             f"amount must be at least {market.min_amount:g} of {order.symbol}, was "
-            f"{order.amount:g} after rounding down to {market.lot_size:g}"
+            f"{ticket.asked:g}, which is {order.amount:g} after rounding down to "
+            f"{market.lot_size:g}"
         )
     if order.amount > market.max_amount:
         raise InvalidOrder(
@@ -433,7 +438,7 @@ def _check_reduce_only(ticket: Ticket) -> None:
     if held is None:
         raise InvalidOrder(
             f"a reduce-only {'buy' if order.side > 0 else 'sell'} needs a {what} position in "
-            f"{order.symbol}, there is none; it would open one"
+            f"{order.symbol}, there are 0 contracts of one; {order.amount:g} would open one"
         )
     if order.amount > held.contracts:
         raise InvalidOrder(
