@@ -75,7 +75,7 @@ REFUSALS = [
     (call("set_position_mode", True), errors.OperationRejected, "1 and 1"),
     (call("set_position_mode", False), errors.NoChange, "one-way"),
     (call("add_margin", BTC, 5), errors.OperationRejected, "isolated"),
-    (call("transfer", "USDT", 990, "swap", "spot"), errors.InsufficientFunds, "990 USDT"),
+    (call("transfer", "USDT", 990, "swap", "spot"), errors.InsufficientFunds, "990.00 USDT"),
     (call("transfer", "USDT", 1, "swap", "swap"), errors.BadRequest, "differ"),
     (call("transfer", "USDT", 1, "swap", "moon"), errors.BadRequest, "moon"),
     (call("withdraw", "USDT", 1), errors.InsufficientFunds, "0 USDT are free"),
@@ -104,7 +104,7 @@ def test_a_refused_call_changes_nothing(busy, refused, error, message):
 def test_more_margin_than_there_is_is_refused_with_both_numbers(ticks):
     exchange = ticks(100, balance=100)
     exchange.set_leverage(10, BTC)
-    with pytest.raises(errors.InsufficientFunds, match=r"200 USDT.*20 contracts.*10x, 100 USDT"):
+    with pytest.raises(errors.InsufficientFunds, match=r"200 USDT.*20 BTC.*10x, 100 USDT"):
         exchange.create_order(BTC, "market", "buy", 20)
 
 

@@ -11,6 +11,9 @@ from .state import FEES, FUND, MARKET, Account, Liquidation, Position, Trade, pl
 from .words import decimals_of, down_to, nearest_to
 from .world import Stake, World
 
+# Share of the equity that is a rounding error rather than money.
+_DUST = 1e-12
+
 
 def check_margins(world: World) -> bool:
     """Liquidate what does not keep its requirement, in the order of the accounts' names.
@@ -160,16 +163,19 @@ def _force(
     bankrupt = bankrupt_price(contract, position, equity - contract.profit(position, mark))
     value = contract.value(contracts, mark)
     gain = contract.booked(position, contracts, mark)
-    fee = min(max(rules.taker_fee_rate, 0.0) * value, max(equity, 0.0))
-    extra = min(rules.liquidation_fee_rate * value, max(equity - fee, 0.0))
+    left = equity
+    fee = min(max(rules.taker_fee_rate, 0.0) * value, max(left, 0.0))
+    left -= fee
+    extra = min(rules.liquidation_fee_rate * value, max(left, 0.0))
+    left -= extra
     pot, trade_id = world.pot(account), f"t{len(state.trades) + 1}"
     ledger.move(state, MARKET, pot, code, gain, "trade", position.symbol, trade_id)
     ledger.move(state, pot, FEES, code, fee, "fee", position.symbol, trade_id)
     keeper = FUND if rules.insurance_fund else FEES
     ledger.move(state, pot, keeper, code, extra, "liquidation fee", position.symbol, trade_id)
     if position.is_isolated:
-        # In the order of the postings, so that both end on the same digit.
-        position.margin = position.margin + gain - fee - extra
+        is_whole = contracts == position.contracts
+        position.margin = left if is_whole else position.margin + gain - fee - extra
     position.realised += gain - fee - extra
     position.contracts = nearest_to(position.contracts - contracts, contract.market.lot_size)
     if position.contracts <= 0:
@@ -226,11 +232,15 @@ def _close_whole(world: World, stake: Stake, position: Position) -> None:
     if is_last and equity < 0:
         _deleverage(world, stake, position, -equity)
     if position.contracts > 0:
+        # Deleveraging has used up a part of the margin.
+        stake = renewed(world, stake)
         _force(world, stake, position, position.contracts, is_partial=False)
     if not is_last:
         return
     left = position.margin if stake.is_isolated else world.cross_stake(account, code).cash
     position.margin = 0.0
+    if abs(left) <= _DUST * max(abs(equity), 1e-6):
+        return
     if left < 0:
         absorb(world, account, code, -left, position.symbol)
     elif world.rules.takeover == "bankruptcy" and world.rules.insurance_fund:

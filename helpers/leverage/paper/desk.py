@@ -29,7 +29,7 @@ from .fills import book_price, depth_within, scratch, touch_price
 from .kernel import Contract
 from .matching import afford, next_id, reducible, touches, watched
 from .state import Account, Order, place
-from .words import down_to, iso, nearest_to
+from .words import amounts, down_to, iso, nearest_to
 from .world import World
 
 _KINDS = {
@@ -434,11 +434,13 @@ def _check_reduce_only(ticket: Ticket) -> None:
     if not order.reduce_only:
         return
     held = reducible(ticket.account, order)
-    what = "long" if order.side < 0 else "short"
+    what, other = ("long", "short") if order.side < 0 else ("short", "long")
+    against = ticket.account.positions.get(place(order.symbol, order.side))
     if held is None:
         raise InvalidOrder(
-            f"a reduce-only {'buy' if order.side > 0 else 'sell'} needs a {what} position in "
-            f"{order.symbol}, there are 0 contracts of one; {order.amount:g} would open one"
+            f"a reduce-only {'buy' if order.side > 0 else 'sell'} of {order.amount:g} needs a "
+            f"{what} position in {order.symbol}, the position is "
+            f"{f'a {other} of {against.contracts:g}' if against else '0'}; it would increase it"
         )
     if order.amount > held.contracts:
         raise InvalidOrder(
@@ -530,10 +532,10 @@ def _check_margin(world: World, ticket: Ticket) -> None:
     need = contract.value(opening, order.price) * (1 / leverage + fee)
     free = trial.free(holder, code, order.id)
     if need > free + 1e-9 * max(abs(free), 1.0):
+        needed, there = amounts(code, need, max(free, 0.0))
         raise InsufficientFunds(
-            f"{need:.8g} {code} of margin and fee are needed for {opening:g} contracts of "
-            f"{order.symbol} at {order.price:.8g} and {leverage:g}x, {max(free, 0.0):.8g} {code} "
-            "are free"
+            f"{needed} of margin and fee are needed for {contract.sized(opening)} of "
+            f"{order.symbol} at {order.price:.8g} and {leverage:g}x, {there} are free"
         )
 
 

@@ -20,7 +20,7 @@ from .kernel import Market, bankrupt_price, closing_price
 from .private import PrivateData
 from .rules import Rules, venue_rules
 from .state import FUND, OUTSIDE, SPOT, Account, place
-from .structures import WAYS, position_dict, transaction_dict
+from .structures import WAYS, features_dict, position_dict, transaction_dict
 from .tape import checked_path, make_tape, read_bars, read_ticks
 from .wallets import Params
 from .words import as_milliseconds, iso
@@ -241,7 +241,7 @@ class PaperExchange(PrivateData):
                 "swap": world.wallet == "swap",
             }
         )
-        self.features: dict[str, Any] = {}
+        self.features: dict[str, Any] = features_dict(world)
         self._load()
 
     def _amounts(self, amounts: float | Mapping[str, float]) -> dict[str, float]:
@@ -362,6 +362,11 @@ class PaperExchange(PrivateData):
     def now(self) -> int:
         """Time on the exchange, in milliseconds."""
         return self._world.state.now
+
+    @property
+    def end(self) -> int:
+        """Time of the last tick of the history, in milliseconds."""
+        return int(self._world.tape.time[-1])
 
     @property
     def bar(self) -> int:
@@ -655,6 +660,10 @@ class PaperExchange(PrivateData):
     def save(self, path: str | Path) -> None:
         """Write the whole run to one file, feed and all; an existing file is replaced at once."""
         saving.write(self._world, self._name, Path(path))
+
+    def digest(self) -> str:
+        """Fingerprint of everything that changes: equal for equal states."""
+        return saving.digest(self._world.state)
 
     @classmethod
     def resume(cls, path: str | Path) -> Self:

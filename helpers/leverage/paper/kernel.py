@@ -110,6 +110,11 @@ class Contract:
         size = contracts * self.size
         return size / price if self.inverse else size * price
 
+    def sized(self, contracts: float) -> str:
+        """Write a size: coins where one contract is one coin, contracts otherwise."""
+        is_coin = not self.inverse and self.size == 1
+        return f"{contracts:g} {self.base if is_coin else 'contracts'}"
+
     def profit(self, position: Position, price: float) -> float:
         """Profit of a position at a price, before fees."""
         gain = position.side * position.contracts * self.size * (price - position.entry)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import inf
 
-from .errors import InsufficientFunds
+from .errors import InsufficientFunds, OperationRejected
 from .fills import book_price, depth_within, scratch, settle
 from .state import Account, Order, Position, Trade, place
-from .words import down_to, iso, nearest_to
+from .words import amounts, down_to, iso, nearest_to
 from .world import World
 
 
@@ -127,8 +127,9 @@ def fill(world: World, order: Order, contracts: float, price: float, is_maker: b
     rate = world.rules.maker_fee_rate if is_maker else world.rules.taker_fee_rate
     if world.opening_part(account, order, contracts) > 0:
         try:
+            _keep_to_tier(world, account, order, contracts, price)
             afford(world, account, order, contracts, price, rate)
-        except InsufficientFunds as error:
+        except (InsufficientFunds, OperationRejected) as error:
             world.record("order rejected", account.name, order.symbol, f"Order {order.id}: {error}")
             world.end_order(order, "canceled", str(error))
             return
@@ -214,20 +215,38 @@ def afford(
     free = trial.free(holder, code, order.id)
     before = world.free(account, code, order.id)
     if free < -1e-9 * max(abs(before), 1.0):
+        need, there = amounts(code, before - free, max(before, 0.0))
         raise InsufficientFunds(
-            f"{before - free:.8g} {code} of free margin are needed for {contracts:g} contracts of "
-            f"{order.symbol} at {price:.8g} and {world.leverage(account, order.symbol):g}x, "
-            f"{max(before, 0.0):.8g} {code} are free"
+            f"{need} of free margin are needed for {contract.sized(contracts)} of {order.symbol} "
+            f"at {price:.8g} and {world.leverage(account, order.symbol):g}x, {there} are free"
         )
     position = holder.positions.get(place(order.symbol, order.position_side or order.side))
     if position is not None:
-        equity, need = trial.standing(trial.stake_of(holder, position))
-        if equity <= need:
+        equity, required = trial.standing(trial.stake_of(holder, position))
+        if equity <= required:
+            has, keep = amounts(code, equity, required)
             raise InsufficientFunds(
-                f"the position would be liquidated at once: its equity of {equity:.8g} {code} "
-                f"would not be above its requirement of {need:.8g} {code}"
+                f"the position would be liquidated at once: its equity of {has} would not be above "
+                f"its requirement of {keep}"
             )
     return trial, holder
+
+
+def _keep_to_tier(
+    world: World, account: Account, order: Order, contracts: float, price: float
+) -> None:
+    """Refuse a fill that would make a position larger than its tier allows at its leverage."""
+    contract = world.contracts[order.symbol]
+    held = account.positions.get(place(order.symbol, order.side))
+    opening = world.opening_part(account, order, contracts)
+    total = opening + (held.contracts if held else 0.0)
+    leverage = world.leverage(account, order.symbol)
+    allowed = contract.max_leverage(total, price)
+    if leverage > allowed:
+        raise OperationRejected(
+            f"{total:g} contracts of {order.symbol} at {price:.8g} may have at most {allowed:g}x, "
+            f"{leverage:g}x is set"
+        )
 
 
 def _place_attached(world: World, entry: Order) -> None:

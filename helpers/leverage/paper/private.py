@@ -206,6 +206,8 @@ class PrivateData(SettingsData):
         """Cancel all open orders, of a symbol or of the account."""
         name = None if symbol is None else self._symbol(symbol)
         ids = [order.id for order in self._world.orders_of(self._ready(), name)]
+        if name is not None:
+            desk.require_open(self._world, name)
         return self.cancel_orders(ids, None, params)
 
     def _order(self, id: Any, symbol: str | None) -> Order:

@@ -9,7 +9,6 @@ import os
 import tempfile
 import zlib
 from dataclasses import asdict, fields
-from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,7 +51,7 @@ def write(world: World, name: str, path: Path) -> None:
     path : Path
         Where to; an existing file is replaced.
     """
-    body = json.dumps(_pack(world, name), separators=(",", ":"), allow_nan=False)
+    body = json.dumps(_pack(world, name), separators=(",", ":"))
     text = json.dumps(
         {"format": FORMAT, "version": VERSION, "checksum": _checksum(body), "body": body}
     )
@@ -111,13 +110,13 @@ def read(path: Path) -> tuple[World, str]:
         ) from None
 
 
+def digest(state: State) -> str:
+    """Fingerprint of a state: equal states have equal ones."""
+    return _checksum(json.dumps(asdict(state), separators=(",", ":")))
+
+
 def _checksum(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()
-
-
-def _number(value: float) -> float | str:
-    """JSON has no infinity."""
-    return "inf" if value == inf else value
 
 
 def _pack(world: World, name: str) -> dict[str, Any]:
@@ -139,7 +138,7 @@ def _pack(world: World, name: str) -> dict[str, Any]:
         ],
         "funding": {symbol: asdict(source) for symbol, source in world.funding.items()},
         "spread": world.spread,
-        "liquidity": _number(world.liquidity),
+        "liquidity": world.liquidity,
         "tape": _pack_tape(world.tape),
         "state": state,
     }
@@ -170,7 +169,7 @@ def _unpack(data: dict[str, Any]) -> tuple[World, str]:
         tape=_unpack_tape(data["tape"]),
         funding=funding,
         spread=data["spread"],
-        liquidity=float(data["liquidity"]),
+        liquidity=data["liquidity"],
         state=_unpack_state(data["state"]),
     )
     return world, data["account"]
@@ -205,28 +204,26 @@ def _pack_rules(rules: Rules) -> dict[str, Any]:
     packed = {item.name: getattr(rules, item.name) for item in fields(Rules)}
     packed["tiers"] = {
         asset: {
-            "bounds": [_number(bound) for bound in table.bounds],
+            "bounds": table.bounds,
             "rates": table.maintenance_margin_rates,
             "leverages": table.max_leverages,
             "amounts": table.maintenance_amounts,
         }
         for asset, table in rules.tiers.items()
     }
-    packed["max_leverage"] = _number(rules.max_leverage)
     return packed
 
 
 def _unpack_rules(data: dict[str, Any]) -> Rules:
     tables = {
         asset: TierTable(
-            [float(bound) for bound in part["bounds"]],
+            part["bounds"],
             part["rates"],
             part["leverages"],
             part["amounts"],
         )
         for asset, part in data.pop("tiers").items()
     }
-    data["max_leverage"] = float(data["max_leverage"])
     given: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
     }

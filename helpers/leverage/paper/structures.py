@@ -110,7 +110,11 @@ def order_dict(world: World, order: Order) -> dict[str, Any]:
     """Order structure."""
     contract = world.contracts[order.symbol]
     trades = [trade_dict(world, world.state.trades[number]) for number in order.fills]
-    average = order.value / order.filled if order.filled else None
+    average = None
+    if trades:
+        # One fill has its price exactly; a mean is cut to where rounding errors begin.
+        mean = float(f"{order.value / order.filled:.12g}")
+        average = trades[0]["price"] if len(trades) == 1 else mean
     cost = sum(trade["cost"] for trade in trades)
     fee = fee_dict(order.fee, contract.settle)
     trigger = order.trigger
@@ -425,3 +429,41 @@ def liquidation_dict(world: World, done: Liquidation) -> dict[str, Any]:
         "quoteValue": size if contract.inverse else value,
         **times(done.time),
     }
+
+
+def features_dict(world: World) -> dict[str, Any]:
+    """Say what orders and questions may carry, as ccxt's `features` do."""
+    prices = {"last": True, "mark": True, "index": True}
+    listed = {
+        "marginMode": False,
+        "limit": None,
+        "daysBack": None,
+        "untilDays": None,
+        "trigger": False,
+        "trailing": False,
+        "symbolRequired": False,
+    }
+    features = {
+        "sandbox": False,
+        "createOrder": {
+            "marginMode": True,
+            "triggerPrice": True,
+            "triggerPriceType": prices,
+            "stopLossPrice": True,
+            "takeProfitPrice": True,
+            "attachedStopLossTakeProfit": {"triggerPriceType": prices, "price": True},
+            "timeInForce": {"GTC": True, "IOC": True, "FOK": True, "PO": True, "GTD": False},
+            "hedged": "hedge" in world.rules.position_modes,
+            "trailing": True,
+        },
+        "createOrders": None,
+        "fetchMyTrades": listed,
+        "fetchOrder": listed,
+        "fetchOpenOrders": listed,
+        "fetchOrders": listed,
+        "fetchClosedOrders": {**listed, "daysBackCanceled": None},
+        "fetchOHLCV": {"limit": None},
+    }
+    if world.rules.contract == "spot margin":
+        return {"spot": features}
+    return {"swap": {"inverse" if world.rules.is_inverse else "linear": features}}

@@ -22,6 +22,7 @@ from .structures import (
     transaction_dict,
     transfer_dict,
 )
+from .words import amounts
 
 Params = Mapping[str, Any] | None
 
@@ -139,9 +140,9 @@ class WalletData(PublicData):
         else:
             there = world.withdrawable(account, code)
         if amount > there + 1e-12 * max(there, 1.0):
+            asked, held = amounts(code, amount, max(there, 0.0))
             raise InsufficientFunds(
-                f"{amount:.8g} {code} are asked for, {max(there, 0.0):.8g} {code} are free in the "
-                f"{wallet} wallet"
+                f"{asked} are asked for, {held} are free in the {wallet} wallet"
             )
 
     def fetch_ledger(

@@ -79,3 +79,27 @@ def nearest_to(value: float, step: float) -> float:
     (50000.1, 0.3)
     """
     return round(round(value / step) * step, decimals_of(step))
+
+
+def amounts(code: str, *values: float) -> list[str]:
+    """Write amounts of one currency with the same decimals, enough to tell them apart.
+
+    Examples
+    --------
+    >>> amounts("USDT", 3065.2485, 3000), amounts("USDT", 200, 100)
+    (['3065.25 USDT', '3000.00 USDT'], ['200 USDT', '100 USDT'])
+    >>> amounts("USDT", 100.001, 100), amounts("BTC", 0.015, 0.01)
+    (['100.001 USDT', '100.000 USDT'], ['0.015 BTC', '0.010 BTC'])
+    """
+    usual = 2 if code.startswith(("USD", "GUSD", "EUR", "GBP")) else 8
+    different = len(set(values))
+    decimals = next(
+        (
+            count
+            for count in range(9)
+            if len({round(value, count) for value in values}) == different
+            and (count >= usual or all(round(value, count) == value for value in values))
+        ),
+        8,
+    )
+    return [f"{value + 0.0:.{decimals}f} {code}" for value in values]
