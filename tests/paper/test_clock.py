@@ -256,3 +256,13 @@ def test_mark_and_index_must_stand_at_the_times_of_the_bars(bars, hourly):
         hourly(QUIET, QUIET, mark={BTC: bars(QUIET)})
     with pytest.raises(errors.BadFeed, match="symbols of bars"):
         hourly(QUIET, index={ETH: bars(QUIET)})
+
+
+def test_the_end_of_the_history_is_known_and_asking_leaves_the_digest(hourly):
+    exchange = hourly(QUIET, QUIET)
+    assert exchange.end == START + 2 * HOUR - 1
+    before = exchange.digest()
+    exchange.snapshot()
+    assert exchange.digest() == before
+    exchange.step()
+    assert exchange.digest() != before

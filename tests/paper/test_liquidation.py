@@ -323,3 +323,36 @@ def test_the_price_shown_is_infinite_nowhere(ticks):
     position = exchange.fetch_position(BTC)
     assert position["liquidationPrice"] is None
     assert inf not in [value for value in position.values() if isinstance(value, float)]
+
+
+def test_a_stop_before_the_liquidation_price_saves_the_rest_of_the_margin(hourly):
+    exchange = hourly((50_000,) * 4, (50_000, 50_000, 44_000, 44_500), balance=1_000)
+    exchange.set_margin_mode("isolated", BTC)
+    exchange.set_leverage(10, BTC)
+    exchange.create_order(BTC, "market", "buy", 0.1)
+    exchange.create_order(BTC, "market", "sell", 0.1, None, {"stopLossPrice": 46_000})
+    exchange.run_until()
+    assert exchange.fetch_my_liquidations() == []
+    assert exchange.equity() == pytest.approx(600)
+
+
+def test_a_stop_beyond_the_liquidation_price_comes_too_late(hourly):
+    exchange = hourly((50_000,) * 4, (50_000, 50_000, 44_000, 44_500), balance=1_000)
+    exchange.set_margin_mode("isolated", BTC)
+    exchange.set_leverage(10, BTC)
+    exchange.create_order(BTC, "market", "buy", 0.1)
+    stop = exchange.create_order(BTC, "market", "sell", 0.1, None, {"stopLossPrice": 45_100})
+    exchange.run_until()
+    assert len(exchange.fetch_my_liquidations()) == 1
+    assert exchange.fetch_order(stop["id"])["info"]["reason"] == "liquidation"
+    assert exchange.equity() == pytest.approx(500)
+
+
+def test_after_a_gap_liquidation_goes_before_a_stop(ticks):
+    exchange = ticks(50_000, 45_050, balance=1_000)
+    exchange.set_margin_mode("isolated", BTC)
+    exchange.set_leverage(10, BTC)
+    exchange.create_order(BTC, "market", "buy", 0.1)
+    exchange.create_order(BTC, "market", "sell", 0.1, None, {"stopLossPrice": 46_000})
+    exchange.run_until()
+    assert len(exchange.fetch_my_liquidations()) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from leverage import TierTable
 from leverage.paper import errors
 
 BTC = "BTC/USDT:USDT"
@@ -323,3 +324,21 @@ def test_a_preview_lists_every_refusal_with_its_name(ticks):
     found = exchange.preview_order(BTC, "limit", "buy", 10, 60_000, {"postOnly": True})["refusals"]
     assert [one["error"] for one in found] == ["OrderImmediatelyFillable", "InsufficientFunds"]
     assert "BadSymbol" not in str(found)
+
+
+def test_two_triggered_orders_cannot_pass_the_tier_together(ticks, rules):
+    table = TierTable.marginal([0, 1_000, 10_000], [0.01, 0.02], [20, 5])
+    exchange = ticks(100, 111, rules=rules(tiers=table))
+    exchange.set_leverage(20, BTC)
+    for _ in range(2):
+        exchange.create_order(BTC, "market", "buy", 6, None, {"triggerPrice": 110})
+    exchange.run_until()
+    assert exchange.fetch_position(BTC)["contracts"] == 6
+    assert "at most 5x, 20x is set" in exchange.events()[-1]["message"]
+
+
+def test_one_fill_has_its_price_exactly_and_several_a_clean_mean(ticks):
+    exchange = ticks(60697.99, liquidity=0.03, balance=100_000)
+    assert exchange.create_order(BTC, "market", "buy", 0.02)["average"] == 60697.99
+    order = exchange.create_order(BTC, "limit", "buy", 0.05, 60697.9)
+    assert order["average"] is None
