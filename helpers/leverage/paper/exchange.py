@@ -79,7 +79,16 @@ _CAN = (
     "transfer",
     "withdraw",
 )
-_CANNOT = ("future", "option", "prediction", "sandbox", "CORS", "fetchBidsAsks", "fetchOrderBooks")
+_CANNOT = (
+    "future",
+    "option",
+    "prediction",
+    "sandbox",
+    "createOrders",
+    "CORS",
+    "fetchBidsAsks",
+    "fetchOrderBooks",
+)
 
 
 class _Has(dict[str, Any]):
