@@ -266,3 +266,18 @@ def test_the_end_of_the_history_is_known_and_asking_leaves_the_digest(hourly):
     assert exchange.digest() == before
     exchange.step()
     assert exchange.digest() != before
+
+
+@pytest.mark.parametrize("every_tick", [False, True])
+def test_a_call_settled_by_a_deposit_can_come_again(hourly, rules, every_tick):
+    # Equity 100 of a long of 10 at 100; called at a margin ratio of 0.5, that is at 10.
+    exchange = hourly(
+        QUIET, (100, 100, 91, 91), (91, 91, 91, 91), (91, 91, 81, 81), balance=100,
+        rules=rules(call_level=0.5),
+    )  # fmt: skip
+    exchange.create_order(BTC, "market", "buy", 10)
+    exchange.run_until(START + 2 * HOUR - 1, every_tick=every_tick)
+    exchange.deposit("USDT", 100, "swap")
+    exchange.run_until(every_tick=every_tick)
+    calls = [e["timestamp"] for e in exchange.events() if e["kind"] == "margin call"]
+    assert calls == [START + HOUR + 2 * HOUR // 3, START + 3 * HOUR + 2 * HOUR // 3]

@@ -119,12 +119,21 @@ def bands_of(world: World) -> Bands:
             _limit_by_order(world, order, limits[order.symbol])
     factor = world.rules.call_factor
     for account in world.state.accounts.values():
+        stale = set(account.called)
         for stake in world.stakes(account):
             equity, need = world.standing(stake)
             _limit_by_stake(world, stake, equity - need, 1.0, limits, both_ways=False)
             if factor > 1:
                 slack = equity - factor * need
                 _limit_by_stake(world, stake, abs(slack), factor, limits, both_ways=True)
+                # A call that a deposit or a trade has settled since is taken back at the next row.
+                if (slack <= 0) == (stake.name in account.called):
+                    stale.discard(stake.name)
+                else:
+                    stale.add(stake.name)
+        if stale:
+            for kinds in limits.values():
+                _shut(kinds["last"])
     for symbol, kinds in limits.items():
         track = world.tape.tracks[symbol]
         for kind, (low, high) in kinds.items():

@@ -6,7 +6,8 @@ a position is closed by force from here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from math import inf
 from typing import Any, cast
@@ -300,12 +301,14 @@ class _Reader:
     def number(self, name: str) -> float:
         if name in self.given:
             return float(self.given[name])
-        return self.product.fact(name).number()
+        with _naming_overrides(name):
+            return self.product.fact(name).number()
 
     def word(self, name: str) -> str:
         if name in self.given:
             return str(self.given[name])
-        return self.product.fact(name).words()
+        with _naming_overrides(name):
+            return self.product.fact(name).words()
 
     def assumed_value(self, name: str, default: Any, words: str) -> Any:
         """Take a fact, or the default where it is unknown; then say so."""
@@ -463,6 +466,16 @@ class _Reader:
         if method == "maintenance amount":
             return "given" if data.states_amounts else "marginal"
         return "marginal" if method == "each bracket" else "whole"
+
+
+@contextmanager
+def _naming_overrides(name: str) -> Iterator[None]:
+    """Add to the error about an unknown fact that it can be given here."""
+    try:
+        yield
+    except UnknownFactError as error:
+        note = f'or give overrides={{"{name}": ...}} to trade with a value of your own'
+        raise UnknownFactError(error.venue, error.fact, note) from None
 
 
 def _check_between(name: str, value: float, low: float, high: float) -> None:
