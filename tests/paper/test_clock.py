@@ -272,7 +272,7 @@ def test_the_end_of_the_history_is_known_and_asking_leaves_the_digest(hourly):
 def test_a_call_settled_by_a_deposit_can_come_again(hourly, rules, every_tick):
     # Equity 100 of a long of 10 at 100; called at a margin ratio of 0.5, that is at about 9.1.
     exchange = hourly(
-        QUIET, (100, 100, 90.9, 90.9), (90.9,) * 4, (90.9, 90.9, 80.9, 80.9), balance=100,
+        QUIET, (100, 100, 90.9, 90.9), (90.9,) * 4, (90.9, 90.9, 80.7, 80.7), balance=100,
         rules=rules(call_level=0.5),
     )  # fmt: skip
     exchange.create_order(BTC, "market", "buy", 10)
