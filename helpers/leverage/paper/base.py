@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
 from typing import Any
 
@@ -79,8 +79,6 @@ class Base:
         value = _at(source, key)
         if value is None:
             return default
-        if isinstance(value, bool):
-            return str(value).lower()
         return plain(value) if isinstance(value, float) else str(value)
 
     @staticmethod
@@ -94,8 +92,9 @@ class Base:
     @staticmethod
     def safe_integer(source: Any, key: Any, default: int | None = None) -> int | None:
         """Value at a key as a whole number, or the default."""
-        value = _as_number(_at(source, key))
-        return default if value is None else int(value)
+        value = _at(source, key)
+        number = float(value) if isinstance(value, bool) else _as_number(value)
+        return default if number is None else int(number)
 
     @staticmethod
     def safe_bool(source: Any, key: Any, default: bool | None = None) -> bool | None:
@@ -343,6 +342,3 @@ class Base:
     def cost_to_precision(self, symbol: str, cost: Any) -> str:
         """Cut a cost to the step of its currency."""
         return self.decimal_to_precision(cost, 0, self.market(symbol)["precision"]["cost"])
-
-
-Method = Callable[..., Any]

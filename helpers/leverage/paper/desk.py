@@ -19,7 +19,6 @@ from .errors import (
     DuplicateOrderId,
     InsufficientFunds,
     InvalidOrder,
-    NotSupported,
     OnMaintenance,
     OperationRejected,
     OrderImmediatelyFillable,
@@ -537,6 +536,3 @@ def _check_margin(world: World, ticket: Ticket) -> None:
             f"{needed} of margin and fee are needed for {contract.sized(opening)} of "
             f"{order.symbol} at {order.price:.8g} and {leverage:g}x, {there} are free"
         )
-
-
-__all__ = ["NotSupported", "Ticket", "checks", "read", "refusals", "require_open", "require_ready"]

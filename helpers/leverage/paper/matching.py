@@ -28,7 +28,7 @@ def work_orders(world: World) -> bool:
                 follow(world, order)
             if is_met(world, order):
                 start(world, order)
-        elif order.is_active and order.created != -1 and touches(world, order):
+        elif order.is_active and touches(world, order):
             _fill_resting(world, order)
     return len(world.state.trades) > trades
 

@@ -481,6 +481,3 @@ def _naming_overrides(name: str) -> Iterator[None]:
 def _check_between(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise ValueError(f"{name} must be from {shown(low)} to {shown(high)}, was {shown(value)}")
-
-
-__all__ = ["REQUIREMENTS", "Rules", "UnknownFactError", "venue_rules"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
 
@@ -226,8 +226,3 @@ class World:
         order.status, order.reason, order.updated = status, reason, self.state.now
         self.state.working.pop(order.id, None)
         self.touch()
-
-
-def copied(positions: tuple[Position, ...]) -> tuple[Position, ...]:
-    """Return copies to try something on."""
-    return tuple(replace(position) for position in positions)
