@@ -77,7 +77,7 @@ class Base:
     def safe_string(source: Any, key: Any, default: str | None = None) -> str | None:
         """Value at a key as text, or the default."""
         value = _at(source, key)
-        if value is None:
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             return default
         return plain(value) if isinstance(value, float) else str(value)
 
