@@ -65,6 +65,10 @@ bench: $(TOOLS_READY) ## measure speed, as ratios in one run
 mutate: $(TOOLS_READY) ## try small mistakes on the core's tests, twenty minutes (MODULE=rounding)
 	@$(BIN)/python tests/mutation.py $(MODULE)
 
+.PHONY: history
+history: $(TOOLS_READY) ## make the bundled prices and the hourly cache from their pinned sources
+	@$(BIN)/python -m classroom.history
+
 .PHONY: lock
 lock: $(TOOLS_READY) ## renew the pinned versions from pyproject.toml
 	@$(BIN)/python -m classroom.lock

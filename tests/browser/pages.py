@@ -146,9 +146,14 @@ class Notebook:
         return text
 
 
-def open_notebook(page: Page, server: Server, path: str) -> Notebook:
-    """Open a notebook at the address that a Binder link leads to, and wait for its kernel."""
-    page.goto(f"{server.url}lab/tree/{path}?token={server.token}", timeout=START_MS)
+def open_notebook(page: Page, server: Server, path: str, *, workspace: str = "") -> Notebook:
+    """Open a notebook and wait for its kernel.
+
+    The address is the one that a Binder link leads to, or, in a workspace of its own, one at which
+    nothing that was open before is opened again.
+    """
+    place = f"workspaces/{workspace}/" if workspace else ""
+    page.goto(f"{server.url}lab/{place}tree/{path}?token={server.token}", timeout=START_MS)
     page.locator(f"{PANEL} .jp-Cell").first.wait_for(timeout=START_MS)
     notebook = Notebook(page, server, path)
     notebook.wait_for_kernel()

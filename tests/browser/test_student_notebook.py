@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from binder_environment import Server
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 
@@ -38,12 +38,6 @@ def answers(root: Path) -> list[Answer]:
     (chapter,) = Project(root).select([CHAPTER])
     bank = [answer for answer in read_bank(chapter) if "predict" not in answer.exercise]
     return [answer for answer in bank if answer.exercise == bank[0].exercise]
-
-
-def explorer(notebook: Notebook) -> Locator:
-    """The chapter's explorer: controls, a picture and words."""
-    (index,) = notebook.indexes("code", r"^LeverageExplorer\(")
-    return notebook.cell(index).locator(".jp-OutputArea")
 
 
 def run_check(notebook: Notebook, number: int) -> str:
@@ -70,24 +64,6 @@ def test_every_figure_is_shown_with_its_description(notebook: Notebook) -> None:
         image = notebook.cell(number).locator(".jp-RenderedImage img")
         assert picture(image)[0] > 300
         assert "Figure: " in notebook.output(number)
-
-
-def test_a_slider_moved_with_the_keyboard_changes_the_picture_and_the_words(
-    notebook: Notebook,
-) -> None:
-    shown = explorer(notebook)
-    words = shown.locator("[role=status], [role=alert]")
-    image = shown.locator("img.widget-image")
-    sentence, before = words.inner_text(), picture(image)
-    assert before[0] > 300
-    slider = shown.get_by_role("slider").first
-    value = slider.get_attribute("aria-valuenow")
-    slider.focus()
-    notebook.page.keyboard.press("ArrowRight")
-    words.get_by_text(sentence, exact=True).wait_for(state="detached", timeout=ANSWER_MS)
-    assert slider.get_attribute("aria-valuenow") != value
-    assert words.inner_text() != sentence
-    assert picture(image) != before
 
 
 def test_a_wrong_answer_shows_its_hint_and_a_right_one_passes(

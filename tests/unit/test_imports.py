@@ -78,6 +78,14 @@ def test_using_the_core_loads_numpy_and_nothing_else() -> None:
     assert top_level_packages_loaded_by(statement) == {"leverage", "numpy"}
 
 
+def test_paths_and_a_small_simulation_need_neither_pandas_nor_numba() -> None:
+    statement = (
+        "import leverage.paths; from leverage.survival import simulate_touches as simulate; "
+        "found = simulate(1.0, [0.9], 0.6, 5, paths=5, seed=1)"
+    )
+    assert not {"pandas", "numba", "matplotlib"} & top_level_packages_loaded_by(statement)
+
+
 @pytest.mark.parametrize("name", ["pandas", "matplotlib", "ipywidgets", "IPython"])
 def test_importing_leverage_leaves_heavy_packages_alone(name: str) -> None:
     assert name not in top_level_packages_loaded_by("import leverage")

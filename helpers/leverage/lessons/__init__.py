@@ -16,7 +16,14 @@ from .progress import forget_progress, show_progress
 
 if TYPE_CHECKING:
     from .charts.basics import plot_equity, plot_recovery, plot_roe_table, plot_two_traders
-    from .explorers import LeverageExplorer, TradingTerminal
+    from .explorers import (
+        LeverageExplorer,
+        LiquidationMap,
+        MarginModeExplorer,
+        PlatformComparer,
+        TierExplorer,
+        TradingTerminal,
+    )
     from .figures import describe
 
 __all__ = [
@@ -25,6 +32,10 @@ __all__ = [
     "CheckFailed",
     "Exercise",
     "LeverageExplorer",
+    "LiquidationMap",
+    "MarginModeExplorer",
+    "PlatformComparer",
+    "TierExplorer",
     "TradingTerminal",
     "describe",
     "exercise",
@@ -38,6 +49,10 @@ __all__ = [
 
 _HOME_OF = {
     "LeverageExplorer": "explorers",
+    "LiquidationMap": "explorers",
+    "MarginModeExplorer": "explorers",
+    "PlatformComparer": "explorers",
+    "TierExplorer": "explorers",
     "TradingTerminal": "explorers",
     "describe": "figures",
     "plot_equity": "charts.basics",

@@ -5,6 +5,16 @@ What is unknown is the word ``"unknown"``, and arithmetic that needs it raises `
 """
 
 from .comparison import TradeAtVenue, compare
+from .decision import (
+    FACTORS,
+    LOWER_IS_BETTER,
+    TurningPoint,
+    platform_factors,
+    scaled_scores,
+    score_factors,
+    turning_points,
+    weighted_scores,
+)
 from .loader import LegalRule, claims, legal_rules, load_venue, places, venue_names
 from .model import (
     CONFIDENCES,
@@ -25,7 +35,9 @@ from .rules import LIQUIDATION_RULES, liquidation_price_at
 
 __all__ = [
     "CONFIDENCES",
+    "FACTORS",
     "LIQUIDATION_RULES",
+    "LOWER_IS_BETTER",
     "NOT_APPLICABLE",
     "UNKNOWN",
     "VERDICTS",
@@ -37,6 +49,7 @@ __all__ = [
     "Tier",
     "TierData",
     "TradeAtVenue",
+    "TurningPoint",
     "UnknownFactError",
     "Venue",
     "claims",
@@ -46,6 +59,11 @@ __all__ = [
     "liquidation_price_at",
     "load_venue",
     "places",
+    "platform_factors",
+    "scaled_scores",
+    "score_factors",
+    "turning_points",
     "venue_names",
     "venue_table",
+    "weighted_scores",
 ]

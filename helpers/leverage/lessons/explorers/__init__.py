@@ -9,13 +9,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .base import Explorer
     from .leverage import LeverageExplorer
+    from .liquidation_map import LiquidationMap
+    from .margin_modes import MarginModeExplorer
+    from .platforms import PlatformComparer
     from .terminal import TradingTerminal
+    from .tiers import TierExplorer
 
-__all__ = ["Explorer", "LeverageExplorer", "TradingTerminal"]
+__all__ = [
+    "Explorer",
+    "LeverageExplorer",
+    "LiquidationMap",
+    "MarginModeExplorer",
+    "PlatformComparer",
+    "TierExplorer",
+    "TradingTerminal",
+]
 
 _HOME_OF = {
     "Explorer": "base",
     "LeverageExplorer": "leverage",
+    "LiquidationMap": "liquidation_map",
+    "MarginModeExplorer": "margin_modes",
+    "PlatformComparer": "platforms",
+    "TierExplorer": "tiers",
     "TradingTerminal": "terminal",
 }
 

@@ -1,0 +1,365 @@
+"""Closing by force: margin calls, partial and full liquidation, and who pays a shortfall."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from . import ledger
+from .fills import absorb, settle
+from .kernel import Contract, bankrupt_price
+from .state import FEES, FUND, MARKET, Account, Liquidation, Position, Trade, place
+from .words import decimals_of, down_to, nearest_to
+from .world import Stake, World
+
+# Share of the equity that is a rounding error rather than money.
+_DUST = 1e-12
+
+
+def check_margins(world: World) -> bool:
+    """Liquidate what does not keep its requirement, in the order of the accounts' names.
+
+    Returns
+    -------
+    bool
+        Whether anything was closed.
+    """
+    before = len(world.state.liquidations)
+    for name in sorted(world.state.accounts):
+        account = world.state.accounts[name]
+        for stake in list(world.stakes(account)):
+            if any(is_alive(account, position) for position in stake.positions):
+                liquidate(world, renewed(world, stake))
+    return len(world.state.liquidations) > before
+
+
+def is_alive(account: Account, position: Position) -> bool:
+    """Whether a position is still open."""
+    return account.positions.get(place(position.symbol, position.side)) is position
+
+
+def renewed(world: World, stake: Stake) -> Stake:
+    """Return a stake as it is now."""
+    if stake.is_isolated:
+        return world.stake_of(stake.account, stake.positions[0])
+    return world.cross_stake(stake.account, stake.code)
+
+
+def liquidate(world: World, stake: Stake, *, at_once: bool = False) -> None:
+    """Close a stake step by step until its equity is above its requirement.
+
+    Parameters
+    ----------
+    world : World
+        Where it happens.
+    stake : Stake
+        What to close.
+    at_once : bool, default False
+        Take the first step without looking: the caller has found the price at which it is due.
+    """
+    while stake.positions:
+        equity, need = world.standing(stake)
+        if equity > need and not at_once:
+            return
+        at_once = False
+        tradable = [p for p in stake.positions if world.is_open(p.symbol)]
+        if not tradable:
+            return
+        _cancel_orders(world, stake)
+        if not _cut_down(world, stake, tradable):
+            worst = min(tradable, key=lambda p: _profit(world, p))
+            _close_whole(world, stake, worst)
+        if stake.is_isolated and not is_alive(stake.account, stake.positions[0]):
+            return
+        stake = renewed(world, stake)
+
+
+def check_calls(world: World) -> None:
+    """Record margin calls, once for each time that the level is crossed."""
+    factor = world.rules.call_factor
+    if factor <= 1:
+        return
+    for name in sorted(world.state.accounts):
+        account = world.state.accounts[name]
+        stakes = list(world.stakes(account))
+        for gone in set(account.called) - {stake.name for stake in stakes}:
+            del account.called[gone]
+        for stake in stakes:
+            equity, need = world.standing(stake)
+            is_low = equity <= factor * need
+            if is_low and not account.called.get(stake.name, False):
+                world.record(
+                    "margin call",
+                    name,
+                    stake.positions[0].symbol if stake.is_isolated else "",
+                    f"Equity of {equity:.8g} {stake.code} has fallen to the call level, "
+                    f"{factor * need:.8g} {stake.code}; the close-out is at {need:.8g}.",
+                    equity=equity,
+                    call=factor * need,
+                    requirement=need,
+                )
+                world.touch()
+            if is_low:
+                account.called[stake.name] = True
+            elif account.called.pop(stake.name, False):
+                world.touch()
+
+
+def _profit(world: World, position: Position) -> float:
+    contract = world.contracts[position.symbol]
+    return contract.profit(position, world.state.prices[position.symbol].mark)
+
+
+def _cancel_orders(world: World, stake: Stake) -> None:
+    symbols = {position.symbol for position in stake.positions}
+    for order in world.orders_of(stake.account):
+        same = (
+            order.symbol in symbols
+            if stake.is_isolated
+            else (world.contracts[order.symbol].settle == stake.code)
+        )
+        if same:
+            world.end_order(order, "canceled", "liquidation")
+
+
+def _cut_down(world: World, stake: Stake, positions: list[Position]) -> bool:
+    """Take the largest position that is above the first tier down to the top of the next tier."""
+    if not world.rules.partial_liquidation:
+        return False
+    prices = world.state.prices
+    steps = []
+    for position in positions:
+        contract = world.contracts[position.symbol]
+        mark = prices[position.symbol].mark
+        tier = contract.tier(position.contracts, mark)
+        if tier > 0:
+            target = _contracts_at(contract, contract.inner[tier - 1], mark)
+            if 0 < target < position.contracts:
+                steps.append((contract.requirement(position, mark), position, target))
+    if not steps:
+        return False
+    _, position, target = max(steps, key=lambda step: step[0])
+    cut = nearest_to(position.contracts - target, world.contracts[position.symbol].market.lot_size)
+    _force(world, stake, position, cut, is_partial=True)
+    return True
+
+
+def _contracts_at(contract: Contract, bound: float, mark: float) -> float:
+    """Contracts whose size in the tiers is at most a bound."""
+    target = down_to(bound / contract.measure(1.0, mark), contract.market.lot_size)
+    # A rounding error above the bound would leave the position in the tier it must leave.
+    while target > 0 and contract.measure(target, mark) > bound:
+        target = nearest_to(target - contract.market.lot_size, contract.market.lot_size)
+    return target
+
+
+def _force(
+    world: World, stake: Stake, position: Position, contracts: float, *, is_partial: bool
+) -> None:
+    """Close contracts at the mark: book the result, the fee and the liquidation fee."""
+    account, code, state = stake.account, stake.code, world.state
+    contract, rules = world.contracts[position.symbol], world.rules
+    mark = state.prices[position.symbol].mark
+    equity, need = world.standing(stake)
+    bankrupt = bankrupt_price(contract, position, equity - contract.profit(position, mark))
+    value = contract.value(contracts, mark)
+    gain = contract.booked(position, contracts, mark)
+    left = equity
+    fee = min(max(rules.taker_fee_rate, 0.0) * value, max(left, 0.0))
+    left -= fee
+    extra = min(rules.liquidation_fee_rate * value, max(left, 0.0))
+    left -= extra
+    pot, trade_id = world.pot(account), f"t{len(state.trades) + 1}"
+    ledger.move(state, MARKET, pot, code, gain, "trade", position.symbol, trade_id)
+    ledger.move(state, pot, FEES, code, fee, "fee", position.symbol, trade_id)
+    keeper = FUND if rules.insurance_fund else FEES
+    ledger.move(state, pot, keeper, code, extra, "liquidation fee", position.symbol, trade_id)
+    if position.is_isolated:
+        is_whole = contracts == position.contracts
+        position.margin = left if is_whole else position.margin + gain - fee - extra
+    position.realised += gain - fee - extra
+    position.contracts = nearest_to(position.contracts - contracts, contract.market.lot_size)
+    if position.contracts <= 0:
+        account.positions.pop(place(position.symbol, position.side), None)
+    state.trades.append(
+        Trade(
+            trade_id,
+            "",
+            account.name,
+            position.symbol,
+            state.now,
+            -position.side,
+            mark,
+            contracts,
+            fee + extra,
+            gain,
+            False,
+            "liquidation",
+        )
+    )
+    state.liquidations.append(
+        Liquidation(
+            state.now,
+            account.name,
+            position.symbol,
+            position.side,
+            contracts,
+            mark,
+            bankrupt,
+            position.contracts > 0,
+        )
+    )
+    way = "long" if position.side > 0 else "short"
+    world.record(
+        "partial liquidation" if is_partial else "liquidation",
+        account.name,
+        position.symbol,
+        f"{contracts:g} contracts {way} were closed at a mark of {mark:.8g}: the equity of "
+        f"{equity:.8g} {code} did not keep the requirement of {need:.8g} {code}.",
+        contracts=contracts,
+        mark=mark,
+        equity=equity,
+        requirement=need,
+        bankruptcy_price=bankrupt,
+    )
+    world.touch()
+
+
+def _close_whole(world: World, stake: Stake, position: Position) -> None:
+    """Close a whole position; for the last of a stake, settle what is left or lacking."""
+    account, code = stake.account, stake.code
+    is_last = len(stake.positions) == 1
+    equity, _ = world.standing(stake)
+    if is_last and equity < 0:
+        _deleverage(world, stake, position, -equity)
+    if position.contracts > 0:
+        # Deleveraging has used up a part of the margin.
+        stake = renewed(world, stake)
+        _force(world, stake, position, position.contracts, is_partial=False)
+    if not is_last:
+        return
+    left = position.margin if stake.is_isolated else world.cross_stake(account, code).cash
+    position.margin = 0.0
+    if abs(left) <= _DUST * max(abs(equity), 1e-6):
+        return
+    if left < 0:
+        absorb(world, account, code, -left, position.symbol)
+    elif world.rules.takeover == "bankruptcy" and world.rules.insurance_fund:
+        pot = world.pot(account)
+        ledger.move(world.state, pot, FUND, code, left, "insurance fund", position.symbol)
+
+
+def _deleverage(world: World, stake: Stake, position: Position, shortfall: float) -> None:
+    """Close winners at the bankruptcy price for the part that the insurance fund cannot cover."""
+    rules, state, contract = world.rules, world.state, world.contracts[position.symbol]
+    fund = ledger.balance(state, FUND, stake.code) if rules.insurance_fund else 0.0
+    uncovered = shortfall - max(fund, 0.0)
+    if not rules.auto_deleveraging or uncovered <= 0:
+        return
+    lot = contract.market.lot_size
+    lots = ceil(position.contracts * uncovered / shortfall / lot - 1e-9)
+    wanted = min(round(lots * lot, decimals_of(lot)), position.contracts)
+    mark = state.prices[position.symbol].mark
+    equity, _ = world.standing(stake)
+    price = bankrupt_price(contract, position, equity - contract.profit(position, mark))
+    for account, winner in ranking(world, position.symbol, -position.side, stake.account.name):
+        if wanted <= 0:
+            return
+        part = min(wanted, winner.contracts)
+        is_partial = part < position.contracts
+        wanted = nearest_to(wanted - part, lot)
+        for owner, side in ((stake.account, -position.side), (account, position.side)):
+            _close_at(world, owner, position.symbol, side, part, price)
+        state.liquidations.append(
+            Liquidation(
+                state.now,
+                stake.account.name,
+                position.symbol,
+                position.side,
+                part,
+                price,
+                price,
+                is_partial,
+            )
+        )
+        world.record(
+            "auto-deleveraging",
+            account.name,
+            position.symbol,
+            f"{part:g} contracts were closed at {price:.8g}, the bankruptcy price of "
+            f"{stake.account.name}: the insurance fund lacked {uncovered:.8g} {stake.code}.",
+            contracts=part,
+            price=price,
+            uncovered=uncovered,
+        )
+
+
+def _close_at(
+    world: World, account: Account, symbol: str, side: int, contracts: float, price: float
+) -> None:
+    """Close contracts at a price without a fee, and record the trade."""
+    trades = world.state.trades
+    trade_id = f"t{len(trades) + 1}"
+    _, realised = settle(
+        world,
+        account,
+        symbol,
+        side,
+        contracts,
+        price,
+        fee_rate=0.0,
+        position_side=-side,
+        reference=trade_id,
+    )
+    trades.append(
+        Trade(
+            trade_id,
+            "",
+            account.name,
+            symbol,
+            world.state.now,
+            side,
+            price,
+            contracts,
+            0.0,
+            realised,
+            False,
+            "auto-deleveraging",
+        )
+    )
+
+
+def ranking(world: World, symbol: str, side: int, without: str) -> list[tuple[Account, Position]]:
+    """Positions in the order in which they are closed to cover another's loss.
+
+    Parameters
+    ----------
+    world : World
+        Where they are.
+    symbol : str
+        Market.
+    side : {1, -1}
+        Direction of the positions.
+    without : str
+        Account that is not ranked: the one that is liquidated.
+
+    Returns
+    -------
+    list of (Account, Position)
+        Highest rank first. In profit the rank is the return on the margin times the effective
+        leverage, in loss the return divided by it.
+    """
+    ranked = []
+    mark = world.state.prices[symbol].mark
+    contract = world.contracts[symbol]
+    for name in sorted(world.state.accounts):
+        account = world.state.accounts[name]
+        position = account.positions.get(place(symbol, side))
+        if position is None or name == without:
+            continue
+        equity, _ = world.standing(world.stake_of(account, position))
+        effective = contract.value(position.contracts, mark) / max(equity, 1e-12)
+        margin = max(contract.initial(position, mark), 1e-12)
+        gained = contract.profit(position, mark) / margin
+        rank = gained * effective if gained > 0 else gained / effective
+        ranked.append((-rank, name, account, position))
+    return [(account, position) for _, _, account, position in sorted(ranked, key=lambda r: r[:2])]

@@ -1,0 +1,325 @@
+"""The clock: rows of prices come in, and what is due happens in its order.
+
+Inside a bar the price moves in a straight line. What happens first on that line happens first:
+the exact point is found, the prices stand there for a moment, and the walk goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .bands import Bands, bands_of
+from .carry import charge_due, next_due
+from .closing import check_calls, check_margins, liquidate
+from .kernel import closing_price, standing
+from .matching import touch_level, work_orders
+from .state import Order, Prices
+from .tape import view
+from .world import Stake, World
+
+# Halvings that bring a bracket down to neighbouring floats.
+_HALVINGS = 80
+
+
+class Engine:
+    """Moves a world forward in time.
+
+    Parameters
+    ----------
+    world : World
+        What is moved.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._bands: Bands | None = None
+        opens = [track.is_open for track in world.tape.tracks.values()]
+        changes = np.zeros(world.tape.time.size, dtype=bool)
+        for is_open in opens:
+            changes[1:] |= is_open[1:] != is_open[:-1]
+        self._changes = np.flatnonzero(changes)
+        self._set_row: int | None = None
+        # Views give plain floats faster than arrays do.
+        self._views = {
+            symbol: (view(track.last), view(track.mark), view(track.index))
+            for symbol, track in world.tape.tracks.items()
+        }
+        self._times = view(world.tape.time)
+        first = next(iter(world.tape.tracks.values())).bars
+        self._begin, self._length = int(first.time[0]), first.length
+        self._closes = self._rows_of_closes()
+
+    @property
+    def last_row(self) -> int:
+        """Number of the last row of the tape."""
+        return int(self.world.tape.time.size) - 1
+
+    def begin(self) -> None:
+        """Stand at the first row."""
+        world = self.world
+        state, tape = world.state, world.tape
+        state.row, state.now = 0, int(tape.time[0])
+        state.prices = self._prices_at(0)
+        for symbol, source in world.funding.items():
+            due = source.next_due(state.now)
+            if due is not None:
+                state.funding_due[symbol] = due
+
+    def run(self, target: int, *, every_row: bool = False) -> int:
+        """Go to a row.
+
+        Parameters
+        ----------
+        target : int
+            Row to stand at.
+        every_row : bool, default False
+            Work through every row, also where nothing can happen. The result is the same.
+
+        Returns
+        -------
+        int
+            Rows passed.
+        """
+        world = self.world
+        state = world.state
+        target = min(target, self.last_row)
+        begin = state.row
+        while state.row < target:
+            if every_row:
+                self._advance(state.row + 1)
+                continue
+            if self._bands is None or self._bands.revision != world.revision:
+                self._bands = bands_of(world)
+                self._set_row = None
+            if self._set_row is None:
+                self._set_row = self._next_set_row()
+            end = min(target + 1, self._set_row)
+            row = self._bands.first_outside(state.row + 1, end)
+            if row - 1 > state.row:
+                self._stand_at(row - 1)
+            if row <= target:
+                self._advance(row)
+                self._bands = None
+                self._set_row = None
+        return state.row - begin
+
+    def row_at(self, moment: int) -> int:
+        """Last row at or before a moment."""
+        return int(np.searchsorted(self.world.tape.time, moment, side="right")) - 1
+
+    def row_of_close(self, count: int) -> int:
+        """Row at which the next bars of the first symbol close, `count` of them.
+
+        A missing bar is passed like any other; with ticks every tick is a bar.
+        """
+        state = self.world.state
+        if not self._length:
+            return state.row + count
+        number = (state.now + 1 - self._begin) // self._length + count
+        return self._closes[min(number, len(self._closes)) - 1]
+
+    def _rows_of_closes(self) -> list[int]:
+        """Rows at which the bars of the first symbol close, missing bars among them."""
+        tape = self.world.tape
+        bars = next(iter(tape.tracks.values())).bars
+        if not bars.length:
+            return []
+        count = (int(bars.time[-1]) - int(bars.time[0])) // bars.length + 1
+        ends = bars.time[0] + np.arange(1, count + 1) * bars.length - 1
+        rows: list[int] = (np.searchsorted(tape.time, ends, side="right") - 1).tolist()
+        return rows
+
+    def _next_set_row(self) -> int:
+        """First row after this one at which something is due or a market opens or closes."""
+        world = self.world
+        row, time = world.state.row, world.tape.time
+        place = int(np.searchsorted(self._changes, row, side="right"))
+        first = int(self._changes[place]) if place < self._changes.size else self.last_row + 1
+        due = next_due(world)
+        if due is not None:
+            first = min(first, max(int(np.searchsorted(time, due)), row + 1))
+        return first
+
+    def _prices_at(self, row: int) -> dict[str, Prices]:
+        return {
+            symbol: Prices(last[row], mark[row], index[row])
+            for symbol, (last, mark, index) in self._views.items()
+        }
+
+    def _stand_at(self, row: int) -> None:
+        state = self.world.state
+        state.row, state.now = row, self._times[row]
+        state.prices = self._prices_at(row)
+
+    def _advance(self, row: int) -> None:
+        """Work through one row."""
+        world = self.world
+        state, tracks = world.state, world.tape.tracks
+        joined = [symbol for symbol, track in tracks.items() if track.is_joined[row]]
+        targets = self._prices_at(row)
+        if joined:
+            self._walk(joined, targets, self._times[row])
+        was_open = {symbol: world.is_open(symbol) for symbol in tracks}
+        state.row, state.now = row, self._times[row]
+        state.prices = targets
+        for symbol, before in was_open.items():
+            if world.is_open(symbol) != before:
+                kind = "outage" if before else "reopened"
+                words = "has no prices" if before else "has prices again"
+                world.record(kind, "", symbol, f"The history of {symbol} {words}.")
+        charge_due(world)
+        self._tick()
+
+    def _tick(self) -> None:
+        world = self.world
+        check_margins(world)
+        if work_orders(world):
+            check_margins(world)
+        check_calls(world)
+
+    # ---- the way inside a bar
+
+    def _walk(self, joined: Sequence[str], targets: dict[str, Prices], arrival: int) -> None:
+        """Stop at everything that the prices meet on their line to the next row."""
+        world = self.world
+        state = world.state
+        begin, departure = state.prices, state.now
+        passed = 0.0
+        while True:
+            found = self._first_event(joined, targets)
+            if found is None:
+                return
+            share, event = found
+            passed += (1 - passed) * share
+            here = dict(state.prices)
+            for symbol in joined:
+                here[symbol] = _between(state.prices[symbol], targets[symbol], share)
+            if isinstance(event, Order):
+                _put_on(here[event.symbol], begin[event.symbol], event, _level(world, event))
+            state.prices = here
+            state.now = departure + round(passed * (arrival - departure))
+            if isinstance(event, Order):
+                self._tick()
+            else:
+                stake, symbol, price = event
+                if price is not None:
+                    _put_mark(here[symbol], price)
+                liquidate(world, stake, at_once=True)
+                self._tick()
+
+    def _first_event(
+        self, joined: Sequence[str], targets: dict[str, Prices]
+    ) -> tuple[float, Order | tuple[Stake, str, float | None]] | None:
+        """Return what comes first on the line, and the share of the line up to there."""
+        world = self.world
+        here = world.state.prices
+        best: tuple[float, Order | tuple[Stake, str, float | None]] | None = None
+        ahead = {**here, **{symbol: targets[symbol] for symbol in joined}}
+        for name in sorted(world.state.accounts):
+            for stake in world.stakes(world.state.accounts[name]):
+                if not any(p.symbol in joined for p in stake.positions):
+                    continue
+                equity, need = standing(world.contracts, stake.positions, stake.cash, ahead)
+                if equity > need:
+                    continue
+                share, symbol, price = self._meeting_point(stake, joined, here, ahead)
+                if best is None or share < best[0]:
+                    best = share, (stake, symbol, price)
+        for order in world.state.working.values():
+            if order.symbol not in joined:
+                continue
+            share_of_order = _share_to(world, order, here[order.symbol], ahead[order.symbol])
+            if share_of_order is not None and (best is None or share_of_order < best[0]):
+                best = share_of_order, order
+        return best
+
+    def _meeting_point(
+        self,
+        stake: Stake,
+        joined: Sequence[str],
+        here: dict[str, Prices],
+        ahead: dict[str, Prices],
+    ) -> tuple[float, str, float | None]:
+        """Share of the line at which a stake meets its requirement, and the mark if it is exact."""
+        contracts = self.world.contracts
+        equity, need = standing(contracts, stake.positions, stake.cash, here)
+        if equity <= need:
+            return 0.0, "", None
+        moving = [p for p in stake.positions if p.symbol in joined]
+        if len(moving) == 1:
+            position = moving[0]
+            price = closing_price(contracts, position, stake.positions, stake.cash, here)
+            start, stop = here[position.symbol].mark, ahead[position.symbol].mark
+            if min(start, stop) <= price <= max(start, stop) and start != stop:
+                return (price - start) / (stop - start), position.symbol, price
+        low, high = 0.0, 1.0
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            if middle in (low, high):
+                break
+            there = {
+                symbol: _between(here[symbol], ahead[symbol], middle) if symbol in joined else now
+                for symbol, now in here.items()
+            }
+            equity, need = standing(contracts, stake.positions, stake.cash, there)
+            low, high = (middle, high) if equity > need else (low, middle)
+        return high, "", None
+
+
+def _between(here: Prices, ahead: Prices, share: float) -> Prices:
+    return Prices(
+        here.last + share * (ahead.last - here.last),
+        here.mark + share * (ahead.mark - here.mark),
+        here.index + share * (ahead.index - here.index),
+    )
+
+
+def _put_mark(prices: Prices, mark: float) -> None:
+    """Set a mark exactly; last and index follow where they were the same."""
+    if prices.last == prices.mark:
+        prices.last = mark
+    if prices.index == prices.mark:
+        prices.index = mark
+    prices.mark = mark
+
+
+def _put_on(prices: Prices, begin: Prices, order: Order, level: float) -> None:
+    """Set the price that an order waits for exactly; the others follow where they are the same."""
+    kind = order.trigger_on if order.trigger_way else "last"
+    same = [
+        name
+        for name in ("last", "mark", "index")
+        if getattr(prices, name) == getattr(prices, kind)
+        and getattr(begin, name) == getattr(begin, kind)
+    ]
+    for name in {kind, *same}:
+        setattr(prices, name, level)
+
+
+def _level(world: World, order: Order) -> float:
+    if order.trigger_way:
+        assert order.trigger is not None
+        return order.trigger
+    return touch_level(world, order)
+
+
+def _share_to(world: World, order: Order, here: Prices, ahead: Prices) -> float | None:
+    """Share of the line up to where an order is reached; None if it is not."""
+    if order.trigger_way:
+        if order.trigger is None:
+            return None
+        start, stop, way = (
+            getattr(here, order.trigger_on),
+            getattr(ahead, order.trigger_on),
+            order.trigger_way,
+        )
+        level = order.trigger
+    elif order.price is not None and order.is_active:
+        start, stop, way, level = here.last, ahead.last, -order.side, touch_level(world, order)
+    else:
+        return None
+    if way * (start - level) >= 0 or way * (stop - level) < 0:
+        return None
+    return float((level - start) / (stop - start))

@@ -1,0 +1,303 @@
+"""How orders are set to work and filled at the prices of a moment."""
+
+from __future__ import annotations
+
+from math import inf
+
+from .errors import InsufficientFunds, OperationRejected
+from .fills import book_price, depth_within, scratch, settle
+from .state import Account, Order, Position, Trade, place
+from .words import amounts, down_to, iso, nearest_to
+from .world import World
+
+
+def work_orders(world: World) -> bool:
+    """Let every open order react to the prices of this moment, oldest first.
+
+    Returns
+    -------
+    bool
+        Whether anything was filled.
+    """
+    trades = len(world.state.trades)
+    for order in list(world.state.working.values()):
+        if order.status != "open" or not world.is_open(order.symbol):
+            continue
+        if order.trigger_way:
+            if order.is_trailing:
+                follow(world, order)
+            if is_met(world, order):
+                start(world, order)
+        elif order.is_active and touches(world, order):
+            _fill_resting(world, order)
+    return len(world.state.trades) > trades
+
+
+def watched(world: World, order: Order) -> float:
+    """Price that an order's trigger watches, now."""
+    prices = world.state.prices[order.symbol]
+    return float(getattr(prices, order.trigger_on))
+
+
+def is_met(world: World, order: Order) -> bool:
+    """Whether the trigger of a waiting order is met; a trailing order must be active first."""
+    if order.trigger is None or (order.is_trailing and order.best is None):
+        return False
+    return order.trigger_way * (watched(world, order) - order.trigger) >= 0
+
+
+def follow(world: World, order: Order) -> None:
+    """Let the trigger of a trailing order follow the best price; activate it where it starts."""
+    price = watched(world, order)
+    if order.best is None:
+        if order.trigger is not None and order.trigger_way * (price - order.trigger) < 0:
+            return
+        order.best = price
+        order.trigger_way = order.side
+        world.touch()
+    trail(order, price)
+
+
+def trail(order: Order, price: float) -> None:
+    """Move the trigger of an active trailing order if a price is better than the best so far."""
+    best = order.best if order.best is not None else price
+    order.best = min(best, price) if order.side > 0 else max(best, price)
+    away = order.trail_amount or order.best * order.trail_rate
+    order.trigger = order.best + order.side * away
+
+
+def start(world: World, order: Order) -> None:
+    """Set a triggered order to work."""
+    order.trigger_way = 0
+    order.is_active = True
+    order.updated = world.state.now
+    world.touch()
+    take(world, order)
+
+
+def touch_level(world: World, order: Order) -> float:
+    """Last price at which a resting limit order is reached."""
+    assert order.price is not None
+    return order.price / (1 + order.side * world.spread / 2)
+
+
+def touches(world: World, order: Order) -> bool:
+    """Whether the market has come to a resting limit order."""
+    if order.price is None:
+        return False
+    last = world.state.prices[order.symbol].last
+    return order.side * (touch_level(world, order) - last) >= 0
+
+
+def take(world: World, order: Order) -> None:
+    """Fill what the book gives to an order that has started to work, as a taker."""
+    wanted = order.remaining
+    if order.price is None:
+        fill(world, order, wanted, book_price(world, order.symbol, order.side, wanted), False)
+        if order.status == "open":
+            world.end_order(order, "canceled", order.reason or "not filled")
+        return
+    there = min(wanted, depth_within(world, order.symbol, order.side, order.price))
+    there = (
+        down_to(there, world.contracts[order.symbol].market.lot_size) if there < wanted else there
+    )
+    if there > 0 and not (order.time_in_force == "FOK" and there < wanted):
+        fill(world, order, there, book_price(world, order.symbol, order.side, there), False)
+    if order.status == "open" and order.time_in_force in ("IOC", "FOK"):
+        world.end_order(order, "canceled", f"{order.time_in_force}: the rest was not there")
+
+
+def _fill_resting(world: World, order: Order) -> None:
+    assert order.price is not None
+    there = min(order.remaining, world.liquidity)
+    there = down_to(there, world.contracts[order.symbol].market.lot_size) if there < inf else there
+    if there > 0:
+        fill(world, order, there, order.price, True)
+
+
+def fill(world: World, order: Order, contracts: float, price: float, is_maker: bool) -> None:
+    """Fill an order in part or whole, or cancel it where it may not be filled any more."""
+    account = world.state.accounts[order.account]
+    if order.reduce_only:
+        held = reducible(account, order)
+        contracts = min(contracts, held.contracts if held else 0.0)
+        if contracts <= 0:
+            world.end_order(order, "canceled", "nothing left to reduce")
+            return
+    rate = world.rules.maker_fee_rate if is_maker else world.rules.taker_fee_rate
+    if world.opening_part(account, order, contracts) > 0:
+        try:
+            _keep_to_tier(world, account, order, contracts, price)
+            afford(world, account, order, contracts, price, rate)
+        except (InsufficientFunds, OperationRejected) as error:
+            world.record("order rejected", account.name, order.symbol, f"Order {order.id}: {error}")
+            world.end_order(order, "canceled", str(error))
+            return
+    state = world.state
+    trade_id = f"t{len(state.trades) + 1}"
+    fee, realised = settle(
+        world,
+        account,
+        order.symbol,
+        order.side,
+        contracts,
+        price,
+        fee_rate=rate,
+        position_side=order.position_side,
+        reference=trade_id,
+    )
+    lot = world.contracts[order.symbol].market.lot_size
+    order.filled = nearest_to(order.filled + contracts, lot)
+    order.value += price * contracts
+    order.fee += fee
+    order.fills.append(len(state.trades))
+    order.updated = state.now
+    state.trades.append(
+        Trade(
+            trade_id,
+            order.id,
+            account.name,
+            order.symbol,
+            state.now,
+            order.side,
+            price,
+            contracts,
+            fee,
+            realised,
+            is_maker,
+        )
+    )
+    if order.remaining <= 0:
+        world.end_order(order, "closed")
+        if order.sibling in state.working:
+            world.end_order(state.working[order.sibling], "canceled", "the other order filled")
+        _place_attached(world, order)
+    elif order.reduce_only and reducible(account, order) is None:
+        world.end_order(order, "canceled", "nothing left to reduce")
+    _drop_idle(world, account, order.symbol)
+
+
+def reducible(account: Account, order: Order) -> Position | None:
+    """Position that a reduce-only order may make smaller."""
+    if order.position_side == order.side:
+        return None
+    return account.positions.get(place(order.symbol, -order.side))
+
+
+def afford(
+    world: World, account: Account, order: Order, contracts: float, price: float, rate: float
+) -> tuple[World, Account]:
+    """Try a fill on a copy, and refuse it if the margin does not carry it.
+
+    Returns
+    -------
+    World, Account
+        The copy after the fill.
+
+    Raises
+    ------
+    InsufficientFunds
+        If free margin would be negative, or the position would be liquidated at once.
+    """
+    contract = world.contracts[order.symbol]
+    code = contract.settle
+    trial, holder = scratch(world, account)
+    settle(
+        trial,
+        holder,
+        order.symbol,
+        order.side,
+        contracts,
+        price,
+        fee_rate=rate,
+        position_side=order.position_side,
+    )
+    free = trial.free(holder, code, order.id)
+    before = world.free(account, code, order.id)
+    if free < -1e-9 * max(abs(before), 1.0):
+        need, there = amounts(code, before - free, max(before, 0.0))
+        raise InsufficientFunds(
+            f"{need} of free margin are needed for {contract.sized(contracts)} of {order.symbol} "
+            f"at {price:.8g} and {world.leverage(account, order.symbol):g}x, {there} are free"
+        )
+    position = holder.positions.get(place(order.symbol, order.position_side or order.side))
+    if position is not None:
+        equity, required = trial.standing(trial.stake_of(holder, position))
+        if equity <= required:
+            has, keep = amounts(code, equity, required)
+            raise InsufficientFunds(
+                f"the position would be liquidated at once: its equity of {has} would not be above "
+                f"its requirement of {keep}"
+            )
+    return trial, holder
+
+
+def _keep_to_tier(
+    world: World, account: Account, order: Order, contracts: float, price: float
+) -> None:
+    """Refuse a fill that would make a position larger than its tier allows at its leverage."""
+    contract = world.contracts[order.symbol]
+    held = account.positions.get(place(order.symbol, order.side))
+    opening = world.opening_part(account, order, contracts)
+    total = opening + (held.contracts if held else 0.0)
+    leverage = world.leverage(account, order.symbol)
+    allowed = contract.max_leverage(total, price)
+    if leverage > allowed:
+        raise OperationRejected(
+            f"{total:g} contracts of {order.symbol} at {price:.8g} may have at most {allowed:g}x, "
+            f"{leverage:g}x is set"
+        )
+
+
+def _place_attached(world: World, entry: Order) -> None:
+    """Place the stop-loss and take-profit of a filled entry; the one cancels the other."""
+    parts = [("stop loss", entry.stop_loss, -1), ("take profit", entry.take_profit, 1)]
+    wanted = [part for part in parts if part[1] is not None]
+    if not wanted or not reducible_after(world, entry):
+        return
+    placed = []
+    for word, given, way in wanted:
+        assert given is not None
+        order = Order(
+            id=next_id(world),
+            client_id="",
+            account=entry.account,
+            symbol=entry.symbol,
+            kind="limit" if "price" in given else "market",
+            side=-entry.side,
+            amount=entry.filled,
+            price=given.get("price"),
+            trigger=given["triggerPrice"],
+            trigger_way=way * entry.side,
+            trigger_on=entry.trigger_on,
+            reduce_only=True,
+            position_side=entry.position_side,
+            is_active=False,
+            created=world.state.now,
+            updated=world.state.now,
+            word=word,
+        )
+        world.state.orders[order.id] = order
+        world.state.working[order.id] = order
+        placed.append(order)
+    if len(placed) == 2:
+        placed[0].sibling, placed[1].sibling = placed[1].id, placed[0].id
+    world.touch()
+
+
+def reducible_after(world: World, entry: Order) -> bool:
+    """Whether the position that an entry was for is there."""
+    account = world.state.accounts[entry.account]
+    return place(entry.symbol, entry.side) in account.positions
+
+
+def next_id(world: World) -> str:
+    """Id of the next order."""
+    return str(len(world.state.orders) + 1)
+
+
+def _drop_idle(world: World, account: Account, symbol: str) -> None:
+    """Cancel reduce-only orders that have nothing left to reduce."""
+    for order in world.orders_of(account, symbol):
+        if order.reduce_only and reducible(account, order) is None:
+            world.end_order(order, "canceled", f"nothing left to reduce at {iso(world.state.now)}")

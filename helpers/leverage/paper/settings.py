@@ -1,0 +1,256 @@
+"""Settings of one account as a ccxt exchange offers them: leverage, modes, isolated margin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .errors import (
+    BadRequest,
+    InsufficientFunds,
+    MarginModeAlreadySet,
+    NoChange,
+    NotSupported,
+    OperationRejected,
+)
+from .fills import scratch
+from .state import Account, Position, place
+from .wallets import Params, WalletData
+
+
+class SettingsData(WalletData):
+    """What an account chooses before it trades, and the margin of its isolated positions."""
+
+    def fetch_trading_fee(self, symbol: str, params: Params = None) -> dict[str, Any]:
+        """Fees of a market."""
+        del params
+        market = self.market(symbol)
+        return {
+            "info": {},
+            "symbol": market["symbol"],
+            "maker": market["maker"],
+            "taker": market["taker"],
+            "percentage": True,
+            "tierBased": False,
+        }
+
+    def fetch_trading_fees(self, params: Params = None) -> dict[str, dict[str, Any]]:
+        """Fees by symbol."""
+        return {symbol: self.fetch_trading_fee(symbol, params) for symbol in self.symbols}
+
+    def fetch_leverage(self, symbol: str, params: Params = None) -> dict[str, Any]:
+        """Leverage that is set for a market."""
+        del params
+        account, name = self._account(), self._symbol(symbol)
+        leverage = self._world.leverage(account, name)
+        mode = "isolated" if self._world.is_isolated(account, name) else "cross"
+        return {
+            "info": {},
+            "symbol": name,
+            "marginMode": mode,
+            "longLeverage": leverage,
+            "shortLeverage": leverage,
+        }
+
+    def set_leverage(
+        self, leverage: float, symbol: str | None = None, params: Params = None
+    ) -> dict[str, Any]:
+        """Choose the leverage for a market.
+
+        Raises
+        ------
+        BadRequest
+            If it is below 1 or above the largest of the market.
+        OperationRejected
+            If the position is too large for it, or isolated.
+        InsufficientFunds
+            If the position would need more margin than there is.
+        """
+        del params
+        account, name = self._ready(), self._symbol(symbol)
+        contract = self._world.contracts[name]
+        try:
+            value = float(leverage)
+        except (TypeError, ValueError):
+            raise BadRequest(f"leverage must be a number, was {leverage!r}; give 10") from None
+        highest = contract.leverages[0]
+        if isinstance(leverage, bool) or not 1 <= value <= highest:
+            raise BadRequest(f"leverage of {name} must be from 1 to {highest:g}, was {leverage!r}")
+        self._check_leverage(account, name, value)
+        account.leverage[name] = value
+        for position in positions_in(account, name):
+            position.leverage = value
+        self._world.touch()
+        return {"info": {}, "symbol": name, "leverage": value}
+
+    def _check_leverage(self, account: Account, symbol: str, leverage: float) -> None:
+        world = self._world
+        contract = world.contracts[symbol]
+        held = positions_in(account, symbol)
+        mark = world.state.prices[symbol].mark
+        for position in held:
+            if position.is_isolated and position.leverage != leverage:
+                raise OperationRejected(
+                    f"the margin of the isolated position in {symbol} was put up at "
+                    f"{position.leverage:g}x, {leverage:g}x was asked for; use add_margin or "
+                    "reduce_margin"
+                )
+            allowed = contract.max_leverage(position.contracts, mark)
+            if leverage > allowed:
+                raise OperationRejected(
+                    f"a position of {position.contracts:g} in {symbol} may have at most "
+                    f"{allowed:g}x, was {leverage:g}"
+                )
+        if not held and not world.orders_of(account, symbol):
+            return
+        trial, holder = scratch(world, account)
+        holder.leverage = {**account.leverage, symbol: leverage}
+        for position in positions_in(holder, symbol):
+            position.leverage = leverage
+        free = trial.free(holder, contract.settle)
+        now = world.free(account, contract.settle)
+        if free < 0 and free < now:
+            raise InsufficientFunds(
+                f"{now - free:.8g} {contract.settle} more margin are needed at {leverage:g}x, "
+                f"{max(now, 0.0):.8g} {contract.settle} are free"
+            )
+        for position in positions_in(holder, symbol):
+            equity, need = trial.standing(trial.stake_of(holder, position))
+            if equity <= need:
+                raise InsufficientFunds(
+                    f"at {leverage:g}x the requirement would be {need:.8g}, the equity is "
+                    f"{equity:.8g} {contract.settle}"
+                )
+
+    def fetch_margin_mode(self, symbol: str, params: Params = None) -> dict[str, Any]:
+        """Margin mode of a market."""
+        del params
+        name = self._symbol(symbol)
+        isolated = self._world.is_isolated(self._account(), name)
+        return {"info": {}, "symbol": name, "marginMode": "isolated" if isolated else "cross"}
+
+    def set_margin_mode(
+        self, margin_mode: str, symbol: str | None = None, params: Params = None
+    ) -> dict[str, Any]:
+        """Choose cross or isolated margin for a market.
+
+        Raises
+        ------
+        NotSupported
+            If the venue does not have the mode.
+        MarginModeAlreadySet
+            If it is set already.
+        OperationRejected
+            If there is a position or an order.
+        """
+        del params
+        account, name = self._ready(), self._symbol(symbol)
+        if margin_mode not in ("cross", "isolated"):
+            raise BadRequest(f"marginMode must be 'cross' or 'isolated', was {margin_mode!r}")
+        modes = self._world.rules.margin_modes
+        if margin_mode not in modes:
+            raise NotSupported(
+                f"{self._world.rules.name} has {' and '.join(modes)} margin, was asked for "
+                f"{margin_mode}"
+            )
+        if (margin_mode == "isolated") == self._world.is_isolated(account, name):
+            raise MarginModeAlreadySet(f"the margin mode of {name} is {margin_mode!r} already")
+        self._require_flat(account, name, "the margin mode")
+        account.isolated[name] = margin_mode == "isolated"
+        return {"info": {}, "symbol": name, "marginMode": margin_mode}
+
+    def fetch_position_mode(
+        self, symbol: str | None = None, params: Params = None
+    ) -> dict[str, Any]:
+        """Tell whether the account is in hedge mode."""
+        del symbol, params
+        return {"info": {}, "hedged": self._account().hedged}
+
+    def set_position_mode(
+        self, hedged: bool, symbol: str | None = None, params: Params = None
+    ) -> dict[str, Any]:
+        """Choose one-way mode (False) or hedge mode (True) for the whole account."""
+        del symbol, params
+        account = self._ready()
+        if not isinstance(hedged, bool):
+            raise BadRequest(f"hedged must be True or False, was {hedged!r}")
+        mode = "hedge" if hedged else "one-way"
+        if mode not in self._world.rules.position_modes:
+            raise NotSupported(f"{self._world.rules.name} has no {mode} mode")
+        if hedged == account.hedged:
+            raise NoChange(f"the position mode is {mode} already")
+        self._require_flat(account, None, "the position mode")
+        account.hedged = hedged
+        return {"info": {}, "hedged": hedged}
+
+    def _require_flat(self, account: Account, symbol: str | None, what: str) -> None:
+        positions = [p for p in account.positions.values() if symbol in (None, p.symbol)]
+        orders = self._world.orders_of(account, symbol)
+        if positions or orders:
+            raise OperationRejected(
+                f"{what} cannot change while there are positions or orders: there are "
+                f"{len(positions)} and {len(orders)}; close and cancel them first"
+            )
+
+    def add_margin(self, symbol: str, amount: float, params: Params = None) -> dict[str, Any]:
+        """Put more margin behind an isolated position."""
+        account, position, value = self._modification(symbol, amount, params)
+        code = self._world.contracts[position.symbol].settle
+        self._require_free(account, code, value, self._world.wallet)
+        position.margin += value
+        self._world.touch()
+        return self._modified("add", position, value)
+
+    def reduce_margin(self, symbol: str, amount: float, params: Params = None) -> dict[str, Any]:
+        """Take margin that an isolated position does not need away from it."""
+        account, position, value = self._modification(symbol, amount, params)
+        world = self._world
+        contract = world.contracts[position.symbol]
+        mark = world.state.prices[position.symbol].mark
+        initial = contract.value(position.contracts, position.entry) / position.leverage
+        equity, need = world.standing(world.stake_of(account, position))
+        keep = max(initial, need * 1.01)
+        spare = max(min(position.margin, equity) - keep, 0.0)
+        if value > spare:
+            raise InsufficientFunds(
+                f"{value:.8g} {contract.settle} are asked for, {spare:.8g} are free: the position "
+                f"has a margin of {position.margin:.8g} and an equity of {equity:.8g} at a mark of "
+                f"{mark:.8g}, and must keep {keep:.8g}"
+            )
+        position.margin -= value
+        world.touch()
+        return self._modified("reduce", position, value)
+
+    def _modification(
+        self, symbol: str, amount: Any, params: Params
+    ) -> tuple[Account, Position, float]:
+        account, name = self._ready(), self._symbol(symbol)
+        held = [position for position in positions_in(account, name) if position.is_isolated]
+        side = str((params or {}).get("positionSide", "")).lower()
+        if side in ("long", "short"):
+            held = [position for position in held if (position.side > 0) == (side == "long")]
+        if len(held) != 1:
+            raise OperationRejected(
+                f"there must be one isolated position in {name}, there are {len(held)}; in hedge "
+                "mode give positionSide"
+            )
+        return account, held[0], self._money(self._world.contracts[name].settle, amount)
+
+    def _modified(self, kind: str, position: Position, amount: float) -> dict[str, Any]:
+        return {
+            "info": {},
+            "type": kind,
+            "marginMode": "isolated",
+            "amount": amount,
+            "total": position.margin,
+            "code": self._world.contracts[position.symbol].settle,
+            "symbol": position.symbol,
+            "status": "ok",
+            "timestamp": self.milliseconds(),
+            "datetime": self.iso8601(self.milliseconds()),
+        }
+
+
+def positions_in(account: Account, symbol: str) -> list[Position]:
+    """Positions of an account in a symbol."""
+    keys = (place(symbol, 1), place(symbol, -1))
+    return [account.positions[key] for key in keys if key in account.positions]

@@ -1,0 +1,234 @@
+"""Money of one account as a ccxt exchange shows it: wallets, transfers, ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+from . import desk, ledger
+from .errors import (
+    ArgumentsRequired,
+    AuthenticationError,
+    BadRequest,
+    InsufficientFunds,
+    PermissionDenied,
+)
+from .public import PublicData, limited
+from .state import OUTSIDE, SPOT, Account
+from .structures import (
+    balance_dict,
+    entry_dicts,
+    transaction_dict,
+    transfer_dict,
+)
+from .words import amounts
+
+Params = Mapping[str, Any] | None
+
+
+class WalletData(PublicData):
+    """What an account owns, and every change of it."""
+
+    _name: str
+
+    # ---- the account
+
+    def _account(self) -> Account:
+        account = self._world.state.accounts.get(self._name)
+        if account is None or not account.signed_up:
+            raise AuthenticationError(f"{self._name!r} has no account here; call sign_up() first")
+        return account
+
+    def _ready(self) -> Account:
+        return desk.require_ready(self._world.state.accounts.get(self._name), self._name)
+
+    def _symbol(self, symbol: str | None) -> str:
+        if symbol is None:
+            raise ArgumentsRequired("symbol must be given; see symbols")
+        return str(self.market(symbol)["symbol"])
+
+    def fetch_balance(self, params: Params = None) -> dict[str, Any]:
+        """Balance of the trading wallet, or of the spot wallet with ``{"type": "spot"}``."""
+        wallet = self._wallet((params or {}).get("type", self._world.wallet))
+        return balance_dict(self._world, self._account(), wallet, self.codes)
+
+    def fetch_accounts(self, params: Params = None) -> list[dict[str, Any]]:
+        """List the wallets of the account."""
+        del params
+        name = self._account().name
+        return [
+            {"id": f"{name}/{wallet}", "type": wallet, "code": None, "info": {}}
+            for wallet in (SPOT, self._world.wallet)
+        ]
+
+    def transfer(
+        self,
+        code: str,
+        amount: float,
+        from_account: str,
+        to_account: str,
+        params: Params = None,
+    ) -> dict[str, Any]:
+        """Move money between the spot wallet and the trading wallet.
+
+        Raises
+        ------
+        InsufficientFunds
+            If the amount is more than is free there.
+        """
+        del params
+        account = self._account()
+        source, target = self._wallet(from_account), self._wallet(to_account)
+        if source == target:
+            raise BadRequest(f"fromAccount and toAccount must differ, were both {source!r}")
+        value = self._money(code, amount)
+        self._require_free(account, code, value, source)
+        world = self._world
+        pots = world.pot(account, source), world.pot(account, target)
+        ledger.move(world.state, *pots, code, value, "transfer")
+        world.touch()
+        return transfer_dict(world.state.postings[-1])
+
+    def withdraw(
+        self,
+        code: str,
+        amount: float,
+        address: str = "paper",
+        tag: str | None = None,
+        params: Params = None,
+    ) -> dict[str, Any]:
+        """Take money out of the spot wallet.
+
+        Raises
+        ------
+        InsufficientFunds
+            If the amount is more than is there.
+        """
+        del address, tag, params
+        account = self._account()
+        if not account.verified:
+            raise PermissionDenied(f"{account.name!r} is not verified; call verify() first")
+        value = self._money(code, amount)
+        self._require_free(account, code, value, SPOT)
+        world = self._world
+        ledger.move(world.state, world.pot(account, SPOT), OUTSIDE, code, value, "withdrawal")
+        return transaction_dict(world.state.postings[-1])
+
+    def _money(self, code: str, amount: Any) -> float:
+        if code not in self.currencies:
+            raise BadRequest(f"code must be one of {', '.join(self.currencies)}, was {code!r}")
+        try:
+            value = float(amount)
+        except (TypeError, ValueError):
+            raise BadRequest(f"amount must be a number, was {amount!r}") from None
+        if isinstance(amount, bool) or not isfinite(value) or value <= 0:
+            raise BadRequest(f"amount must be positive and finite, was {amount!r}")
+        return value
+
+    def _wallet(self, name: Any) -> str:
+        if name in (SPOT, "funding", "main"):
+            return SPOT
+        if name in (self._world.wallet, "trading", "swap", "future", "margin", "derivatives"):
+            return self._world.wallet
+        raise BadRequest(f"wallet must be 'spot' or {self._world.wallet!r}, was {name!r}")
+
+    def _require_free(self, account: Account, code: str, amount: float, wallet: str) -> None:
+        world = self._world
+        if wallet == SPOT:
+            there = ledger.balance(world.state, world.pot(account, SPOT), code)
+        else:
+            there = world.withdrawable(account, code)
+        if amount > there + 1e-12 * max(there, 1.0):
+            asked, held = amounts(code, amount, max(there, 0.0))
+            raise InsufficientFunds(
+                f"{asked} are asked for, {held} are free in the {wallet} wallet"
+            )
+
+    def fetch_ledger(
+        self,
+        code: str | None = None,
+        since: int | None = None,
+        limit: int | None = None,
+        params: Params = None,
+    ) -> list[dict[str, Any]]:
+        """Every change of the account's money with its cause, oldest first."""
+        del params
+        name = self._account().name
+        entries = [
+            entry
+            for posting in self._world.state.postings
+            if code is None or posting.code == code
+            for entry in entry_dicts(posting, name)
+        ]
+        return limited(entries, since, limit)
+
+    def fetch_ledger_entry(
+        self, id: str, code: str | None = None, params: Params = None
+    ) -> dict[str, Any]:
+        """One entry of the ledger."""
+        for entry in self.fetch_ledger(code, None, None, params):
+            if entry["id"] == id:
+                return entry
+        raise BadRequest(f"id must be that of a ledger entry, was {id!r}")
+
+    def _transactions(
+        self, cause: str, code: str | None, since: int | None, limit: int | None
+    ) -> list[dict[str, Any]]:
+        account = self._account()
+        pots = {self._world.pot(account, wallet) for wallet in (SPOT, self._world.wallet)}
+        return limited(
+            [
+                transaction_dict(posting)
+                for posting in self._world.state.postings
+                if posting.cause == cause
+                and pots & {posting.source, posting.target}
+                and code in (None, posting.code)
+            ],
+            since,
+            limit,
+        )
+
+    def fetch_deposits(
+        self,
+        code: str | None = None,
+        since: int | None = None,
+        limit: int | None = None,
+        params: Params = None,
+    ) -> list[dict[str, Any]]:
+        """List deposits."""
+        del params
+        return self._transactions("deposit", code, since, limit)
+
+    def fetch_withdrawals(
+        self,
+        code: str | None = None,
+        since: int | None = None,
+        limit: int | None = None,
+        params: Params = None,
+    ) -> list[dict[str, Any]]:
+        """List withdrawals."""
+        del params
+        return self._transactions("withdrawal", code, since, limit)
+
+    def fetch_transfers(
+        self,
+        code: str | None = None,
+        since: int | None = None,
+        limit: int | None = None,
+        params: Params = None,
+    ) -> list[dict[str, Any]]:
+        """List transfers between the wallets."""
+        del params
+        name = self._account().name
+        return limited(
+            [
+                transfer_dict(posting)
+                for posting in self._world.state.postings
+                if posting.cause == "transfer"
+                and posting.source.partition("/")[0] == name
+                and code in (None, posting.code)
+            ],
+            since,
+            limit,
+        )

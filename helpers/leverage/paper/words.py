@@ -1,0 +1,105 @@
+"""Times and numbers as the exchange writes and reads them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import floor
+from typing import Any
+
+from .errors import BadRequest
+
+
+def iso(milliseconds: int) -> str:
+    """Write a time as ccxt does.
+
+    Examples
+    --------
+    >>> iso(1_500_000_000_123)
+    '2017-07-14T02:40:00.123Z'
+    """
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+
+
+def as_milliseconds(when: Any) -> int:
+    """Read a time: milliseconds, text in ISO form, a datetime or anything with ``timestamp()``.
+
+    Times without a zone are in UTC.
+
+    Examples
+    --------
+    >>> as_milliseconds("2017-07-14T02:40:00Z"), as_milliseconds("2017-07-14")
+    (1500000000000, 1499990400000)
+    """
+    if isinstance(when, str):
+        try:
+            when = datetime.fromisoformat(when.replace("Z", "+00:00"))
+        except ValueError:
+            raise BadRequest(
+                f"time must be in ISO form, was {when!r}; write '2024-08-05T00:00:00Z'"
+            ) from None
+    if hasattr(when, "timestamp"):
+        if getattr(when, "tzinfo", None) is None and isinstance(when, datetime):
+            when = when.replace(tzinfo=UTC)
+        return round(float(when.timestamp()) * 1000)
+    if hasattr(when, "__int__") and not isinstance(when, bool) and when == when:
+        return int(when)
+    raise BadRequest(f"time must be milliseconds, ISO text or a datetime, was {when!r}")
+
+
+def decimals_of(step: float) -> int:
+    """Count the decimals of a step: 3 for 0.001.
+
+    Examples
+    --------
+    >>> decimals_of(0.001), decimals_of(5.0), decimals_of(1e-8), decimals_of(0.25)
+    (3, 0, 8, 2)
+    """
+    text = f"{step:.12f}".rstrip("0")
+    return len(text.partition(".")[2])
+
+
+def down_to(value: float, step: float) -> float:
+    """Round down to a multiple of a step; a rounding error below one counts as that multiple.
+
+    Examples
+    --------
+    >>> down_to(0.12999, 0.001), down_to(0.3 - 0.1, 0.1)
+    (0.129, 0.2)
+    """
+    return round(floor(value / step + 1e-9) * step, decimals_of(step))
+
+
+def nearest_to(value: float, step: float) -> float:
+    """Round to the nearest multiple of a step.
+
+    Examples
+    --------
+    >>> nearest_to(50_000.07, 0.1), nearest_to(0.1 + 0.2, 0.001)
+    (50000.1, 0.3)
+    """
+    return round(round(value / step) * step, decimals_of(step))
+
+
+def amounts(code: str, *values: float) -> list[str]:
+    """Write amounts of one currency with the same decimals, enough to tell them apart.
+
+    Examples
+    --------
+    >>> amounts("USDT", 3065.2485, 3000), amounts("USDT", 200, 100)
+    (['3065.25 USDT', '3000.00 USDT'], ['200 USDT', '100 USDT'])
+    >>> amounts("USDT", 100.001, 100), amounts("BTC", 0.015, 0.01)
+    (['100.001 USDT', '100.000 USDT'], ['0.015 BTC', '0.010 BTC'])
+    """
+    usual = 2 if code.startswith(("USD", "GUSD", "EUR", "GBP")) else 8
+    different = len(set(values))
+    decimals = next(
+        (
+            count
+            for count in range(9)
+            if len({round(value, count) for value in values}) == different
+            and (count >= usual or all(round(value, count) == value for value in values))
+        ),
+        8,
+    )
+    return [f"{value + 0.0:.{decimals}f} {code}" for value in values]

@@ -1,0 +1,76 @@
+"""Every explorer in a real browser: a key press changes the value, the picture and the words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from pages import ANSWER_MS, Notebook, Trouble, open_notebook, picture
+
+if TYPE_CHECKING:
+    from binder_environment import Server
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+EXPLORERS = [
+    ("01_basics", "LeverageExplorer"),
+    ("02_platforms", "TierExplorer"),
+    ("02_platforms", "PlatformComparer"),
+    ("05_margin_modes", "MarginModeExplorer"),
+    ("05_margin_modes", "LiquidationMap"),
+]
+WORDS = "[role=status], [role=alert]"
+
+
+@pytest.fixture(scope="module")
+def opened() -> dict[str, Notebook]:
+    """The notebook that is open, by chapter."""
+    return {}
+
+
+def open_chapter(
+    chapter: str, opened: dict[str, Notebook], page: Page, server: Server, trouble: Trouble
+) -> Notebook:
+    """Open a chapter's student notebook, unless it is open, and run the cell that loads names."""
+    if chapter not in opened:
+        # Leaving a page aborts its last requests; that is no trouble of the next one.
+        seen = len(trouble.seen)
+        page.goto("about:blank")
+        del trouble.seen[seen:]
+        path = f"course/{chapter}/{chapter}.ipynb"
+        notebook = open_notebook(page, server, path, workspace=chapter)
+        notebook.run(notebook.indexes("code", r"(^|\n)from leverage\.lessons import")[0])
+        opened.clear()
+        opened[chapter] = notebook
+    return opened[chapter]
+
+
+@pytest.mark.parametrize(("chapter", "name"), EXPLORERS, ids=[name for _, name in EXPLORERS])
+def test_a_key_press_changes_the_value_the_picture_and_the_words(
+    chapter: str,
+    name: str,
+    opened: dict[str, Notebook],
+    page: Page,
+    lab_server: Server,
+    trouble: Trouble,
+) -> None:
+    notebook = open_chapter(chapter, opened, page, lab_server, trouble)
+    (place,) = notebook.indexes("code", rf"^{name}\(")
+    notebook.run(place)
+    shown = notebook.cell(place).locator(".jp-OutputArea")
+    image, words = shown.locator("img.widget-image"), shown.locator(WORDS)
+    image.wait_for(timeout=ANSWER_MS)
+    sentence, before = words.inner_text(), picture(image)
+    assert before[0] > 300
+    # The first slider and the number beside it: a logarithmic slider's own value is an exponent.
+    readout = shown.locator(".widget-readout").first
+    value = readout.inner_text()
+    shown.get_by_role("slider").first.focus()
+    page.keyboard.press("ArrowRight")
+    words.get_by_text(sentence, exact=True).wait_for(state="detached", timeout=ANSWER_MS)
+    assert readout.inner_text() != value
+    assert words.inner_text() != sentence
+    assert picture(image) != before
+    notebook.wait_for_kernel()
+    assert trouble.seen == []

@@ -1,0 +1,259 @@
+"""The margin-mode explorer: two positions, two modes, one shock, in pictures and in words."""
+
+import io
+import itertools
+import math
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from leverage import LONG, SHORT, Positions, TierTable, cross_liquidation_prices
+from leverage.lessons import figures
+from leverage.lessons.explorers.margin_modes import (
+    LARGEST_AMOUNT,
+    LARGEST_LEVERAGE,
+    LARGEST_MOVE_PCT,
+    SMALLEST_AMOUNT,
+    MarginModeExplorer,
+)
+
+SIDES = [LONG, SHORT]
+
+
+def plain(text):
+    return text.replace("\u202f", " ")
+
+
+@pytest.fixture(scope="module")
+def shared_explorer():
+    return MarginModeExplorer()
+
+
+def set_all(explorer, **values):
+    with explorer.hold():
+        for name, value in values.items():
+            getattr(explorer, name).value = value
+
+
+def check_all_is_said(explorer):
+    text = plain(explorer.html + explorer.description)
+    assert not re.search(r"\b(nan|inf|None|not a number|infinite)\b", text), text
+    assert len(figures.check_description(explorer.description)) > 50
+    assert Image.open(io.BytesIO(explorer.png())).size == (700, 500)
+
+
+def test_the_first_week_of_the_lesson_comes_out_as_computed_by_hand():
+    explorer = MarginModeExplorer(first_move=-5, second_move=-25)
+    rows = {name: tuple(map(plain, both)) for name, both in explorer.rows.items()}
+    assert rows == {
+        "BTC: profit or loss": ("−500.00 USDT", "−500.00 USDT"),
+        "ETH: profit or loss": ("−2 500.00 USDT", "−2 500.00 USDT"),
+        "Behind BTC, before profit or loss": ("1 000.00 USDT", "3 000.00 USDT"),
+        "Behind ETH, before profit or loss": ("1 000.00 USDT", "3 000.00 USDT"),
+        "Requirement": ("38.00 and 30.00 USDT", "68.00 USDT"),
+        "BTC: liquidation price": ("45 180.72 (4.88 % away)", "passed"),
+        "ETH: liquidation price": ("passed", "passed"),
+        "Left of the account": ("1 500.00 USDT", "0.00 USDT"),
+    }
+    assert explorer.liquidated == ("ETH isolated", "cross")
+
+
+def test_a_shock_reaches_the_other_position_in_cross_margin_only():
+    explorer = MarginModeExplorer()
+    alone, together = explorer.rows["BTC: liquidation price"]
+    explorer.second_move.value = -10
+    assert explorer.rows["BTC: liquidation price"][0] == alone
+    assert plain(explorer.rows["BTC: liquidation price"][1]).startswith("40 341.37")
+    assert plain(together).startswith("35 341.37")
+
+
+def test_a_gain_of_a_short_moves_the_cross_end_of_the_long_away():
+    explorer = MarginModeExplorer(second_side=SHORT)
+    before = explorer._account.cross[0].liquidation_price
+    explorer.second_move.value = -10
+    assert explorer._account.cross[0].liquidation_price < before
+
+
+def test_leverage_moves_the_isolated_ends_and_no_cross_end():
+    explorer = MarginModeExplorer()
+    account = explorer._account
+    explorer.leverage.value = 20
+    assert explorer._account.isolated[0].liquidation_price > account.isolated[0].liquidation_price
+    assert explorer._account.cross == account.cross
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("balance", 5_000.0),
+        ("leverage", 25),
+        ("first_side", SHORT),
+        ("second_side", SHORT),
+        ("first_value", 4_000.0),
+        ("second_value", 4_000.0),
+        ("first_move", -3.0),
+        ("second_move", 7.0),
+    ],
+)
+def test_every_control_changes_the_picture_and_the_words(name, value):
+    explorer = MarginModeExplorer()
+    picture, html = explorer.png(), explorer.html
+    getattr(explorer, name).value = value
+    assert explorer.png() != picture
+    assert explorer.html != html
+
+
+def test_a_liquidation_is_said_loudly_in_words_and_picture():
+    explorer = MarginModeExplorer(first_move=-5, second_move=-25)
+    assert explorer.sentence.startswith("Liquidated: ETH isolated, cross.")
+    assert '<p role="alert"' in explorer.html
+    shown = [label.text for label in explorer._picture._alarms if label.get_visible()]
+    assert shown == ["GONE", "LIQUIDATED"]
+    set_all(explorer, first_move=0, second_move=0)
+    assert 'role="alert"' not in explorer.html
+    assert not any(label.get_visible() for label in explorer._picture._alarms)
+
+
+def test_too_little_money_for_both_margins_is_refused_in_words():
+    explorer = MarginModeExplorer(balance=1_500)
+    assert explorer.sentence.startswith("Not opened. The two positions need 2")
+    assert explorer.liquidated == ()
+    explorer.leverage.value = 20
+    assert not explorer.sentence.startswith("Not opened")
+
+
+EXTREMES = list(
+    itertools.product(
+        SIDES,
+        SIDES,
+        [1, LARGEST_LEVERAGE],
+        [SMALLEST_AMOUNT, LARGEST_AMOUNT],
+        [SMALLEST_AMOUNT, LARGEST_AMOUNT],
+        [-LARGEST_MOVE_PCT, 0.0, LARGEST_MOVE_PCT],
+    )
+)
+
+
+def test_no_combination_of_extremes_breaks_the_arithmetic_or_the_picture(shared_explorer):
+    for first, second, leverage, balance, value, move in EXTREMES:
+        set_all(
+            shared_explorer,
+            first_side=first,
+            second_side=second,
+            leverage=leverage,
+            balance=balance,
+            first_value=value,
+            second_value=LARGEST_AMOUNT + SMALLEST_AMOUNT - value,
+            first_move=move,
+            second_move=-move,
+        )
+        check_all_is_said(shared_explorer)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sides=st.tuples(st.sampled_from(SIDES), st.sampled_from(SIDES)),
+    leverage=st.integers(1, LARGEST_LEVERAGE),
+    balance=st.floats(SMALLEST_AMOUNT, LARGEST_AMOUNT),
+    values=st.tuples(*[st.floats(SMALLEST_AMOUNT, LARGEST_AMOUNT)] * 2),
+    moves=st.tuples(*[st.floats(-LARGEST_MOVE_PCT, LARGEST_MOVE_PCT)] * 2),
+)
+def test_what_is_said_agrees_with_the_arithmetic(
+    shared_explorer, sides, leverage, balance, values, moves
+):
+    set_all(
+        shared_explorer,
+        first_side=sides[0],
+        second_side=sides[1],
+        leverage=leverage,
+        balance=balance,
+        first_value=values[0],
+        second_value=values[1],
+        first_move=moves[0],
+        second_move=moves[1],
+    )
+    check_all_is_said(shared_explorer)
+    at = shared_explorer._account
+    entries = shared_explorer.entry_prices
+    quantities = [value / entry for value, entry in zip(values, entries, strict=True)]
+    marks = [entry * (1 + move / 100) for entry, move in zip(entries, moves, strict=True)]
+    book = Positions(sides, entries, quantities, TierTable.flat(0.004))
+    expected = cross_liquidation_prices(book, marks, balance)
+    assert [p.liquidation_price for p in at.cross] == pytest.approx(list(expected))
+    if not at.is_refused:
+        assert at.isolated_total <= at.balance + sum(max(0.0, gain) for gain in at.pnl) + 1e-6
+        assert at.cross_total >= 0
+    for position in (*at.isolated, *at.cross):
+        assert position.distance >= 0
+        if position.distance > 1e-9 and math.isfinite(position.distance):
+            assert not position.is_liquidated
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.05, 0.999])
+def test_any_maintenance_rate_works(rate):
+    check_all_is_said(MarginModeExplorer(maintenance_margin_rate=rate))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"first_side": 0}, "first_side must be 1"),
+        ({"second_side": 2}, "second_side must be 1"),
+        ({"balance": 0}, "balance must be a number from 10"),
+        ({"first_value": math.nan}, "first_value must be a number"),
+        ({"second_value": "10"}, "second_value must be a number"),
+        ({"leverage": 126}, "leverage must be a number from 1 to 125, was 126"),
+        ({"first_move": 51}, "first_move must be a number from -50 to 50, was 51"),
+        ({"second_move": -51}, "second_move must be a number"),
+        ({"maintenance_margin_rate": 1}, "maintenance_margin_rate must be from 0 to below 1"),
+    ],
+)
+def test_impossible_arguments_are_refused_with_the_rule(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        MarginModeExplorer(**arguments)
+
+
+def test_every_control_has_a_label_and_a_tooltip(shared_explorer):
+    for control in shared_explorer._controls.values():
+        assert control.description
+        assert control.tooltip
+        assert control.tabbable is not False
+
+
+def test_the_table_names_both_modes_and_has_a_header_for_every_row():
+    explorer = MarginModeExplorer()
+    assert explorer.html.count('<th scope="col"') == 2
+    assert explorer.html.count('scope="row"') == len(explorer.rows)
+    assert "<caption" in explorer.html
+
+
+def test_labels_of_bars_do_not_overlap(shared_explorer):
+    for first, leverage, move in itertools.product(SIDES, [10, LARGEST_LEVERAGE], [-50, 0, 50]):
+        set_all(
+            shared_explorer,
+            balance=3_000,
+            first_value=10_000,
+            second_value=10_000,
+            first_side=first,
+            leverage=leverage,
+            first_move=move,
+            second_move=-move,
+        )
+        picture = shared_explorer._picture
+        spans = []
+        for label in (*picture._bar_texts, *picture._alarms):
+            if label.get_visible():
+                x, _ = label.get_transform().transform(label.position)
+                spans.append((x - label.width() / 2, x + label.width() / 2))
+        spans.sort()
+        assert all(left[1] <= right[0] for left, right in itertools.pairwise(spans))
+
+
+def test_the_still_stands_for_the_picture_and_its_words():
+    explorer = MarginModeExplorer()
+    data, metadata = explorer._repr_mimebundle_()
+    assert data["text/plain"] == explorer.description
+    assert metadata["image/png"] == {"alt": explorer.description, "width": 700, "height": 500}
