@@ -97,18 +97,47 @@ def map_values(changes: int) -> dict[str, list[Any]]:
     }
 
 
+def terminal_values(changes: int) -> dict[str, list[Any]]:
+    """Tickets of every kind, with a position open and half of the replay gone."""
+    steps = np.arange(changes)
+    return {
+        "side": list(islice(cycle(["buy", "sell"]), changes)),
+        "kind": list(islice(cycle(["limit", "stop", "target", "market"]), changes)),
+        "amount": [0.001 * (1 + int(step) % 17) for step in steps],
+        "price": [float(value) for value in 50_000 + 37.5 * steps],
+        "stop_price": [float(value) for value in 30_000 + 37.5 * steps],
+        "target_price": [float(value) for value in 70_000 + 37.5 * steps],
+    }
+
+
+def make_terminal() -> Any:
+    """Return a terminal in the middle of the replay of chapter 03, with a trade open."""
+    from leverage.history import load_hourly_window
+    from leverage.lessons import TradingTerminal
+    from leverage.paper import PaperExchange
+
+    bars = load_hourly_window("2024-08-05")
+    terminal = TradingTerminal(PaperExchange(bars, venue="binance", balance=1_000))
+    terminal.amount.value, terminal.stop_price.value = 0.02, 45_000.0
+    terminal.send()
+    terminal.step_bars(48)
+    return terminal
+
+
 @dataclass(frozen=True)
 class Case:
-    """What is changed, and the goal for the 90th percentile in milliseconds."""
+    """What is changed, the goal for the 90th percentile in ms, and how it is made if not by name."""
 
     values: Callable[[int], dict[str, list[Any]]]
     goal_ms: float = GOAL_MS
+    make: Callable[[], Any] | None = None
 
 
 EXPLORERS = {
     "LeverageExplorer": Case(leverage_values),
     "PlatformComparer": Case(platform_values),
     "TierExplorer": Case(tier_values),
+    "TradingTerminal": Case(terminal_values, HEAVY_GOAL_MS, make_terminal),
     "MarginModeExplorer": Case(margin_mode_values),
     "LiquidationMap": Case(map_values, HEAVY_GOAL_MS),
 }
@@ -143,8 +172,8 @@ def measure(name: str, changes: int) -> dict[str, dict[str, list[float]]]:
     from leverage import lessons
 
     values_of = EXPLORERS[name].values(changes)
-    explorer = getattr(lessons, name)()
-    naive = getattr(lessons, name)()
+    make = EXPLORERS[name].make or getattr(lessons, name)
+    explorer, naive = make(), make()
     setattr(naive._canvas, "png", lambda: full_drawing(naive._canvas))  # noqa: B010
     # Only in the full drawing the labels are the figure's own artists.
     for artist in naive._canvas.artists:

@@ -74,3 +74,27 @@ def test_a_key_press_changes_the_value_the_picture_and_the_words(
     assert picture(image) != before
     notebook.wait_for_kernel()
     assert trouble.seen == []
+
+
+def test_the_trading_terminal_is_worked_by_the_keyboard_alone(
+    opened: dict[str, Notebook], page: Page, lab_server: Server, trouble: Trouble
+) -> None:
+    notebook = open_chapter("03_getting_started", opened, page, lab_server, trouble)
+    notebook.run(notebook.indexes("code", r"^bars = load_hourly_window")[0])
+    (place,) = notebook.indexes("code", r"^TradingTerminal\(")
+    notebook.run(place)
+    shown = notebook.cell(place).locator(".jp-OutputArea")
+    image, status = shown.locator("img.widget-image"), shown.locator("[role=status]")
+    image.wait_for(timeout=ANSWER_MS)
+    for button, key, expected in [
+        ("Send order", "Space", "You are long"),
+        ("Step 1 hour", "Enter", "00:59 UTC"),
+        ("Close position", "Space", "You hold no position"),
+    ]:
+        before = picture(image)
+        shown.get_by_role("button", name=button).focus()
+        page.keyboard.press(key)
+        status.get_by_text(expected).wait_for(timeout=ANSWER_MS)
+        assert picture(image) != before
+    assert shown.get_by_text("Before you send it").count() == 1
+    assert trouble.seen == []
