@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         LiquidationMap,
         MarginModeExplorer,
         PlatformComparer,
+        PositionSizeCalculator,
+        SurvivalMap,
         TierExplorer,
     )
     from .figures import describe
@@ -34,6 +36,8 @@ __all__ = [
     "LiquidationMap",
     "MarginModeExplorer",
     "PlatformComparer",
+    "PositionSizeCalculator",
+    "SurvivalMap",
     "TierExplorer",
     "describe",
     "exercise",
@@ -50,6 +54,8 @@ _HOME_OF = {
     "LiquidationMap": "explorers",
     "MarginModeExplorer": "explorers",
     "PlatformComparer": "explorers",
+    "PositionSizeCalculator": "explorers",
+    "SurvivalMap": "explorers",
     "TierExplorer": "explorers",
     "describe": "figures",
     "plot_equity": "charts.basics",

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .liquidation_map import LiquidationMap
     from .margin_modes import MarginModeExplorer
     from .platforms import PlatformComparer
+    from .position_size import PositionSizeCalculator
+    from .survival_map import SurvivalMap
     from .tiers import TierExplorer
 
 __all__ = [
@@ -20,6 +22,8 @@ __all__ = [
     "LiquidationMap",
     "MarginModeExplorer",
     "PlatformComparer",
+    "PositionSizeCalculator",
+    "SurvivalMap",
     "TierExplorer",
 ]
 
@@ -29,6 +33,8 @@ _HOME_OF = {
     "LiquidationMap": "liquidation_map",
     "MarginModeExplorer": "margin_modes",
     "PlatformComparer": "platforms",
+    "PositionSizeCalculator": "position_size",
+    "SurvivalMap": "survival_map",
     "TierExplorer": "tiers",
 }
 
