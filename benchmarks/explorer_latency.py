@@ -124,6 +124,33 @@ def make_terminal() -> Any:
     return terminal
 
 
+def size_values(changes: int) -> dict[str, list[Any]]:
+    """Plans over both sides, wide and tight stops, and every leverage."""
+    steps = np.arange(changes)
+    return {
+        "side": list(islice(cycle([-1, 1]), changes)),
+        "account": [float(value) for value in 1_000 + 137.5 * steps],
+        "risk_pct": [round(0.5 + 0.1 * (value % 40), 1) for value in steps.tolist()],
+        "entry_price": [float(value) for value in 30_000 + 123.45 * steps],
+        "stop_pct": [round(float(value), 1) for value in 6 + 5.5 * np.sin(steps * 0.37)],
+        "target_pct": [round(float(value), 1) for value in 12 + 11 * np.sin(steps * 0.23)],
+        "leverage": [int(2 + (value * 7) % 124) for value in steps],
+        "fee_pct": list(islice(cycle([0.02, 0.05, 0.1]), changes)),
+    }
+
+
+def survival_values(changes: int) -> dict[str, list[Any]]:
+    """Every leverage, holding time and volatility; each change simulates or shades anew."""
+    steps = np.arange(changes)
+    return {
+        "side": list(islice(cycle([-1, 1]), changes)),
+        "leverage": [int(2 + (value * 7) % 124) for value in steps],
+        "days": [int(1 + (value * 7) % 60) for value in steps],
+        "volatility_pct": [float(20 + (value * 13) % 180) for value in steps],
+        "watched": list(islice(cycle(["every hour", "once a day", "all the time"]), changes)),
+    }
+
+
 @dataclass(frozen=True)
 class Case:
     """What is changed, the goal for the 90th percentile in ms, and how it is made if not by name."""
@@ -138,6 +165,8 @@ EXPLORERS = {
     "PlatformComparer": Case(platform_values),
     "TierExplorer": Case(tier_values),
     "TradingTerminal": Case(terminal_values, HEAVY_GOAL_MS, make_terminal),
+    "PositionSizeCalculator": Case(size_values),
+    "SurvivalMap": Case(survival_values, HEAVY_GOAL_MS),
     "MarginModeExplorer": Case(margin_mode_values),
     "LiquidationMap": Case(map_values, HEAVY_GOAL_MS),
 }

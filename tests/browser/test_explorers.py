@@ -17,6 +17,8 @@ EXPLORERS = [
     ("01_basics", "LeverageExplorer"),
     ("02_platforms", "TierExplorer"),
     ("02_platforms", "PlatformComparer"),
+    ("04_risk_management", "PositionSizeCalculator"),
+    ("04_risk_management", "SurvivalMap"),
     ("05_margin_modes", "MarginModeExplorer"),
     ("05_margin_modes", "LiquidationMap"),
 ]

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .liquidation_map import LiquidationMap
     from .margin_modes import MarginModeExplorer
     from .platforms import PlatformComparer
+    from .position_size import PositionSizeCalculator
+    from .survival_map import SurvivalMap
     from .terminal import TradingTerminal
     from .tiers import TierExplorer
 
@@ -21,6 +23,8 @@ __all__ = [
     "LiquidationMap",
     "MarginModeExplorer",
     "PlatformComparer",
+    "PositionSizeCalculator",
+    "SurvivalMap",
     "TierExplorer",
     "TradingTerminal",
 ]
@@ -31,6 +35,8 @@ _HOME_OF = {
     "LiquidationMap": "liquidation_map",
     "MarginModeExplorer": "margin_modes",
     "PlatformComparer": "platforms",
+    "PositionSizeCalculator": "position_size",
+    "SurvivalMap": "survival_map",
     "TierExplorer": "tiers",
     "TradingTerminal": "terminal",
 }

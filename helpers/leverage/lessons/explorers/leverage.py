@@ -15,11 +15,10 @@ from ipywidgets import (
     IntSlider,
     Layout,
 )
-from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
 
 from leverage.contracts import LONG, SHORT, pnl, roe
 from leverage.lessons.canvas import BlitCanvas, Label
+from leverage.lessons.explorers.artists import new_bar, new_line, place_beside
 from leverage.lessons.explorers.base import Explorer, alert, check_within, table
 from leverage.lessons.figures import (
     COLOURS,
@@ -432,9 +431,11 @@ class _LeveragePicture:
         axes.set(xlim=(-0.6, 2.6), ylim=(_LOWEST_PCT, _HIGHEST_PCT))
         axes.set_xticks([0, 1, 2], ["Margin", "Equity", "Mainte-\nnance"])
         axes.tick_params(axis="x", length=0)
-        self._equity_bar = _bar(1)
-        self._maintenance_bar = _bar(2, facecolor=COLOURS["liquidation"], edgecolor=COLOURS["text"])
-        margin_bar = _bar(0, facecolor=FILLS["neutral"], edgecolor=COLOURS["entry"], height=100)
+        self._equity_bar = new_bar(1)
+        self._maintenance_bar = new_bar(
+            2, facecolor=COLOURS["liquidation"], edgecolor=COLOURS["text"]
+        )
+        margin_bar = new_bar(0, facecolor=FILLS["neutral"], edgecolor=COLOURS["entry"], height=100)
         for bar in (margin_bar, self._equity_bar, self._maintenance_bar):
             axes.add_patch(bar)
         self._bar_texts = [
@@ -449,12 +450,12 @@ class _LeveragePicture:
         )
         axes.tick_params(axis="y", labelleft=False)
         axes.axvline(0, **line_style("entry"))
-        self._gone_line = _line(axes, color=COLOURS["index"], linestyle="--", linewidth=1)
-        self._equity_line = _line(axes)
-        self._level_line = _line(axes, color=COLOURS["index"], linestyle=":", linewidth=1)
-        self._liquidation_line = _line(axes, **line_style("liquidation"))
-        self._mark_line = _line(axes, **line_style("mark"))
-        self._mark_point = _line(
+        self._gone_line = new_line(axes, color=COLOURS["index"], linestyle="--", linewidth=1)
+        self._equity_line = new_line(axes)
+        self._level_line = new_line(axes, color=COLOURS["index"], linestyle=":", linewidth=1)
+        self._liquidation_line = new_line(axes, **line_style("liquidation"))
+        self._mark_line = new_line(axes, **line_style("mark"))
+        self._mark_point = new_line(
             axes, color=COLOURS["mark"], marker="o", markersize=7, markeredgecolor="white"
         )
         self._liquidation_text = Label(self.figure, axes.transData, vertical="top", ground=_GROUND)
@@ -519,7 +520,7 @@ class _LeveragePicture:
         self._liquidation_line.set_visible(in_view)
         self._liquidation_line.set_data([end, end], [_LOWEST_PCT, _HIGHEST_PCT])
         self._liquidation_text.text = _liquidation_label(at, in_view)
-        _place(self._liquidation_text, self._chart, last, _HIGHEST_PCT - 5, prefer=-at.side)
+        place_beside(self._liquidation_text, self._chart, last, _HIGHEST_PCT - 5, prefer=-at.side)
         self._mark_line.set_data([move, move], [_LOWEST_PCT, _HIGHEST_PCT])
         shown = max(_LOWEST_PCT, min(_HIGHEST_PCT, equity_pct))
         marker = "o" if shown == equity_pct else "^" if equity_pct > shown else "v"
@@ -529,15 +530,9 @@ class _LeveragePicture:
         self._mark_text.text = (
             f"Mark price\n{format_price(at.mark_price)} ({format_percent(at.move, signed=True)})"
         )
-        _place(self._mark_text, self._chart, move, _LOWEST_PCT + 4, prefer=1 if move > 0 else -1)
-
-
-def _bar(x: int, *, height: float = 0.0, **look: Any) -> Rectangle:
-    return Rectangle((x - 0.36, 0), 0.72, height, linewidth=1.4, **look)
-
-
-def _line(axes: Axes, **look: Any) -> Line2D:
-    return axes.add_line(Line2D([], [], **look))
+        place_beside(
+            self._mark_text, self._chart, move, _LOWEST_PCT + 4, prefer=1 if move > 0 else -1
+        )
 
 
 def _label_bar(label: Label, height: float) -> None:
@@ -545,17 +540,6 @@ def _label_bar(label: Label, height: float) -> None:
     label.position = (label.position[0], shown + 3)
     arrow = " ↑" if height > shown else " ↓" if height < _LOWEST_PCT else ""
     label.text = format_percent(height / 100, 0 if abs(height) >= 10 else 1) + arrow
-
-
-def _place(label: Label, axes: Axes, x: float, y: float, *, prefer: int) -> None:
-    """Put a label beside a vertical line: on the preferred side if there is room."""
-    low, high = axes.get_xlim()
-    room = {1: high - x, -1: x - low}
-    gap = (high - low) * 0.01
-    needed = gap + label.width() / axes.bbox.width * (high - low)
-    side = prefer if room[prefer] >= needed else -prefer
-    label.position = (x + side * gap, y)
-    label.align = "left" if side == 1 else "right"
 
 
 def _title(at: _Position, quote: str) -> str:

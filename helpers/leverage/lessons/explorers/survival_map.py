@@ -1,0 +1,534 @@
+"""The survival map of chapter 04: leverage and holding time against the chance of liquidation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ipywidgets import Dropdown, FloatSlider, IntSlider, Layout
+from matplotlib.artist import Artist
+
+from leverage.contracts import LONG, SHORT
+from leverage.history import load_daily
+from leverage.lessons.canvas import BlitCanvas, Label
+from leverage.lessons.charts.risk import extreme_moves
+from leverage.lessons.explorers.artists import new_line
+from leverage.lessons.explorers.base import Explorer, check_within, table
+from leverage.lessons.figures import (
+    COLOURS,
+    course_style,
+    finish_axes,
+    format_amount,
+    format_percent,
+    line_style,
+    new_figure,
+)
+from leverage.margin import liquidation_price
+from leverage.survival import liquidation_probability, simulate_touches
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LARGEST_LEVERAGE = 125
+LARGEST_DAYS = 60
+SMALLEST_VOLATILITY_PCT, LARGEST_VOLATILITY_PCT = 10.0, 200.0
+PATHS = 2_000
+SEED = 20_200_312
+
+_HOURS_A_DAY = 24
+_ENTRY = 100.0
+_GROUND = "#FFFFFF"
+_STEP_HOURS = {"all the time": 0.0, "every hour": 1.0, "once a day": 24.0}
+_BANDS = (0.01, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90)
+_LINES = (0.01, 0.10, 0.50, 0.90)
+_LEVERAGES = np.geomspace(1, LARGEST_LEVERAGE, 97)
+_DAYS = np.arange(1, LARGEST_DAYS + 1)
+_ERROR_DAYS = np.arange(5, LARGEST_DAYS + 1, 5)
+_LEVERAGE_TICKS = (1, 2, 5, 10, 20, 50, 125)
+
+
+@dataclass(frozen=True)
+class _Odds:
+    """Chances of liquidation for one choice of the controls."""
+
+    side: int
+    leverage: int
+    days: int
+    volatility: float
+    step_hours: float
+    level: float
+    grid: npt.NDArray[np.float64]
+    """By leverage (rows of `_LEVERAGES`) and day."""
+    formula: npt.NDArray[np.float64]
+    """By day, for the chosen leverage."""
+    simulated: npt.NDArray[np.float64]
+    history: npt.NDArray[np.float64]
+
+    @classmethod
+    def worked_out(
+        cls,
+        *,
+        side: int,
+        leverage: int,
+        days: int,
+        volatility: float,
+        step_hours: float,
+        maintenance_margin_rate: float,
+    ) -> _Odds:
+        rule: dict[str, Any] = {"drift": volatility**2 / 2, "step_hours": step_hours}
+        hours = _DAYS * _HOURS_A_DAY
+        rows = np.append(_LEVERAGES, leverage)[:, None]
+        chances = np.asarray(
+            liquidation_probability(side, rows, maintenance_margin_rate, volatility, hours, **rule)
+        )
+        level = float(
+            liquidation_price(side, _ENTRY, 1.0, _ENTRY / leverage, maintenance_margin_rate)
+        )
+        return cls(
+            side=side,
+            leverage=leverage,
+            days=days,
+            volatility=volatility,
+            step_hours=step_hours,
+            level=level,
+            grid=chances[:-1],
+            formula=chances[-1],
+            simulated=_simulated(level, volatility, step_hours or 1.0),
+            history=_history(side, level),
+        )
+
+    @property
+    def chance(self) -> float:
+        """By the formula, for the chosen leverage and days."""
+        return float(self.formula[self.days - 1])
+
+    @property
+    def estimate(self) -> float:
+        """By Monte Carlo."""
+        return float(self.simulated[self.days - 1])
+
+    @property
+    def standard_error(self) -> float:
+        return math.sqrt(self.estimate * (1 - self.estimate) / PATHS)
+
+    @property
+    def lived(self) -> float:
+        """Share of bitcoin's own history."""
+        return float(self.history[self.days - 1])
+
+    def leverage_at(self, chance: float) -> npt.NDArray[np.float64]:
+        """Return, for each day, the leverage at which the chance is reached, or nan outside."""
+        found = [
+            np.interp(chance, column, _LEVERAGES, left=np.nan, right=np.nan)
+            for column in self.grid.T
+        ]
+        return np.array(found)
+
+    @property
+    def survivable(self) -> float:
+        """Largest leverage of the map whose chance stays below 5 % for the chosen days; or nan."""
+        below = self.grid[:, self.days - 1] < 0.05
+        return float(_LEVERAGES[below].max()) if below.any() else math.nan
+
+
+@lru_cache(maxsize=64)
+def _simulated(level: float, volatility: float, step_hours: float) -> npt.NDArray[np.float64]:
+    """Return the share of simulated paths that touched the level by each day."""
+    if not 0 < level < math.inf:
+        return np.zeros(LARGEST_DAYS)
+    per_day = round(_HOURS_A_DAY / step_hours)
+    touches = simulate_touches(
+        _ENTRY,
+        {"liquidation": level},
+        volatility,
+        LARGEST_DAYS * per_day,
+        drift=volatility**2 / 2,
+        step_hours=step_hours,
+        paths=PATHS,
+        seed=SEED,
+    )
+    return np.asarray(touches.curve)[0, per_day::per_day]
+
+
+def _history(side: int, level: float) -> npt.NDArray[np.float64]:
+    """Return the share of starting days from which bitcoin reached the level by each day."""
+    if not 0 < level < math.inf:
+        return np.zeros(LARGEST_DAYS)
+    moves = _sorted_moves(side)
+    shares = []
+    for worst in moves:
+        below = np.searchsorted(worst, level / _ENTRY, side="right" if side == LONG else "left")
+        shares.append(below / worst.size if side == LONG else 1 - below / worst.size)
+    return np.array(shares)
+
+
+@cache
+def _sorted_moves(side: int) -> tuple[npt.NDArray[np.float64], ...]:
+    days = load_daily("BTC")
+    return tuple(np.sort(extreme_moves(days, side, held)) for held in _DAYS.tolist())
+
+
+class SurvivalMap(Explorer):
+    r"""See how likely liquidation is, for every leverage and holding time.
+
+    The map shades the chance by the closed form. The chart beside it compares three ways for the
+    chosen leverage: the closed form, Monte Carlo with two standard errors to either side, and
+    bitcoin's own history.
+
+    Parameters
+    ----------
+    side : {1, -1}, default 1
+        1 for a long position, -1 for a short position.
+    leverage : int, default 10
+        Chosen leverage, 1 to 125.
+    days : int, default 30
+        Days that the position is held, 1 to 60.
+    volatility_pct : float, default 77
+        Volatility in per cent a year, 10 to 200.
+    watched : {"all the time", "every hour", "once a day"}
+        How often the formula looks at the price. Monte Carlo looks every hour at most.
+    maintenance_margin_rate : float, default 0.004
+        Maintenance margin divided by notional, as a decimal.
+
+    Attributes
+    ----------
+    side, leverage, days, volatility_pct, watched : widget
+        The controls. Setting their `value` in code works as well as by hand.
+
+    Notes
+    -----
+    The logarithm of the price has no direction. Isolated margin; fees, funding and tiers are left
+    out. History does not follow the volatility control: it has its own.
+
+    Examples
+    --------
+    >>> survival = SurvivalMap(leverage=2, days=10, volatility_pct=50)
+    >>> survival.rows["Chance by the formula"]
+    '0.00\u202f%'
+    """
+
+    def __init__(
+        self,
+        *,
+        side: int = LONG,
+        leverage: int = 10,
+        days: int = 30,
+        volatility_pct: float = 77.0,
+        watched: str = "all the time",
+        maintenance_margin_rate: float = 0.004,
+    ) -> None:
+        if side not in (LONG, SHORT):
+            raise ValueError(f"side must be 1 (long) or -1 (short), was {side!r}")
+        check_within("leverage", leverage, 1, LARGEST_LEVERAGE)
+        check_within("days", days, 1, LARGEST_DAYS)
+        check_within(
+            "volatility_pct", volatility_pct, SMALLEST_VOLATILITY_PCT, LARGEST_VOLATILITY_PCT
+        )
+        if watched not in _STEP_HOURS:
+            raise ValueError(f"watched must be one of {list(_STEP_HOURS)}, was {watched!r}")
+        if not 0 <= maintenance_margin_rate < 1 / LARGEST_LEVERAGE:
+            raise ValueError(
+                f"maintenance_margin_rate must be from 0 to below 1/{LARGEST_LEVERAGE}, was "
+                f"{maintenance_margin_rate!r}; give 0.004 for 0.4 %"
+            )
+        self.maintenance_margin_rate = maintenance_margin_rate
+        look = {"style": {"description_width": "8.5em"}, "layout": Layout(width="340px")}
+        self.side = Dropdown(
+            options=[("Long", LONG), ("Short", SHORT)],
+            value=side,
+            description="Side",
+            tooltip="A long gains when the price rises, a short when it falls",
+            **look,
+        )
+        self.leverage = IntSlider(
+            value=leverage,
+            min=1,
+            max=LARGEST_LEVERAGE,
+            description="Leverage (×)",
+            tooltip="Position value divided by margin, 1 to 125",
+            **look,
+        )
+        self.days = IntSlider(
+            value=days,
+            min=1,
+            max=LARGEST_DAYS,
+            description="Days held",
+            tooltip="How long the position stays open, 1 to 60 days",
+            **look,
+        )
+        self.volatility_pct = FloatSlider(
+            value=volatility_pct,
+            min=SMALLEST_VOLATILITY_PCT,
+            max=LARGEST_VOLATILITY_PCT,
+            step=1,
+            readout_format=".0f",
+            description="Volatility (%)",
+            tooltip="Standard deviation of a year's returns, 10 to 200 per cent",
+            **look,
+        )
+        self.watched = Dropdown(
+            options=list(_STEP_HOURS),
+            value=watched,
+            description="Price watched",
+            tooltip="How often the formula looks whether the price has reached liquidation",
+            **look,
+        )
+        self._picture = _MapPicture()
+        names = "side leverage days volatility_pct watched"
+        super().__init__(
+            {name: getattr(self, name) for name in names.split()},
+            BlitCanvas(self._picture.figure, self._picture.artists),
+        )
+
+    @property
+    def sentence(self) -> str:
+        """The result in words."""
+        odds = self._odds
+        side = "long" if odds.side == LONG else "short"
+        opening = (
+            f"This {odds.leverage}× {side}, held for {odds.days} "
+            f"{'day' if odds.days == 1 else 'days'} at a volatility of "
+            f"{format_percent(odds.volatility, 0)} a year"
+        )
+        if not 0 < odds.level < math.inf:
+            return f"{opening}, has no liquidation price: nothing is borrowed."
+        return (
+            f"{opening}, is liquidated with a chance of {_chance(odds.chance)} by the formula and "
+            f"{_chance(odds.estimate)} by Monte Carlo (standard error "
+            f"{format_amount(odds.standard_error * 100)} percentage points); in bitcoin's history "
+            f"{_chance(odds.lived)} of the starting days ended so."
+        )
+
+    @property
+    def description(self) -> str:
+        """What the picture shows, in words."""
+        return (
+            "Map of the chance of liquidation, darker where higher, over days held from 1 to 60 and "
+            "leverage from 1 to 125; and a chart of that chance over the days for the chosen "
+            f"leverage, by formula, Monte Carlo and history. {self.sentence}"
+        )
+
+    @property
+    def rows(self) -> dict[str, str]:
+        """The table below the picture."""
+        odds = self._odds
+        has_level = 0 < odds.level < math.inf
+        distance = format_percent(odds.level / _ENTRY - 1, 2, signed=True) if has_level else "none"
+        typical = odds.volatility * math.sqrt(odds.days / 365)
+        survivable = odds.survivable
+        return {
+            "Move from entry to liquidation": distance,
+            "Typical move in that time, σ√T": format_percent(typical),
+            "Chance by the formula": _chance(odds.chance),
+            "Chance by Monte Carlo, 2 000 paths": (
+                f"{_chance(odds.estimate)} ± {format_amount(odds.standard_error * 100)} points"
+            ),
+            "Share in bitcoin's history": _chance(odds.lived),
+            "Leverage with a chance below 5 %": (
+                "none on the map"
+                if math.isnan(survivable)
+                else f"up to about {format_amount(survivable, 1)}×"
+            ),
+            "Left out": "direction, fees, funding, tiers; history has its own volatility",
+        }
+
+    def _show(self, values: Mapping[str, Any]) -> str:
+        self._odds = _Odds.worked_out(
+            side=values["side"],
+            leverage=values["leverage"],
+            days=values["days"],
+            volatility=values["volatility_pct"] / 100,
+            step_hours=_STEP_HOURS[values["watched"]],
+            maintenance_margin_rate=self.maintenance_margin_rate,
+        )
+        self._picture.show(self._odds)
+        words = (
+            f'<p role="status" style="margin:0.3em 0;line-height:1.5">{escape(self.sentence)}</p>'
+        )
+        return words + table("The chosen leverage and holding time", self.rows)
+
+
+class _Shading(Artist):
+    """Cells coloured by band that fill the axes, drawn without resampling by Matplotlib."""
+
+    def __init__(self, axes: Axes) -> None:
+        super().__init__()
+        self._box = axes.bbox
+        self.bands: npt.NDArray[np.intp] = np.zeros((1, 1), dtype=np.intp)
+
+    def draw(self, renderer: Any) -> None:
+        """Draw the cells, each as large as its share of the axes; Matplotlib calls this."""
+        box = self._box
+        width, height = round(box.width), round(box.height)
+        rows = np.arange(height) * self.bands.shape[0] // height
+        columns = np.arange(width) * self.bands.shape[1] // width
+        # Four bytes of a pixel are moved as one number.
+        packed = np.ascontiguousarray(_COLOURS_OF_BANDS[self.bands][np.ix_(rows, columns)])
+        pixels = packed.view(np.uint8).reshape(height, width, 4)
+        context = renderer.new_gc()
+        renderer.draw_image(context, round(box.x0), round(box.y0), pixels)
+        context.restore()
+
+
+class _MapPicture:
+    """The map, the chart beside it and the artists that move in them."""
+
+    def __init__(self) -> None:
+        self.figure: Figure = new_figure(height=4.6)
+        with course_style():
+            self._make()
+        self.artists = [
+            self._shading,
+            *self._level_lines,
+            *self._cross,
+            self._point,
+            *self._curves.values(),
+            self._errors,
+            self._day_line,
+            *self._level_texts,
+            *self._curve_texts.values(),
+            self._title,
+        ]
+
+    def _make(self) -> None:
+        self.figure.set_layout_engine("none")
+        grid = {"left": 0.075, "right": 0.975, "top": 0.91, "bottom": 0.115, "wspace": 0.24}
+        chances, chart = self.figure.subplots(1, 2, width_ratios=[1.15, 1], gridspec_kw=grid)
+        self._make_map(chances)
+        self._make_chart(chart)
+        self._title = Label(
+            self.figure,
+            self.figure.transSubfigure,
+            position=(0.012, 0.985),
+            vertical="top",
+            size=10.5,
+        )
+
+    def _make_map(self, axes: Axes) -> None:
+        from matplotlib.ticker import FixedLocator
+
+        axes.set_yscale("log")
+        finish_axes(axes, x_label="Days held", y_label="Leverage (×)")
+        axes.set(xlim=(0.5, LARGEST_DAYS + 0.5), ylim=(_edge(0), _edge(_LEVERAGES.size)))
+        axes.yaxis.set_major_locator(FixedLocator(list(_LEVERAGE_TICKS)))
+        axes.yaxis.set_minor_locator(FixedLocator([]))
+        axes.grid(visible=False)
+        self._shading = _Shading(axes)
+        axes.add_artist(self._shading)
+        self._level_lines = [
+            new_line(axes, color=COLOURS["text"], linestyle="-", linewidth=1) for _ in _LINES
+        ]
+        self._level_texts = [
+            Label(
+                self.figure,
+                axes.transData,
+                align="center",
+                vertical="center",
+                size=8,
+                ground=_GROUND,
+            )
+            for _ in _LINES
+        ]
+        self._cross = [
+            new_line(axes, color=COLOURS["text"], linestyle=":", linewidth=1) for _ in range(2)
+        ]
+        self._point = new_line(
+            axes, color=COLOURS["mark"], marker="o", markersize=8, markeredgecolor="white"
+        )
+
+    def _make_chart(self, axes: Axes) -> None:
+        finish_axes(axes, x_label="Days held", y_label="Chance of liquidation (%)")
+        axes.set(xlim=(0, LARGEST_DAYS + 1), ylim=(0, 104))
+        self._chart = axes
+        self._curves = {
+            "formula": new_line(axes, **line_style("gain")),
+            "simulated": new_line(
+                axes, color=COLOURS["text"], linestyle="none", marker="o", markersize=3.5
+            ),
+            "history": new_line(axes, **line_style("loss")),
+        }
+        self._errors = new_line(axes, color=COLOURS["text"], linestyle="-", linewidth=1.2)
+        self._day_line = new_line(axes, color=COLOURS["text"], linestyle=":", linewidth=1)
+        names = ("formula", "simulated", "history")
+        self._curve_texts = {
+            name: Label(self.figure, axes.transAxes, size=8.5, vertical="top", ground=_GROUND)
+            for name in names
+        }
+
+    def show(self, odds: _Odds) -> None:
+        """Move every artist to where it belongs for the odds."""
+        self._shading.bands = np.searchsorted(_BANDS, odds.grid, side="right")
+        for chance, level, label in zip(_LINES, self._level_lines, self._level_texts, strict=True):
+            leverages = odds.leverage_at(chance)
+            level.set_data(_DAYS, leverages)
+            self._name_line(label, leverages, chance)
+        self._cross[0].set_data([0.5, odds.days], [odds.leverage, odds.leverage])
+        self._cross[1].set_data([odds.days, odds.days], [_edge(0), odds.leverage])
+        self._point.set_data([odds.days], [odds.leverage])
+        self._show_chart(odds)
+        side = "long" if odds.side == LONG else "short"
+        self._title.text = (
+            f"{odds.leverage}× {side}, {odds.days} d, volatility "
+            f"{format_percent(odds.volatility, 0)}: formula {_chance(odds.chance)}, Monte Carlo "
+            f"{_chance(odds.estimate)}, history {_chance(odds.lived)}"
+        )
+
+    def _name_line(self, label: Label, leverages: npt.NDArray[np.float64], chance: float) -> None:
+        inside = np.flatnonzero(np.isfinite(leverages))
+        label.set_visible(inside.size > 3)
+        if inside.size > 3:
+            place = inside[int(inside.size * 0.8)]
+            label.position = (float(_DAYS[place]), float(leverages[place]))
+            label.text = format_percent(chance, 0)
+
+    def _show_chart(self, odds: _Odds) -> None:
+        self._curves["formula"].set_data(_DAYS, odds.formula * 100)
+        self._curves["history"].set_data(_DAYS, odds.history * 100)
+        shown = odds.simulated[_ERROR_DAYS - 1] * 100
+        self._curves["simulated"].set_data(_ERROR_DAYS, shown)
+        errors = 2 * np.sqrt(shown * (100 - shown) / PATHS)
+        # One line with breaks draws all error bars at once.
+        bars = np.column_stack([shown - errors, shown + errors, np.full(shown.size, np.nan)])
+        self._errors.set_data(np.repeat(_ERROR_DAYS, 3), bars.ravel())
+        self._day_line.set_data([odds.days, odds.days], [0, 104])
+        names = {
+            "formula": "solid: formula",
+            "simulated": "dots: Monte Carlo, ± 2 standard errors",
+            "history": "dashed: bitcoin's history",
+        }
+        low = max(odds.formula[-1], odds.history[-1]) < 0.5
+        for number, (name, text) in enumerate(names.items()):
+            label = self._curve_texts[name]
+            label.text = text
+            label.position = (0.03 if low else 0.97, (0.99 if low else 0.2) - 0.06 * number)
+            label.align = "left" if low else "right"
+
+
+def _edge(row: int) -> float:
+    """Return the lower edge of a row of the map."""
+    step = float(np.log(LARGEST_LEVERAGE)) / (_LEVERAGES.size - 1)
+    return math.exp(step * (row - 0.5))
+
+
+def _chance(share: float) -> str:
+    """Write a chance: two decimals below 1 %, one above."""
+    return format_percent(share, 2 if share < 0.01 else 1)
+
+
+def _band_colours() -> npt.NDArray[np.uint32]:
+    """Return a colour for each band, from white to the colour of loss: four bytes as one number."""
+    deep = np.array([int(COLOURS["loss"][i : i + 2], 16) for i in (1, 3, 5)])
+    shares = np.linspace(0, 1, len(_BANDS) + 1)[:, None]
+    colours = np.round(255 + shares * (deep - 255)).astype(np.uint8)
+    opaque = np.full((colours.shape[0], 1), 255, dtype=np.uint8)
+    return np.ascontiguousarray(np.hstack([colours, opaque])).view(np.uint32)[:, 0]
+
+
+_COLOURS_OF_BANDS = _band_colours()
