@@ -1,0 +1,358 @@
+"""Grades submissions of one release: starts the warmed server, watches over what it forks."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import classroom
+from classroom.errors import ClassroomError
+from classroom.grading import verdict
+from classroom.grading.channel import (
+    Channel,
+    ClosedError,
+    ProtocolError,
+    receive_with_descriptors,
+    send_with_descriptors,
+)
+from classroom.grading.model import Limits, Outcome, Release, Submission
+from classroom.grading.repair import Prepared, UnreadableError, is_safe_name, prepare
+
+START_SECONDS = 60.0
+WATCH_SECONDS = 0.2
+GRACE_SECONDS = 3.0
+
+
+class _Job:
+    """One submission under way."""
+
+    def __init__(self, submission: Submission, prepared: Prepared, folder: Path) -> None:
+        self.submission, self.prepared, self.folder = submission, prepared, folder
+        self.began = time.monotonic()
+        self.stages: dict[str, float] = {}
+        self.records: list[dict[str, Any]] = []
+        self.over: dict[str, Any] | None = None
+        self.killed = ""
+        self.memory_mb = 0.0
+        self.student = 0
+        self.judge = 0
+        self.channel: Channel | None = None
+
+
+class Grader:
+    """Grades submissions of one release; use it in a `with` block.
+
+    Parameters
+    ----------
+    release : Release
+        What is graded.
+    limits : Limits, optional
+        What each submission may use.
+    level : str, optional
+        The sandbox; the best that the machine offers where it is not given.
+    workers : int
+        Submissions under way at one time.
+    allow_limits_only : bool
+        Accept a machine that offers no isolation.
+    partial_credit : bool
+        Points for each check that passed, instead of all or nothing per test.
+    """
+
+    def __init__(
+        self,
+        release: Release,
+        limits: Limits | None = None,
+        *,
+        level: str | None = None,
+        workers: int = 2,
+        allow_limits_only: bool = False,
+        partial_credit: bool = False,
+    ) -> None:
+        from classroom.grading.sandbox import choose_level
+
+        self.release, self.limits = release, limits or Limits()
+        self.level = choose_level(level, allow_limits_only=allow_limits_only)
+        self.workers = workers
+        self._partial = partial_credit
+        self._server: subprocess.Popen[bytes] | None = None
+        self._folder: Path | None = None
+        self._count = 0
+        self._jobs: dict[int, _Job] = {}
+
+    def __enter__(self) -> Grader:
+        try:
+            self._start()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    # the server
+
+    def _start(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="classroom-grading-"))
+        self._folder.chmod(0o711)
+        self._log = (self._folder / "log").open("w+b")
+        home = self._folder / "home"
+        home.mkdir()
+        ours, theirs = socket.socketpair()
+        root = Path(classroom.__file__).parents[1]
+        code = (
+            f"import sys; sys.path.insert(0, {str(root)!r});"
+            "from classroom.grading.zygote import main; main(int(sys.argv[1]))"
+        )
+        with theirs:
+            self._server = subprocess.Popen(
+                [sys.executable, "-P", "-s", "-c", code, str(theirs.fileno())],
+                env=clean_environment(home),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._log,
+                cwd=self._folder,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._control = ours
+        self._wait_ready(ours, "the grading server")
+        mine, his = socket.socketpair()
+        with his:
+            self._ask_server({"op": "template"}, his.fileno())
+        self._template = mine
+        Channel(mine).send({"release": self.release.to_json(), "partial": self._partial})
+        self._wait_ready(mine, "the judge")
+
+    def _wait_ready(self, connection: socket.socket, what: str) -> None:
+        connection.settimeout(START_SECONDS)
+        try:
+            receive_with_descriptors(connection)
+        except (ClosedError, OSError):
+            self._log.seek(0)
+            lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
+            reason = f": {lines[-1]}" if lines else ""
+            raise ClassroomError(
+                f"{what} did not start{reason}; run 'classroom doctor' to see what is missing"
+            ) from None
+        connection.settimeout(None)
+
+    def _ask_server(self, request: dict[str, Any], *descriptors: int) -> int:
+        send_with_descriptors(self._control, request, descriptors)
+        return int(receive_with_descriptors(self._control)[0]["pid"])
+
+    def _stop(self) -> None:
+        for job in list(self._jobs.values()):
+            self._kill(job)
+        self._jobs.clear()
+        for name in ("_control", "_template"):
+            connection = getattr(self, name, None)
+            if connection is not None:
+                connection.close()
+        if self._server is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._server.pid, signal.SIGKILL)
+            self._server.wait()
+            self._server = None
+        if self._folder is not None:
+            self._log.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def pids(self) -> tuple[int, ...]:
+        """Return the processes of this grader, this one first."""
+        server = [self._server.pid] if self._server is not None else []
+        return (os.getpid(), *(pid for root in server for pid in descendants(root)))
+
+    # submissions
+
+    def grade(self, submission: Submission) -> Outcome:
+        """Grade one submission."""
+        return next(iter(self.run([submission])))
+
+    def run(self, submissions: Iterable[Submission]) -> Iterator[Outcome]:
+        """Grade submissions; gives each outcome as soon as it is there, in any order."""
+        waiting = iter(submissions)
+        more = True
+        with selectors.DefaultSelector() as selector:
+            while more or self._jobs:
+                while more and len(self._jobs) < self.workers:
+                    submission = next(waiting, None)
+                    if submission is None:
+                        more = False
+                        break
+                    began = time.monotonic()
+                    try:
+                        prepared = prepare(self.release, submission)
+                    except UnreadableError as problem:
+                        yield verdict.unreadable(
+                            self.release, submission, problem, self.level, time.monotonic() - began
+                        )
+                        continue
+                    job = self._begin(submission, prepared, began)
+                    assert job.channel is not None
+                    selector.register(job.channel, selectors.EVENT_READ, job)
+                for key, _ in selector.select(WATCH_SECONDS):
+                    self._read(key.data)
+                for job in list(self._jobs.values()):
+                    self._watch(job)
+                    if job.over is not None:
+                        assert job.channel is not None
+                        selector.unregister(job.channel)
+                        yield self._finish(job)
+
+    def _begin(self, submission: Submission, prepared: Prepared, began: float) -> _Job:
+        assert self._folder is not None
+        self._count += 1
+        folder = self._folder / f"{self._count}"
+        work = folder / "work"
+        work.mkdir(parents=True)
+        write_files(work, [*self.release.data, *prepared.data])
+        job = _Job(submission, prepared, folder)
+        job.began = began
+        job.stages["repair"] = time.monotonic() - began
+        start = time.monotonic()
+        student_end, judge_end = socket.socketpair()
+        mine, his = socket.socketpair()
+        with student_end, judge_end, his:
+            request = {
+                "op": "student",
+                "level": self.level,
+                "limits": self.limits.to_json(),
+                "folder": str(folder),
+            }
+            job.student = self._ask_server(request, student_end.fileno())
+            send_with_descriptors(
+                self._template,
+                {"limits": self.limits.to_json()},
+                [judge_end.fileno(), his.fileno()],
+            )
+            job.judge = int(receive_with_descriptors(self._template)[0]["pid"])
+        job.channel = Channel(mine)
+        job.stages["fork"] = time.monotonic() - start
+        job.channel.send({"plan": verdict.plan(prepared)})
+        self._jobs[id(job)] = job
+        return job
+
+    def _read(self, job: _Job) -> None:
+        assert job.channel is not None
+        try:
+            messages = job.channel.drain()
+        except (ClosedError, ProtocolError):
+            job.over = job.over or {"ended": job.killed or "the judge ended"}
+            return
+        for message in messages:
+            if message.get("do") == "interrupt":
+                with suppress(ProcessLookupError):
+                    os.kill(job.student, signal.SIGINT)
+            elif message.get("do") == "kill":
+                self._kill_student(job)
+            elif "over" in message:
+                job.over = message
+            else:
+                job.records.append(message)
+
+    def _watch(self, job: _Job) -> None:
+        """Enforce the limits of a submission as a whole."""
+        late = time.monotonic() - job.began - self.limits.total_seconds
+        if late > 0 and not job.killed:
+            job.killed = f"the whole notebook ran longer than {self.limits.total_seconds:g} s"
+            self._kill_student(job)
+        if late > GRACE_SECONDS:
+            job.over = job.over or {"ended": job.killed}
+
+    def _kill_student(self, job: _Job) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(job.student, signal.SIGKILL)
+
+    def _kill(self, job: _Job) -> None:
+        self._kill_student(job)
+        with suppress(ProcessLookupError):
+            os.kill(job.judge, signal.SIGKILL)
+
+    def _finish(self, job: _Job) -> Outcome:
+        self._kill(job)
+        del self._jobs[id(job)]
+        assert job.channel is not None and job.over is not None
+        job.channel.close()
+        shutil.rmtree(job.folder, ignore_errors=True)
+        if job.killed:
+            job.over["ended"] = job.killed
+        return verdict.outcome(
+            self.release,
+            job.submission,
+            job.prepared,
+            job.records,
+            job.over,
+            level=self.level,
+            seconds=time.monotonic() - job.began,
+            stages=job.stages,
+            memory_mb=job.memory_mb,
+        )
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """Return the environment of the server: nothing of the grader's own gets in."""
+    fonts = home / "matplotlib"
+    fonts.mkdir()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "matplotlib"
+    for path in cache.glob("fontlist-*.json"):  # saves 0.3 s of looking for fonts
+        with suppress(OSError):
+            shutil.copy(path, fonts / path.name)
+    one = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": "/tmp",  # noqa: S108 - the private one of the sandbox
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "MPLCONFIGDIR": str(fonts),
+        "IPYTHONDIR": str(home),
+        "NBGRADER_EXECUTION": "autograde",
+        **one,
+    }
+
+
+def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    """Write a submission's data files; a name that does not fit is left out."""
+    for name, content in files:
+        if not is_safe_name(name):
+            continue
+        path = folder / name
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+def descendants(root: int) -> list[int]:
+    """Return a process and everything it started that still runs."""
+    found, new = [root], [root]
+    while new:
+        children = []
+        for pid in new:
+            with suppress(OSError):
+                for task in Path(f"/proc/{pid}/task").iterdir():
+                    text = (task / "children").read_text(encoding="ascii")
+                    children += [int(child) for child in text.split()]
+        new = [pid for pid in children if pid not in found]
+        found += new
+    return found

@@ -1,0 +1,191 @@
+"""Holds one release: its tests and given names; a fork of it judges one submission."""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from classroom.grading.channel import (
+    Channel,
+    ClosedError,
+    receive_with_descriptors,
+    send_with_descriptors,
+)
+from classroom.grading.judge import Session, StudentEndedError, TestRun, TestRunner
+from classroom.grading.model import NOT_REACHED, Limits, Release
+from classroom.grading.release import learner_names, own_statements
+from classroom.grading.runner import Notebook, RunnerShell
+
+
+class Template:
+    """Serves requests to judge submissions of one release."""
+
+    def __init__(self, control: socket.socket, shell: RunnerShell) -> None:
+        self._control, self._shell = control, shell
+        message = Channel(control).receive()
+        self.release = Release.from_json(message["release"])
+        self.partial = bool(message["partial"])
+        self.learner = learner_names(self.release.cells)
+        self.own = self._given_names()
+        gc.collect()
+        gc.freeze()
+
+    def _given_names(self) -> dict[str, Any]:
+        """Run the given code that does not depend on answers, and keep its names."""
+        os.environ["NBGRADER_EXECUTION"] = "autograde"
+        notebook = Notebook(self._shell, 1_000_000)
+        for statement in own_statements(self.release.cells, self.learner):
+            notebook.run(statement, "given", count=False)
+        with suppress(ImportError):
+            import matplotlib.pyplot as plt
+
+            plt.close("all")
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+        hidden = self._shell.user_ns_hidden
+        return {
+            name: value
+            for name, value in self._shell.user_ns.items()
+            if name not in hidden or name in ("__name__", "__builtins__")
+        }
+
+    def loop(self) -> None:
+        """Serve until the other side hangs up."""
+        send_with_descriptors(self._control, {"ready": True})
+        while True:
+            try:
+                request, descriptors = receive_with_descriptors(self._control)
+            except (ClosedError, OSError):
+                return
+            with suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+            child = os.fork()
+            if child == 0:
+                try:
+                    self._control.close()
+                    self._judge(request, descriptors)
+                except BaseException:
+                    traceback.print_exc()
+                finally:
+                    os._exit(0)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            send_with_descriptors(self._control, {"pid": child})
+
+    def _judge(self, request: Mapping[str, Any], descriptors: list[int]) -> None:
+        student, grader = (Channel(socket.socket(fileno=number)) for number in descriptors)
+        Conductor(self, grader, student, Limits.from_json(request["limits"])).run()
+
+
+class Conductor:
+    """Takes one submission through its notebook: cells in one process, tests in this one."""
+
+    def __init__(
+        self, template: Template, grader: Channel, student: Channel, limits: Limits
+    ) -> None:
+        self._template, self._grader = template, grader
+        self._session = Session(
+            student,
+            limits,
+            lambda: grader.send({"do": "interrupt"}),
+            lambda: grader.send({"do": "kill"}),
+        )
+        self._runner = TestRunner(
+            self._session,
+            template._shell,
+            template.own,
+            template.learner,
+            partial_credit=template.partial,
+        )
+        self._limits = limits
+        self._in_snapshot = False
+        self._seconds = {"cells": 0.0, "tests": 0.0}
+
+    def run(self) -> None:
+        """Run what the grader sends, and send back what happened to each cell as it happens."""
+        plan = self._grader.receive()["plan"]
+        tests = {cell.grade_id: cell for cell in self._template.release.tests}
+        session = self._session
+        for position, step in enumerate(plan):
+            if step["do"] == "run":
+                self._leave_snapshot()
+                began = time.monotonic()
+                self._grader.send({"cell": step["cell"], **self._run_cell(step)})
+                self._seconds["cells"] += time.monotonic() - began
+            else:
+                test = tests[step["grade_id"]]
+                run = TestRun(test.grade_id)
+                if not session.ended:
+                    self._enter_snapshot(plan[position:], tests)
+                if not session.ended:
+                    run = self._runner.run(test)
+                    self._seconds["tests"] += run.seconds
+                self._grader.send({"cell": step["cell"], "test": test_data(run)})
+        self._leave_snapshot()
+        self._grader.send(
+            {
+                "over": True,
+                "ended": session.ended,
+                "timed_out": session.timed_out,
+                "tampering": session.tampering,
+                "notes": session.notes,
+                "seconds": self._seconds,
+            }
+        )
+
+    def _run_cell(self, step: Mapping[str, Any]) -> dict[str, Any]:
+        session = self._session
+        if session.ended:
+            return {"outputs": [], "state": NOT_REACHED}
+        try:
+            answer = session.run(step["source"], step["id"])
+        except StudentEndedError:
+            return {"outputs": [], "state": "ended", "late": session.timed_out}
+        for note in answer.get("notes", []):
+            if note not in session.notes:
+                session.notes.append(str(note)[:200])
+        return {
+            "outputs": answer["outputs"],
+            "count": answer["count"],
+            "error": answer["error"],
+            "state": "late" if session.timed_out else "run",
+        }
+
+    def _enter_snapshot(self, plan: list[Any], tests: Mapping[str, Any]) -> None:
+        """Let hidden tests ask a copy of the student's process, which forgets what it was asked."""
+        if self._in_snapshot:
+            return
+        for step in plan:
+            if step["do"] == "run":
+                return
+            if tests[step["grade_id"]].has_hidden_part:
+                break
+        else:
+            return
+        self._session.begin()
+        with suppress(StudentEndedError):
+            self._in_snapshot = self._session.snapshot()
+
+    def _leave_snapshot(self) -> None:
+        if self._in_snapshot and not self._session.ended:
+            self._session.begin()
+            with suppress(StudentEndedError):
+                self._session.end_snapshot()
+        self._in_snapshot = False
+
+
+def test_data(run: TestRun) -> dict[str, Any]:
+    """Return what a test said as plain data."""
+    data = {**run.__dict__}
+    data["checks"] = [check.__dict__ for check in run.checks]
+    return data
+
+
+test_data.__test__ = False  # type: ignore[attr-defined]

@@ -1,0 +1,167 @@
+"""The warmed server: everything is imported once, and each submission gets a fork.
+
+Started as a program with a clean environment and one socket. It never sees a release, a solution
+or a submission: those go to its forks over sockets of their own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import importlib
+import os
+import random
+import signal
+import socket
+import sys
+import traceback
+from contextlib import suppress
+from typing import Any
+
+from classroom.grading.channel import (
+    Channel,
+    ClosedError,
+    receive_with_descriptors,
+    send_with_descriptors,
+)
+from classroom.grading.model import Limits
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+WARM = (
+    "asyncio",
+    "decimal",
+    "fractions",
+    "numpy",
+    "numpy.testing",
+    "pandas",
+    "pandas.testing",
+    "matplotlib",
+    "matplotlib.pyplot",
+    "matplotlib.ticker",
+    "ipywidgets",
+    "IPython.display",
+    "leverage",
+    "leverage.lessons",
+    "leverage.venues",
+)
+REHEARSAL = '''
+import io
+import numpy as np, pandas as pd, matplotlib.pyplot as plt
+table = pd.DataFrame({"a": [1.0, 2.5], "b": ["x", "y"]})
+table.groupby("b").a.mean(); table._repr_html_(); table.describe(); str(table)
+figure, axes = plt.subplots()
+axes.plot([1, 2], [3, 4], label="a"); axes.legend(); axes.set_title("A b")
+figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")
+plt.close("all")
+'''
+
+
+def prctl(option: int, value: int) -> None:
+    """Call prctl(2) with one argument."""
+    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def die_with_parent(parent: int) -> None:
+    """End this process when its parent ends, also when that is killed."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+class Server:
+    """Forks a process for each request that comes over the control socket."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._shell: Any = None
+        self._template: Any = None
+
+    def warm(self) -> None:
+        """Import and use once what notebooks need, so that forks find it ready."""
+        sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # 1.2 s for one rare format
+        sys.modules["debugpy"] = None  # type: ignore[assignment]
+        import matplotlib
+
+        matplotlib.use("module://matplotlib_inline.backend_inline")
+        from classroom.grading import judge, runner, student
+
+        self._modules = (judge, runner, student)
+        self._shell = runner.make_shell()
+        for name in WARM:
+            with suppress(ImportError):
+                importlib.import_module(name)
+        exec(REHEARSAL, {})  # noqa: S102 - our own text
+        notebook = runner.Notebook(self._shell, 100_000)
+        notebook.run("import math\nmath.pi", "rehearsal", count=False)
+        notebook.run("1 / 0", "rehearsal", count=False)
+        self._shell.reset()
+        self._shell.execution_count = 1
+        notebook.run("", "rehearsal", count=False)
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+        gc.collect()
+        gc.freeze()
+
+    def loop(self) -> None:
+        """Serve until the other side hangs up."""
+        while True:
+            try:
+                request, descriptors = receive_with_descriptors(self._control)
+            except (ClosedError, OSError):
+                return
+            self._reap()
+            reply = self._fork(request, descriptors)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            send_with_descriptors(self._control, reply)
+
+    def _reap(self) -> None:
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+    def _fork(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
+        parent = os.getpid()
+        child = os.fork()
+        if child:
+            return {"pid": child}
+        try:
+            die_with_parent(parent)
+            self._control.close()
+            random.seed()
+            run = {"student": self._student, "template": self._judge_template}
+            run[request["op"]](request, descriptors)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+
+    def _student(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        from classroom.grading.sandbox import confine
+
+        import numpy as np
+
+        np.random.seed()
+        limits = Limits.from_json(request["limits"])
+        connection = socket.socket(fileno=descriptors[0])
+        confine(request["level"], limits, request["folder"])
+        from classroom.grading.student import StudentSide
+
+        channel = Channel(connection)
+        side = StudentSide(channel, self._shell, limits.output_bytes)
+        side.notebook.redirect_descriptors()
+        side.loop()
+
+    def _judge_template(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        from classroom.grading.template import Template
+
+        Template(socket.socket(fileno=descriptors[0]), self._shell).loop()
+
+
+def main(control: int) -> None:
+    """Run the server on the control socket."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    server = Server(socket.socket(fileno=control))
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    server.warm()
+    send_with_descriptors(server._control, {"ready": True})
+    server.loop()
