@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import selectors
 import shutil
@@ -15,11 +17,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
-import classroom
 from classroom.errors import ClassroomError
-from classroom.grading import verdict
+from classroom.grading import sandbox, verdict
 from classroom.grading.channel import (
     Channel,
     ClosedError,
@@ -27,6 +28,7 @@ from classroom.grading.channel import (
     receive_with_descriptors,
     send_with_descriptors,
 )
+from classroom.grading.launch import NOBODY
 from classroom.grading.model import Limits, Outcome, Release, Submission
 from classroom.grading.repair import Prepared, UnreadableError, is_safe_name, prepare
 
@@ -38,8 +40,8 @@ GRACE_SECONDS = 3.0
 class _Job:
     """One submission under way."""
 
-    def __init__(self, submission: Submission, prepared: Prepared, folder: Path) -> None:
-        self.submission, self.prepared, self.folder = submission, prepared, folder
+    def __init__(self, submission: Submission, prepared: Prepared) -> None:
+        self.submission, self.prepared = submission, prepared
         self.began = time.monotonic()
         self.stages: dict[str, float] = {}
         self.records: list[dict[str, Any]] = []
@@ -80,15 +82,12 @@ class Grader:
         allow_limits_only: bool = False,
         partial_credit: bool = False,
     ) -> None:
-        from classroom.grading.sandbox import choose_level
-
         self.release, self.limits = release, limits or Limits()
-        self.level = choose_level(level, allow_limits_only=allow_limits_only)
+        self.level = sandbox.choose_level(level, allow_limits_only=allow_limits_only)
         self.workers = workers
         self._partial = partial_credit
         self._server: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
-        self._count = 0
         self._jobs: dict[int, _Job] = {}
 
     def __enter__(self) -> Grader:
@@ -113,18 +112,26 @@ class Grader:
         self._folder = Path(tempfile.mkdtemp(prefix="classroom-grading-"))
         self._folder.chmod(0o711)
         self._log = (self._folder / "log").open("w+b")
-        home = self._folder / "home"
+        home, self._run_folder = self._folder / "home", self._folder / "run"
         home.mkdir()
+        self._run_folder.mkdir()
+        environment = clean_environment(home)
+        if os.geteuid() == 0:
+            for folder in (home, home / "matplotlib", self._run_folder):
+                os.chown(folder, NOBODY, NOBODY)
         ours, theirs = socket.socketpair()
-        root = Path(classroom.__file__).parents[1]
+        root = sandbox.package_root()
         code = (
             f"import sys; sys.path.insert(0, {str(root)!r});"
             "from classroom.grading.zygote import main; main(int(sys.argv[1]))"
         )
         with theirs:
+            command = [sys.executable, "-P", "-s", "-c", code, str(theirs.fileno())]
+            if self.level == "bubblewrap":
+                command = [*sandbox.bubblewrap_command(home), *command]
             self._server = subprocess.Popen(
-                [sys.executable, "-P", "-s", "-c", code, str(theirs.fileno())],
-                env=clean_environment(home),
+                sandbox.launch_command(command),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._log,
@@ -179,7 +186,7 @@ class Grader:
     def pids(self) -> tuple[int, ...]:
         """Return the processes of this grader, this one first."""
         server = [self._server.pid] if self._server is not None else []
-        return (os.getpid(), *(pid for root in server for pid in descendants(root)))
+        return (os.getpid(), *(pid for root in server for pid in sandbox.descendants(root)))
 
     # submissions
 
@@ -219,26 +226,20 @@ class Grader:
                         yield self._finish(job)
 
     def _begin(self, submission: Submission, prepared: Prepared, began: float) -> _Job:
-        assert self._folder is not None
-        self._count += 1
-        folder = self._folder / f"{self._count}"
-        work = folder / "work"
-        work.mkdir(parents=True)
-        write_files(work, [*self.release.data, *prepared.data])
-        job = _Job(submission, prepared, folder)
+        job = _Job(submission, prepared)
         job.began = began
         job.stages["repair"] = time.monotonic() - began
         start = time.monotonic()
         student_end, judge_end = socket.socketpair()
         mine, his = socket.socketpair()
-        with student_end, judge_end, his:
+        with student_end, judge_end, his, data_file(self.release, prepared) as files:
             request = {
                 "op": "student",
                 "level": self.level,
                 "limits": self.limits.to_json(),
-                "folder": str(folder),
+                "folder": str(self._run_folder),
             }
-            job.student = self._ask_server(request, student_end.fileno())
+            job.student = self._ask_server(request, student_end.fileno(), files.fileno())
             send_with_descriptors(
                 self._template,
                 {"limits": self.limits.to_json()},
@@ -279,20 +280,26 @@ class Grader:
             job.over = job.over or {"ended": job.killed}
 
     def _kill_student(self, job: _Job) -> None:
+        """Let the guard of a student's process end it with all that it started."""
         with suppress(ProcessLookupError):
-            os.kill(job.student, signal.SIGKILL)
+            os.kill(job.student, signal.SIGTERM)
 
     def _kill(self, job: _Job) -> None:
         self._kill_student(job)
         with suppress(ProcessLookupError):
             os.kill(job.judge, signal.SIGKILL)
+        if not sandbox.wait_gone(job.student, GRACE_SECONDS):
+            for pid in sandbox.descendants(job.student):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def _finish(self, job: _Job) -> Outcome:
         self._kill(job)
         del self._jobs[id(job)]
         assert job.channel is not None and job.over is not None
         job.channel.close()
-        shutil.rmtree(job.folder, ignore_errors=True)
+        for left in self._run_folder.iterdir() if not self._jobs else ():
+            shutil.rmtree(left, ignore_errors=True)
         if job.killed:
             job.over["ended"] = job.killed
         return verdict.outcome(
@@ -332,27 +339,12 @@ def clean_environment(home: Path) -> dict[str, str]:
     }
 
 
-def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
-    """Write a submission's data files; a name that does not fit is left out."""
-    for name, content in files:
-        if not is_safe_name(name):
-            continue
-        path = folder / name
-        with suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-
-
-def descendants(root: int) -> list[int]:
-    """Return a process and everything it started that still runs."""
-    found, new = [root], [root]
-    while new:
-        children = []
-        for pid in new:
-            with suppress(OSError):
-                for task in Path(f"/proc/{pid}/task").iterdir():
-                    text = (task / "children").read_text(encoding="ascii")
-                    children += [int(child) for child in text.split()]
-        new = [pid for pid in children if pid not in found]
-        found += new
-    return found
+def data_file(release: Release, prepared: Prepared) -> IO[bytes]:
+    """Return a file without a name that holds the data files of the release and the student."""
+    files = {name: content for name, content in prepared.data if is_safe_name(name)}
+    files |= dict(release.data)
+    data = [[name, base64.b64encode(content).decode("ascii")] for name, content in files.items()]
+    file = tempfile.TemporaryFile()
+    file.write(json.dumps(data).encode())
+    file.flush()
+    return file

@@ -6,7 +6,6 @@ or a submission: those go to its forks over sockets of their own.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib
 import os
@@ -18,6 +17,7 @@ import traceback
 from contextlib import suppress
 from typing import Any
 
+from classroom.grading import kernel, sandbox
 from classroom.grading.channel import (
     Channel,
     ClosedError,
@@ -26,7 +26,6 @@ from classroom.grading.channel import (
 )
 from classroom.grading.model import Limits
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 WARM = (
     "asyncio",
     "decimal",
@@ -56,25 +55,13 @@ plt.close("all")
 '''
 
 
-def prctl(option: int, value: int) -> None:
-    """Call prctl(2) with one argument."""
-    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
-
-
-def die_with_parent(parent: int) -> None:
-    """End this process when its parent ends, also when that is killed."""
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
-
-
 class Server:
     """Forks a process for each request that comes over the control socket."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._shell: Any = None
-        self._template: Any = None
+        self._known: set[int] = set()
 
     def warm(self) -> None:
         """Import and use once what notebooks need, so that forks find it ready."""
@@ -115,17 +102,20 @@ class Server:
             send_with_descriptors(self._control, reply)
 
     def _reap(self) -> None:
+        """Take note of forks that have ended, and end what they left behind."""
         with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+            while pid := os.waitpid(-1, os.WNOHANG)[0]:
+                self._known.discard(pid)
+        sandbox.end_children(self._known)
 
     def _fork(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
         parent = os.getpid()
         child = os.fork()
         if child:
+            self._known.add(child)
             return {"pid": child}
         try:
-            die_with_parent(parent)
+            kernel.die_with_parent(parent)
             self._control.close()
             random.seed()
             run = {"student": self._student, "template": self._judge_template}
@@ -136,18 +126,17 @@ class Server:
             os._exit(0)
 
     def _student(self, request: dict[str, Any], descriptors: list[int]) -> None:
-        from classroom.grading.sandbox import confine
-
         import numpy as np
 
-        np.random.seed()
         limits = Limits.from_json(request["limits"])
-        connection = socket.socket(fileno=descriptors[0])
-        confine(request["level"], limits, request["folder"])
+        connection, files = descriptors
+        sandbox.confine(request["level"], limits, files, request["folder"])
+        np.random.seed()
         from classroom.grading.student import StudentSide
 
-        channel = Channel(connection)
-        side = StudentSide(channel, self._shell, limits.output_bytes)
+        side = StudentSide(
+            Channel(socket.socket(fileno=connection)), self._shell, limits.output_bytes
+        )
         side.notebook.redirect_descriptors()
         side.loop()
 
@@ -161,7 +150,8 @@ def main(control: int) -> None:
     """Run the server on the control socket."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = Server(socket.socket(fileno=control))
-    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    if sys.platform == "linux":
+        kernel.adopt_orphans()
     server.warm()
     send_with_descriptors(server._control, {"ready": True})
     server.loop()
