@@ -12,8 +12,9 @@ import os
 import select
 import socket
 import struct
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 _LENGTH = struct.Struct("!Q")
@@ -48,6 +49,7 @@ class Channel:
         self._dumps, self._loads = json.JSONEncoder(separators=(",", ":")).encode, json.loads
         self._clock = time.monotonic
         self._poll = select.poll
+        self._lock = threading.RLock()
 
     def fileno(self) -> int:
         """Return the file descriptor, for `select`."""
@@ -58,8 +60,9 @@ class Channel:
         text = self._dumps(message).encode("utf-8", "surrogatepass")
         data = memoryview(_LENGTH.pack(len(text)) + text)
         try:
-            while data:
-                data = data[self._write(self._fd, data) :]
+            with self._lock:
+                while data:
+                    data = data[self._write(self._fd, data) :]
         except OSError:
             raise ClosedError from None
 
@@ -148,5 +151,3 @@ def receive_with_descriptors(connection: socket.socket) -> tuple[Any, list[int]]
         text += chunk
     return json.loads(text), list(descriptors)
 
-
-Handler = Callable[[dict[str, Any]], Any]

@@ -30,11 +30,13 @@ from classroom.grading.channel import (
 )
 from classroom.grading.launch import NOBODY
 from classroom.grading.model import Limits, Outcome, Release, Submission
+from classroom.grading.modes import MODES
 from classroom.grading.repair import Prepared, UnreadableError, is_safe_name, prepare
 
 START_SECONDS = 60.0
 WATCH_SECONDS = 0.2
 GRACE_SECONDS = 3.0
+MEMORY_SLACK = 1.1
 
 
 class _Job:
@@ -47,6 +49,7 @@ class _Job:
         self.records: list[dict[str, Any]] = []
         self.over: dict[str, Any] | None = None
         self.killed = ""
+        self.watched = self.began
         self.memory_mb = 0.0
         self.student = 0
         self.judge = 0
@@ -89,6 +92,9 @@ class Grader:
         self._server: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
         self._jobs: dict[int, _Job] = {}
+        self._modes: dict[str, str] = {}
+        self.unsound: tuple[str, ...] = ()
+        """Tests that do not accept the release's own solution."""
 
     def __enter__(self) -> Grader:
         try:
@@ -141,12 +147,32 @@ class Grader:
             )
         self._control = ours
         self._wait_ready(ours, "the grading server")
+        self._base_mb = sandbox.resident_mb(self._server.pid)
         mine, his = socket.socketpair()
         with his:
             self._ask_server({"op": "template"}, his.fileno())
         self._template = mine
         Channel(mine).send({"release": self.release.to_json(), "partial": self._partial})
         self._wait_ready(mine, "the judge")
+        self._calibrate()
+
+    def _calibrate(self) -> None:
+        """Grade the release's own solution, and find for each test how it has to ask.
+
+        This depends on the release alone, so that no submission can choose a weaker way.
+        """
+        for mode in MODES[1:]:
+            outcome = self.grade(self.release.reference())
+            failed = [cell for cell in outcome.verdict.cells if cell.kind == "test"]
+            failed = [cell for cell in failed if not cell.passed]
+            if not failed:
+                return
+            self._modes |= {cell.grade_id: mode for cell in failed}
+        outcome = self.grade(self.release.reference())
+        wrong = [c.grade_id for c in outcome.verdict.cells if c.kind == "test" and not c.passed]
+        for name in wrong:
+            del self._modes[name]
+        self.unsound = tuple(wrong)
 
     def _wait_ready(self, connection: socket.socket, what: str) -> None:
         connection.settimeout(START_SECONDS)
@@ -242,7 +268,7 @@ class Grader:
             job.student = self._ask_server(request, student_end.fileno(), files.fileno())
             send_with_descriptors(
                 self._template,
-                {"limits": self.limits.to_json()},
+                {"limits": self.limits.to_json(), "modes": self._modes},
                 [judge_end.fileno(), his.fileno()],
             )
             job.judge = int(receive_with_descriptors(self._template)[0]["pid"])
@@ -272,12 +298,28 @@ class Grader:
 
     def _watch(self, job: _Job) -> None:
         """Enforce the limits of a submission as a whole."""
-        late = time.monotonic() - job.began - self.limits.total_seconds
+        now = time.monotonic()
+        if now - job.watched > WATCH_SECONDS:
+            job.watched = now
+            self._measure(job)
+        late = now - job.began - self.limits.total_seconds
         if late > 0 and not job.killed:
             job.killed = f"the whole notebook ran longer than {self.limits.total_seconds:g} s"
             self._kill_student(job)
         if late > GRACE_SECONDS:
             job.over = job.over or {"ended": job.killed}
+
+    def _measure(self, job: _Job) -> None:
+        """Add up what a submission's processes use, and end it when that is too much."""
+        pids = sandbox.descendants(job.student)[1:]
+        used = sum(max(sandbox.resident_mb(pid) - self._base_mb, 0.0) for pid in pids)
+        job.memory_mb = max(job.memory_mb, round(used, 1))
+        if used > self.limits.memory_mb * MEMORY_SLACK and not job.killed:
+            job.killed = f"it used more than {self.limits.memory_mb} MB of memory"
+            self._kill_student(job)
+        elif len(pids) > self.limits.processes and not job.killed:
+            job.killed = f"it started more than {self.limits.processes} processes"
+            self._kill_student(job)
 
     def _kill_student(self, job: _Job) -> None:
         """Let the guard of a student's process end it with all that it started."""
@@ -294,6 +336,7 @@ class Grader:
                     os.kill(pid, signal.SIGKILL)
 
     def _finish(self, job: _Job) -> Outcome:
+        self._measure(job)
         self._kill(job)
         del self._jobs[id(job)]
         assert job.channel is not None and job.over is not None
@@ -312,6 +355,7 @@ class Grader:
             seconds=time.monotonic() - job.began,
             stages=job.stages,
             memory_mb=job.memory_mb,
+            unsound=self.unsound,
         )
 
 

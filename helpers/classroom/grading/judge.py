@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import io
 import linecache
-import os
+import secrets
 import sys
 import time
 import types
@@ -180,6 +180,7 @@ class Session:
         kill: Callable[[], None],
     ) -> None:
         self._peer = Peer(channel, self._serve, self._stand_in)
+        self._peer.report = self._reported
         self._limits = limits
         self._interrupt, self._kill = interrupt, kill
         self._deadline = 0.0
@@ -191,6 +192,10 @@ class Session:
         self._quiet: Callable[[], bool] = lambda: False
         self.tampering: list[str] = []
         self.notes: list[str] = []
+
+    def _reported(self, what: str) -> None:
+        if what not in self.tampering and len(self.tampering) < 100:
+            self.tampering.append(what)
 
     # asking
 
@@ -391,9 +396,12 @@ class Session:
 
     # tests
 
-    def snapshot(self) -> bool:
-        """Go on with a copy of the student's process; False where it cannot be made."""
-        return "error" not in self.ask({"op": "snapshot"})
+    def snapshot(self, *, lock: bool) -> bool:
+        """Go on with a copy of the student's process; False where it cannot be made.
+
+        With `lock` the copy can leave no trace in files, pipes or memory of the original.
+        """
+        return "error" not in self.ask({"op": "snapshot", "lock": lock})
 
     def end_snapshot(self) -> None:
         """Throw the copy away."""
@@ -482,6 +490,7 @@ class TestRunner:
         self._checks: list[CheckResult] = []
         self._hidden: frozenset[int] = frozenset()
         self._file = ""
+        self._error_line = 0
         session._quiet = self.in_hidden_part
         self._follow_checks()
 
@@ -549,6 +558,72 @@ class TestRunner:
         run.outputs = recorder.take()
         run.seconds = time.monotonic() - began
         return run
+
+    def run_inside(self, cell: ReleaseCell) -> TestRun:
+        """Run a test in a copy of the student's process, for tests that need its own objects.
+
+        A check that must fail is asked before and after; if it passes, or if anything else was
+        noticed, the test gives no points.
+        """
+        began = time.monotonic()
+        run = TestRun(cell.grade_id)
+        recorder = Recorder(500_000)
+        session = self._session
+        session.begin()
+        self._checks = []
+        self._hidden = hidden_lines(cell.source)
+        self._file = f"<test {cell.grade_id}>"
+        linecache.cache[self._file] = (
+            len(cell.source),
+            None,
+            [line + "\n" for line in cell.source.split("\n")],
+            self._file,
+        )
+        noticed = len(session.tampering)
+        score: Any = None
+        error: BaseException | None = None
+        try:
+            self._canary()
+            sign = secrets.token_hex(16)
+            answer = session.ask(
+                {"op": "inside", "source": cell.source, "file": self._file, "sign": sign}
+            )
+            if not self._hidden:
+                recorder.stream("stdout", str(answer.get("printed", "")))
+            if "error" in answer:
+                error = session._error(answer["error"])
+                self._error_line = int(answer["error"].get("line") or 0)
+            elif answer.get("passed") != sign:
+                session.tampering.append(f"forged the sign of {cell.grade_id}")
+            else:
+                score = answer.get("score")
+            self._canary()
+            if len(session.tampering) > noticed:
+                error = RuntimeError("the run was tampered with")
+        except (StudentEndedError, DiedError) as ended:
+            error = ended
+        self._decide(run, cell, score, error, recorder)
+        self._error_line = 0
+        run.checks = self._checks
+        run.outputs = recorder.take()
+        run.seconds = time.monotonic() - began
+        return run
+
+    def _canary(self) -> None:
+        """Ask for a check that must fail, with numbers that nobody knows before."""
+        one, other = secrets.randbelow(10**9), 10**9 + secrets.randbelow(10**9)
+        forms = (
+            f"assert {one} == {other}, 'canary'",
+            f"import numpy.testing\nnumpy.testing.assert_allclose({one}, {other})",
+            f"if {one} != {other}:\n    raise AssertionError('canary')",
+        )
+        source = forms[secrets.randbelow(len(forms))]
+        answer = self._session.ask(
+            {"op": "inside", "source": source, "file": "<canary>", "sign": ""}
+        )
+        kinds = answer.get("error", {}).get("kinds") or [["", ""]]
+        if kinds[0][1] != "AssertionError":
+            self._session.tampering.append("let a check pass that had to fail")
 
     def _execute(self, source: str, names: Names) -> Any:
         """Run the test's statements; return the value of its last expression."""
@@ -632,7 +707,7 @@ class TestRunner:
         source = linecache.getline(self._file, line).strip() if line else ""
         run.detail = f"{name}: {error}" + (f" (line {line}: {source})" if source else "")
         lessons: Any = sys.modules.get("leverage.lessons.checks")
-        if lessons is not None and isinstance(error, lessons.CheckFailed):
+        if lessons is not None and (isinstance(error, lessons.CheckFailed) or name == "CheckFailed"):
             run.sentence = str(error)
             return
         if lessons is not None and isinstance(error, lessons.AuthorError):
@@ -654,7 +729,7 @@ class TestRunner:
         return message if message and not any(map(str.isdigit, message)) else ""
 
     def _line_of(self, error: BaseException) -> int:
-        trace, line = error.__traceback__, 0
+        trace, line = error.__traceback__, self._error_line
         while trace is not None:
             if trace.tb_frame.f_code.co_filename == self._file:
                 line = trace.tb_lineno
@@ -671,8 +746,3 @@ def _show_score(recorder: Recorder, points: float) -> None:
             "execution_count": None,
         }
     )
-
-
-def run_as_user() -> int:
-    """Return the user id of this process."""
-    return os.getuid()

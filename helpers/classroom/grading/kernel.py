@@ -171,6 +171,17 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
         os.close(descriptor)
 
 
+def unmap_shared() -> None:
+    """Let go of memory that other processes share and this one may write."""
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
+        rows = file.read().splitlines()
+    for row in rows:
+        place, rights = row.split()[:2]
+        if "w" in rights and rights.endswith("s"):
+            first, last = (int(part, 16) for part in place.split("-"))
+            _libc.munmap(ctypes.c_void_p(first), ctypes.c_size_t(last - first))
+
+
 class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]  # noqa: RUF012
 

@@ -171,6 +171,20 @@ class Release:
         """Points that tests decide."""
         return sum(cell.points for cell in self.tests)
 
+    def reference(self) -> Submission:
+        """Return the release's own solution as a submission."""
+        cells = [
+            {
+                "cell_type": cell.cell_type,
+                "id": cell.id,
+                "metadata": dict(cell.metadata),
+                "source": cell.source,
+            }
+            for cell in self.cells
+        ]
+        text = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+        return Submission("", ((f"{self.notebook}.ipynb", text.encode()),))
+
     def cell(self, grade_id: str) -> ReleaseCell:
         """Return the cell of this grade_id."""
         return next(cell for cell in self.cells if cell.grade_id == grade_id)

@@ -43,6 +43,7 @@ class Peer:
     ) -> None:
         self.channel = channel
         self._serve, self._stand_in = serve, stand_in
+        self.report: Callable[[str], None] = lambda what: None
         self.exported: dict[int, object] = {}
         self._known: dict[int, int] = {}
         self.foreign: dict[int, int] = {}
@@ -103,7 +104,9 @@ class Peer:
                 continue
             if not isinstance(message, dict):
                 raise ProtocolError("a message that is no object")
-            if "ask" in message:
+            if "report" in message:
+                self.report(str(message["report"])[:200])
+            elif "ask" in message:
                 self.answer(message)
             elif "died" in message:
                 raise DiedError(message["died"])

@@ -380,6 +380,34 @@ def _restrict(isolated: bool, private: list[str]) -> None:
     kernel.restrict_files(readable, writable)
 
 
+def forget_the_way_back(kept: int) -> None:
+    """Cut a copy of a process off from the original: no shared file, pipe or memory stays.
+
+    `kept` is the connection to the judge.
+    """
+    import fcntl
+
+    for name in os.listdir("/proc/self/fd"):
+        descriptor = int(name)
+        if descriptor <= 2 or descriptor == kept:
+            continue
+        with suppress(OSError):
+            what = os.readlink(f"/proc/self/fd/{descriptor}")
+            mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+            if mode != os.O_RDONLY or not what.startswith("/"):
+                os.close(descriptor)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nothing, descriptor)
+    os.close(nothing)
+    if sys.platform == "linux":
+        from classroom.grading import kernel
+
+        kernel.unmap_shared()
+        if kernel.landlock_abi():
+            kernel.restrict_files(["/"], [f"/dev/{name}" for name in _DEVICES])
+
+
 def _guard(child: int) -> None:
     """Wait for the confined process, pass on what the grader asks, and leave nothing behind."""
     for descriptor in range(3, 64):
@@ -434,6 +462,14 @@ def descendants(root: int) -> list[int]:
         new = [child for pid in new for child in children_of(pid) if child not in found]
         found += new
     return found
+
+
+def resident_mb(pid: int) -> float:
+    """Return the memory of a process in megabytes, what it shares included; 0 when it has gone."""
+    with suppress(OSError, IndexError, ValueError):
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1_000_000
+    return 0.0
 
 
 def _write_files(descriptor: int, folder: str) -> None:

@@ -20,6 +20,7 @@ from classroom.grading.channel import (
 )
 from classroom.grading.judge import Session, StudentEndedError, TestRun, TestRunner
 from classroom.grading.model import NOT_REACHED, Limits, Release
+from classroom.grading.modes import INSIDE, LOCKED
 from classroom.grading.release import learner_names, own_statements
 from classroom.grading.runner import Notebook, RunnerShell
 
@@ -81,16 +82,22 @@ class Template:
 
     def _judge(self, request: Mapping[str, Any], descriptors: list[int]) -> None:
         student, grader = (Channel(socket.socket(fileno=number)) for number in descriptors)
-        Conductor(self, grader, student, Limits.from_json(request["limits"])).run()
+        limits = Limits.from_json(request["limits"])
+        Conductor(self, grader, student, limits, request["modes"]).run()
 
 
 class Conductor:
     """Takes one submission through its notebook: cells in one process, tests in this one."""
 
     def __init__(
-        self, template: Template, grader: Channel, student: Channel, limits: Limits
+        self,
+        template: Template,
+        grader: Channel,
+        student: Channel,
+        limits: Limits,
+        modes: Mapping[str, str],
     ) -> None:
-        self._template, self._grader = template, grader
+        self._template, self._grader, self._modes = template, grader, modes
         self._session = Session(
             student,
             limits,
@@ -122,10 +129,11 @@ class Conductor:
             else:
                 test = tests[step["grade_id"]]
                 run = TestRun(test.grade_id)
+                inside = self._modes.get(test.grade_id) == INSIDE
                 if not session.ended:
                     self._enter_snapshot(plan[position:], tests)
                 if not session.ended:
-                    run = self._runner.run(test)
+                    run = self._runner.run_inside(test) if inside else self._runner.run(test)
                     self._seconds["tests"] += run.seconds
                 self._grader.send({"cell": step["cell"], "test": test_data(run)})
         self._leave_snapshot()
@@ -162,16 +170,17 @@ class Conductor:
         """Let hidden tests ask a copy of the student's process, which forgets what it was asked."""
         if self._in_snapshot:
             return
+        group = []
         for step in plan:
             if step["do"] == "run":
-                return
-            if tests[step["grade_id"]].has_hidden_part:
                 break
-        else:
+            group.append(tests[step["grade_id"]])
+        modes = {self._modes.get(test.grade_id, LOCKED) for test in group}
+        if INSIDE not in modes and not any(test.has_hidden_part for test in group):
             return
         self._session.begin()
         with suppress(StudentEndedError):
-            self._in_snapshot = self._session.snapshot()
+            self._in_snapshot = self._session.snapshot(lock=modes == {LOCKED})
 
     def _leave_snapshot(self) -> None:
         if self._in_snapshot and not self._session.ended:

@@ -105,6 +105,7 @@ def outcome(
     seconds: float,
     stages: Mapping[str, float],
     memory_mb: float,
+    unsound: Sequence[str] = (),
 ) -> Outcome:
     """Return the outcome of a submission that ran, or ran in part."""
     by_cell = {record["cell"]: record for record in records}
@@ -122,6 +123,7 @@ def outcome(
     tampering = tuple(dict.fromkeys([*prepared.tampering, *over.get("tampering", [])]))
     notes = list(dict.fromkeys([*prepared.notes, *over.get("notes", [])]))
     late = [n for n, record in by_cell.items() if record.get("state") == "late"]
+    notes += [f"the test {name} does not accept the assignment's own solution" for name in unsound]
     notes += [f"cell {number + 1} ran too long and was stopped" for number in late]
     status = PARTLY_GRADED if ended else GRADED
     where = f" in cell {died + 1}" if died is not None else ""
