@@ -6,6 +6,7 @@ sent at once, so that it cannot be taken back.
 
 from __future__ import annotations
 
+import builtins
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -50,7 +51,18 @@ _CALLS = {
     "ctypes.cdata/buffer": "read memory (ctypes)",
     "code.__new__": "made a code object by hand",
 }
-_BETWEEN = frozenset({"inspect", "ctypes", "threading", "traceback", "os", "subprocess", "socket"})
+_BETWEEN = frozenset(
+    {
+        "inspect",
+        "ctypes",
+        "threading",
+        "traceback",
+        "os",
+        "pathlib",
+        "socket",
+        "IPython.core.interactiveshell",
+    }
+)
 _SECRET_FILES = ("mem", "maps", "environ", "fd", "fdinfo", "root", "cwd", "pagemap", "syscall")
 
 
@@ -71,6 +83,10 @@ class Integrity:
         self._names = shell.user_ns
         self._kept = list(self._attributes())
         self._hooks = self._hooks_now()
+        self._space = vars(builtins)
+        self._builtins = tuple(self._space.items())
+        self._mended: tuple[str, ...] = ()
+        self._limit, self._set_limit = sys.getrecursionlimit(), sys.setrecursionlimit
         sys.addaudithook(self._audit)
 
     def say(self, what: str) -> None:
@@ -81,6 +97,9 @@ class Integrity:
 
     def look(self) -> None:
         """Compare the interpreter with what it was before the student's code ran."""
+        for name in self._mended:
+            self.say(f"replaced builtins.{name}")
+        self._mended = ()
         for owner, space, name, value, code in self._kept:
             now = space.get(name)
             if now is not value or getattr(now, "__code__", None) is not code:
@@ -90,6 +109,17 @@ class Integrity:
                 self.say(f"changed {label}")
                 self._hooks = self._hooks_now()
                 break
+
+    def mend(self) -> None:
+        """Put back the builtins and the recursion limit, which this process needs itself.
+
+        It uses no builtin function: they may all have been replaced.
+        """
+        self._set_limit(self._limit)
+        for name, value in self._builtins:
+            if self._space.get(name) is not value:
+                self._space[name] = value
+                self._mended += (name,)
 
     def restore(self) -> None:
         """Put back what the student's code replaced, as far as it is watched."""

@@ -187,6 +187,9 @@ class Session:
         self._tries = 0
         self.timed_out = False
         self.ended = ""
+        self.copied = False
+        """A copy of the student's process is asked, and not the process itself."""
+        self._copy_died = False
         self.names: Names | None = None
         self._student_names: tuple[str, ...] | None = None
         self._quiet: Callable[[], bool] = lambda: False
@@ -204,6 +207,7 @@ class Session:
         self._deadline = after(self._limits.cell_seconds)
         self._tries = 0
         self.timed_out = False
+        self._copy_died = False
         self._student_names = None
 
     def _late(self) -> float:
@@ -220,8 +224,13 @@ class Session:
         """Ask the student's process; raises `StudentEndedError` where there is no answer."""
         if self.ended:
             raise StudentEndedError
+        if self._copy_died:
+            raise DiedError
         try:
             return self._peer.ask(request, self._deadline, self._late)
+        except DiedError:
+            self.copied, self._copy_died = False, True
+            raise
         except ClosedError:
             self.ended = self.ended or "its process ended"
         except (ProtocolError, CodecError) as problem:
@@ -279,7 +288,7 @@ class Session:
         try:
             answer = self.ask(request)
         except DiedError:
-            raise RuntimeError("the process ended while the function ran") from None
+            raise RuntimeError("the process ended while your function ran") from None
         printed = answer.get("printed", "")
         if printed and isinstance(printed, str) and not self._quiet():
             sys.stdout.write(printed)
@@ -396,17 +405,18 @@ class Session:
 
     # tests
 
-    def snapshot(self, *, lock: bool) -> bool:
-        """Go on with a copy of the student's process; False where it cannot be made.
+    def snapshot(self, *, lock: bool) -> None:
+        """Go on with a copy of the student's process.
 
         With `lock` the copy can leave no trace in files, pipes or memory of the original.
         """
-        return "error" not in self.ask({"op": "snapshot", "lock": lock})
+        self.copied = "error" not in self.ask({"op": "snapshot", "lock": lock})
 
     def end_snapshot(self) -> None:
-        """Throw the copy away."""
+        """Throw the copy away; the process itself tells that the copy has ended."""
         with suppress(DiedError):
             self.ask({"op": "end"})
+        self.copied = self._copy_died = False
 
 
 def _coroutine() -> object:
@@ -703,6 +713,11 @@ class TestRunner:
     def _word(self, run: TestRun, error: BaseException) -> None:
         """Put the error that ended a test into a sentence that gives no hidden value away."""
         name, line = type(error).__name__, self._line_of(error)
+        if self._session.timed_out:
+            run.sentence = "Your function ran too long and was stopped."
+            run.detail = f"{name}: {error}"
+            self._checks.append(CheckResult(False, line in self._hidden, run.sentence))
+            return
         hidden = line in self._hidden
         source = linecache.getline(self._file, line).strip() if line else ""
         run.detail = f"{name}: {error}" + (f" (line {line}: {source})" if source else "")

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -192,6 +192,21 @@ class RunnerShell(InteractiveShell):  # type: ignore[misc]
         self.recorder.error(etype.__name__, message, [str(line) for line in stb])
         self._last_traceback = stb
 
+    def showtraceback(self, exc_tuple: Any = None, *args: Any, **options: Any) -> None:
+        """Show an error; of an endless recursion only the last calls, all of them take seconds."""
+        kind, error, trace = self._get_exc_info(exc_tuple)
+        if isinstance(error, RecursionError):
+            lines = traceback.format_exception(kind, error, trace, limit=-3)
+            self._showtraceback(kind, error, lines)
+        else:
+            super().showtraceback(exc_tuple, *args, **options)
+
+    def _format_exception_for_storage(
+        self, exception: BaseException, *args: Any, **options: Any
+    ) -> dict[str, Any]:
+        """Leave the history's copy of an error out; formatting it costs as much as showing it."""
+        return {"ename": type(exception).__name__, "evalue": _text_of(exception), "traceback": []}
+
     def enable_gui(self, gui: Any = None) -> None:
         """Accept `%matplotlib inline`; there is no event loop to join."""
 
@@ -246,6 +261,8 @@ class Notebook:
         self._seen = 0
         self.notes: list[str] = []
         builtins.input = no_input
+        self.mend: Callable[[], None] = lambda: None
+        """Puts back what this process itself needs, after each cell."""
         self._run_cell = shell.run_cell
 
     def redirect_descriptors(self) -> None:
@@ -267,7 +284,10 @@ class Notebook:
         self.begin()
         error = ""
         try:
-            result = self._run_cell(source, store_history=count, silent=False, cell_id=cell_id)
+            try:
+                result = self._run_cell(source, store_history=count, silent=False, cell_id=cell_id)
+            finally:
+                self.mend()
             raised = result.error_before_exec or result.error_in_exec
             error = type(raised).__name__ if raised is not None else ""
         except BaseException as escaped:

@@ -53,6 +53,7 @@ class StudentSide:
         self.peer = Peer(channel, self.serve, self.stand_in)
         self.channel = channel
         self.integrity = Integrity(shell, lambda what: channel.send({"report": what}))
+        self.notebook.mend = self.integrity.mend
         self._running = False
         self._child = 0
         self._over = False
@@ -150,7 +151,9 @@ class StudentSide:
                 value = function(*args, **kwargs)
             reply = self._value(value)
         except BaseException as error:
+            self.integrity.mend()
             reply = {"error": self._error_data(error)}
+        self.integrity.mend()
         try:
             changed = self.peer.encode(args)
             if changed != request["a"]:
@@ -233,8 +236,7 @@ class StudentSide:
         _, status = os.waitpid(child, 0)
         self._child = 0
         # The copy has answered already; this process takes the conversation up again.
-        if os.waitstatus_to_exitcode(status) != 0:
-            self.channel.send({"died": os.waitstatus_to_exitcode(status)})
+        self.channel.send({"died": os.waitstatus_to_exitcode(status)})
         raise _AnsweredError
 
     def _inside(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -263,7 +265,6 @@ class StudentSide:
         return {**reply, "printed": "".join(texts)}
 
     def _end(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.channel.send({"answer": request["ask"]})
         os._exit(0)
 
 

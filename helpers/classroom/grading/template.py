@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import socket
 import sys
@@ -112,7 +113,6 @@ class Conductor:
             partial_credit=template.partial,
         )
         self._limits = limits
-        self._in_snapshot = False
         self._seconds = {"cells": 0.0, "tests": 0.0}
 
     def run(self) -> None:
@@ -156,19 +156,19 @@ class Conductor:
             answer = session.run(step["source"], step["id"])
         except StudentEndedError:
             return {"outputs": [], "state": "ended", "late": session.timed_out}
-        for note in answer.get("notes", []):
+        for note in list(answer.get("notes") or [])[:20]:
             if note not in session.notes:
                 session.notes.append(str(note)[:200])
+        count = answer.get("count")
         return {
-            "outputs": answer["outputs"],
-            "count": answer["count"],
-            "error": answer["error"],
+            "outputs": plain_outputs(answer.get("outputs"), self._limits.output_bytes),
+            "count": count if isinstance(count, int) else None,
             "state": "late" if session.timed_out else "run",
         }
 
     def _enter_snapshot(self, plan: list[Any], tests: Mapping[str, Any]) -> None:
         """Let hidden tests ask a copy of the student's process, which forgets what it was asked."""
-        if self._in_snapshot:
+        if self._session.copied:
             return
         group = []
         for step in plan:
@@ -180,14 +180,45 @@ class Conductor:
             return
         self._session.begin()
         with suppress(StudentEndedError):
-            self._in_snapshot = self._session.snapshot(lock=modes == {LOCKED})
+            self._session.snapshot(lock=modes == {LOCKED})
 
     def _leave_snapshot(self) -> None:
-        if self._in_snapshot and not self._session.ended:
+        if self._session.copied and not self._session.ended:
             self._session.begin()
             with suppress(StudentEndedError):
                 self._session.end_snapshot()
-        self._in_snapshot = False
+
+
+def plain_outputs(outputs: Any, room: int) -> list[dict[str, Any]]:
+    """Return a cell's outputs as nbformat has them; what is no output is left out."""
+    kept: list[dict[str, Any]] = []
+    for output in outputs if isinstance(outputs, list) else []:
+        if not isinstance(output, dict):
+            continue
+        kind = output.get("output_type")
+        made: dict[str, Any] = {"output_type": kind}
+        if kind == "stream":
+            name = "stderr" if output.get("name") == "stderr" else "stdout"
+            made |= {"name": name, "text": str(output.get("text", ""))}
+        elif kind in ("display_data", "execute_result"):
+            data = output.get("data")
+            made |= {"data": data if isinstance(data, dict) else {}, "metadata": {}}
+            if isinstance(output.get("metadata"), dict):
+                made["metadata"] = output["metadata"]
+            if kind == "execute_result":
+                made["execution_count"] = None
+        elif kind == "error":
+            lines = output.get("traceback")
+            texts = [str(line) for line in lines] if isinstance(lines, list) else []
+            made |= {"ename": str(output.get("ename", "")), "evalue": str(output.get("evalue", ""))}
+            made["traceback"] = texts
+        else:
+            continue
+        room -= len(json.dumps(made))
+        if room < -200_000:
+            break
+        kept.append(made)
+    return kept
 
 
 def test_data(run: TestRun) -> dict[str, Any]:
