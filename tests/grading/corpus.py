@@ -768,7 +768,7 @@ def structure_faults(cannot: str) -> Iterator[Case]:
 
 KINDS = {"honest": honest, "attacks": attacks, "faults": faults}
 
-def grade_all(release: Release, cases: Iterable[Case], level: str, workers: int = 2) -> dict[str, Outcome]:
+def grade_all(release: Release, cases: Iterable[Case], level: str, workers: int = 4) -> dict[str, Outcome]:
     """Grade cases at a level; the outcomes by name."""
     with Grader(release, LIMITS, level=level, workers=workers, allow_limits_only=True) as grader:
         submissions = (case.submission() for case in cases)

@@ -11,17 +11,29 @@ from classroom.grading.model import (
     Submission,
     Verdict,
 )
+from classroom.grading.sandbox import (
+    LEVELS,
+    LevelReport,
+    available_levels,
+    choose_level,
+    level_label,
+)
 from classroom.grading.verdict import student_view
 
 __all__ = [
+    "LEVELS",
     "CellResult",
     "CheckResult",
     "Grader",
+    "LevelReport",
     "Limits",
     "Outcome",
     "Release",
     "ReleaseCell",
     "Submission",
     "Verdict",
+    "available_levels",
+    "choose_level",
+    "level_label",
     "student_view",
 ]

@@ -314,7 +314,7 @@ class Grader:
         pids = sandbox.descendants(job.student)[1:]
         used = sum(max(sandbox.resident_mb(pid) - self._base_mb, 0.0) for pid in pids)
         if used > self.limits.memory_mb:  # forks share memory: count it once
-            used = sum(sandbox.own_mb(pid) for pid in pids)
+            used = sum(sandbox.own_mb(pid) for pid in pids) - self._base_mb
         job.memory_mb = max(job.memory_mb, round(used, 1))
         if used > self.limits.memory_mb * MEMORY_SLACK and not job.killed:
             job.killed = f"it used more than {self.limits.memory_mb} MB of memory"

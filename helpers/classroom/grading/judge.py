@@ -410,7 +410,9 @@ class Session:
 
         With `lock` the copy can leave no trace in files, pipes or memory of the original.
         """
-        self.copied = "error" not in self.ask({"op": "snapshot", "lock": lock})
+        with suppress(DiedError):
+            answer = self.ask({"op": "snapshot", "lock": lock})
+            self.copied = "error" not in answer and "refused" not in answer
 
     def end_snapshot(self) -> None:
         """Throw the copy away; the process itself tells that the copy has ended."""

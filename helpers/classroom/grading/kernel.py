@@ -171,21 +171,26 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
         os.close(descriptor)
 
 
-def own_shared_memory() -> None:
-    """Replace memory that other processes share by a copy of one's own."""
+def shared_memory() -> list[tuple[int, int]]:
+    """Return where this process has memory that its forks share and may write."""
+    if sys.platform != "linux":
+        return []
     with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
-        rows = file.read().splitlines()
+        rows = [row.split()[:2] for row in file]
+    places = [place for place, rights in rows if "w" in rights and rights.endswith("s")]
+    return [(int(first, 16), int(last, 16)) for first, last in (p.split("-") for p in places)]
+
+
+def own_memory(places: list[tuple[int, int]]) -> None:
+    """Replace shared memory by a copy of one's own."""
     _libc.mmap.restype = ctypes.c_void_p
     _libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
-    for row in rows:
-        place, rights = row.split()[:2]
-        if "w" in rights and rights.endswith("s"):
-            first, last = (int(part, 16) for part in place.split("-"))
-            size = last - first
-            content = ctypes.string_at(first, size) if size <= 50_000_000 else b""
-            # readable and writable; private, at this place, of no file
-            _libc.mmap(first, size, 3, 0x02 | 0x10 | 0x20, -1, 0)
-            ctypes.memmove(first, content, len(content))
+    for first, last in places:
+        size = last - first
+        content = ctypes.string_at(first, size) if size <= 50_000_000 else b""
+        # readable and writable; private, at this place, of no file
+        _libc.mmap(first, size, 3, 0x02 | 0x10 | 0x20, -1, 0)
+        ctypes.memmove(first, content, len(content))
 
 
 class _Program(ctypes.Structure):

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -380,21 +381,20 @@ def _restrict(isolated: bool, private: list[str]) -> None:
     kernel.restrict_files(readable, writable)
 
 
-def forget_the_way_back(kept: int) -> None:
+def forget_the_way_back(kept: int, shared: list[tuple[int, int]]) -> None:
     """Cut a copy of a process off from the original: no shared file, pipe or memory stays.
 
-    `kept` is the connection to the judge.
+    `kept` is the connection to the judge, `shared` the original's shared memory.
     """
     import fcntl
+    import resource
 
-    for name in os.listdir("/proc/self/fd"):
-        descriptor = int(name)
-        if descriptor <= 2 or descriptor == kept:
+    for descriptor in range(3, min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 4_096)):
+        if descriptor == kept:
             continue
         with suppress(OSError):
-            what = os.readlink(f"/proc/self/fd/{descriptor}")
             mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
-            if mode != os.O_RDONLY or not what.startswith("/"):
+            if mode != os.O_RDONLY or not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 os.close(descriptor)
     nothing = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):
@@ -403,7 +403,7 @@ def forget_the_way_back(kept: int) -> None:
     if sys.platform == "linux":
         from classroom.grading import kernel
 
-        kernel.own_shared_memory()
+        kernel.own_memory(shared)
         if kernel.landlock_abi():
             kernel.restrict_files(["/"], [f"/dev/{name}" for name in _DEVICES])
 

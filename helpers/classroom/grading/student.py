@@ -21,7 +21,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from classroom.grading import sandbox
+from classroom.grading import kernel, sandbox
 from classroom.grading.channel import Channel, ClosedError, ProtocolError
 from classroom.grading.codec import TooLargeError
 from classroom.grading.integrity import Integrity
@@ -226,11 +226,18 @@ class StudentSide:
 
     def _snapshot(self, request: dict[str, Any]) -> dict[str, Any]:
         """Go on in a copy of this process until the judge ends it; what it learns dies with it."""
-        child = os.fork()
+        shared = kernel.shared_memory()
+        try:
+            child = os.fork()
+        except OSError:
+            return {"refused": True}
         if child == 0:
             self._child = 0
-            if request["lock"]:
-                sandbox.forget_the_way_back(self.channel.fileno())
+            try:
+                if request["lock"]:
+                    sandbox.forget_the_way_back(self.channel.fileno(), shared)
+            except BaseException:
+                os._exit(1)
             return {}
         self._child = child
         _, status = os.waitpid(child, 0)

@@ -20,10 +20,13 @@ from classroom.grading.channel import (
     send_with_descriptors,
 )
 from classroom.grading.judge import Session, StudentEndedError, TestRun, TestRunner
-from classroom.grading.model import NOT_REACHED, Limits, Release
+from classroom.grading.model import FAILED, NOT_REACHED, Limits, Release
 from classroom.grading.modes import INSIDE, LOCKED
 from classroom.grading.release import learner_names, own_statements
 from classroom.grading.runner import Notebook, RunnerShell
+
+
+NO_ROOM = "This test could not be run: your notebook left no room for another process."
 
 
 class Template:
@@ -130,9 +133,10 @@ class Conductor:
                 test = tests[step["grade_id"]]
                 run = TestRun(test.grade_id)
                 inside = self._modes.get(test.grade_id) == INSIDE
-                if not session.ended:
-                    self._enter_snapshot(plan[position:], tests)
-                if not session.ended:
+                if not session.ended and not self._enter_snapshot(plan[position:], tests):
+                    run.state = FAILED
+                    run.sentence = NO_ROOM
+                elif not session.ended:
                     run = self._runner.run_inside(test) if inside else self._runner.run(test)
                     self._seconds["tests"] += run.seconds
                 self._grader.send({"cell": step["cell"], "test": test_data(run)})
@@ -166,10 +170,13 @@ class Conductor:
             "state": "late" if session.timed_out else "run",
         }
 
-    def _enter_snapshot(self, plan: list[Any], tests: Mapping[str, Any]) -> None:
-        """Let hidden tests ask a copy of the student's process, which forgets what it was asked."""
+    def _enter_snapshot(self, plan: list[Any], tests: Mapping[str, Any]) -> bool:
+        """Let hidden tests ask a copy of the student's process, which forgets what it was asked.
+
+        False where such a copy is needed and cannot be made.
+        """
         if self._session.copied:
-            return
+            return True
         group = []
         for step in plan:
             if step["do"] == "run":
@@ -177,10 +184,11 @@ class Conductor:
             group.append(tests[step["grade_id"]])
         modes = {self._modes.get(test.grade_id, LOCKED) for test in group}
         if INSIDE not in modes and not any(test.has_hidden_part for test in group):
-            return
+            return True
         self._session.begin()
         with suppress(StudentEndedError):
             self._session.snapshot(lock=modes == {LOCKED})
+        return self._session.copied
 
     def _leave_snapshot(self) -> None:
         if self._session.copied and not self._session.ended:
