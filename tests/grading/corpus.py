@@ -75,10 +75,12 @@ POINTS = {"double_test": 2, "total_test": 1, "fee_test": 2, "losers_test": 1}
 FULL = 6.0
 PRICES = b"coin,pnl\nBTC,210\nETH,-45\n"
 
+
 def meta(grade_id: str, **more: Any) -> dict[str, Any]:
     """nbgrader's metadata of a cell."""
     base = {"grade": False, "solution": False, "locked": False, "task": False}
     return {"nbgrader": {**base, "schema_version": 3, "grade_id": grade_id, **more}}
+
 
 def code(source: str, metadata: dict[str, Any] | None = None, name: str = "") -> dict[str, Any]:
     """A code cell."""
@@ -91,13 +93,16 @@ def code(source: str, metadata: dict[str, Any] | None = None, name: str = "") ->
         "source": source,
     }
 
+
 def text(source: str, metadata: dict[str, Any] | None = None, name: str = "") -> dict[str, Any]:
     """A text cell."""
     return {"cell_type": "markdown", "id": name, "metadata": metadata or {}, "source": source}
 
+
 def notebook(cells: list[dict[str, Any]]) -> dict[str, Any]:
     """A notebook."""
     return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
 
 def without_hidden(source: str) -> str:
     """What students see of a test."""
@@ -108,6 +113,7 @@ def without_hidden(source: str) -> str:
             lines.append(line)
         inside = inside and "END HIDDEN" not in line
     return "\n".join(lines)
+
 
 def source_notebook() -> dict[str, Any]:
     """The instructor's notebook."""
@@ -122,6 +128,7 @@ def source_notebook() -> dict[str, Any]:
     cells.append(text("Because.", written, "why"))
     return notebook(cells)
 
+
 def make_release(folder: Path) -> Release:
     """The release, read from files as an instructor's would be."""
     place = folder / NAME
@@ -129,6 +136,7 @@ def make_release(folder: Path) -> Release:
     (place / f"{NAME}.ipynb").write_text(json.dumps(source_notebook()), encoding="utf-8")
     (place / "prices.csv").write_bytes(PRICES)
     return Release.from_source(place / f"{NAME}.ipynb")
+
 
 def submitted(
     answers: dict[str, str] | None = None,
@@ -147,6 +155,7 @@ def submitted(
     cells.append(text("It is so.", meta("why", grade=True, solution=True, points=4), "why"))
     cells += [code(own) for own in ([last] if isinstance(last, str) else last)]
     return notebook(cells)
+
 
 @dataclass(frozen=True)
 class Case:
@@ -171,9 +180,11 @@ class Case:
         """The submission of a student named like the case."""
         return Submission(self.name, self.files, self.problems)
 
+
 def files_of(document: Any, name: str = f"{NAME}.ipynb") -> tuple[tuple[str, bytes], ...]:
     """A notebook as files."""
     return ((name, json.dumps(document).encode()),)
+
 
 def honest() -> Iterator[Case]:
     """Submissions that nothing may cost a point."""
@@ -195,7 +206,9 @@ def honest() -> Iterator[Case]:
     }
     yield Case("honest-kinds", files_of(submitted(kinds)))
     state = {"double": "def double(x):\n    return helper(x)", "total": "total = sum([10, 2.5])"}
-    yield Case("honest-helpers", files_of(submitted(state, first="def helper(x):\n    return 2 * x")))
+    yield Case(
+        "honest-helpers", files_of(submitted(state, first="def helper(x):\n    return 2 * x"))
+    )
     magic = "%matplotlib inline\n%time sum(range(10))\nimport matplotlib.pyplot as plt\nplt.plot([1, 2]);"
     yield Case("honest-magics", files_of(submitted(first=magic)), shows="image/png")
     rich = "from IPython.display import display, Markdown\ndisplay(Markdown('**rich**'))\nprices"
@@ -209,12 +222,15 @@ def honest() -> Iterator[Case]:
     own = "open('mine.txt', 'w').write('x' * 10)\nprint(len(open('mine.txt').read()) * 'y')"
     yield Case("honest-files", files_of(submitted(first=own)), shows="yyyyyyyyyy")
 
+
 def attacks() -> Iterator[Case]:
     """Wrong answers with tricks, which earn nothing, and right ones that reach for more."""
 
     def trick(name: str, source: str, tampering: str | None = None, **more: Any) -> Case:
         points = more.pop("points", 0.0)
-        return Case(name, files_of(submitted(WRONG, first=source)), points, tampering=tampering, **more)
+        return Case(
+            name, files_of(submitted(WRONG, first=source)), points, tampering=tampering, **more
+        )
 
     yield trick(
         "asserts-dropped",
@@ -278,9 +294,7 @@ def attacks() -> Iterator[Case]:
         "import sys\nget_ipython().display_formatter.format = lambda *a, **k: ({}, {})\n"
         "sys.displayhook = lambda value: None\nsys.excepthook = lambda *a: None",
     )
-    yield trick(
-        "trace-function", "import sys\nsys.settrace(lambda *a: None)", "trace function"
-    )
+    yield trick("trace-function", "import sys\nsys.settrace(lambda *a: None)", "trace function")
     yield trick(
         "profile-function", "import sys\nsys.setprofile(lambda *a: None)", "profile function"
     )
@@ -403,16 +417,14 @@ def attacks() -> Iterator[Case]:
         files_of(submitted(last=memory)),
         FULL,
         tampering="/proc/self/",
-        never='"LEAKED',
+        never="LEAKED",
     )
     forge = (
         "import os, struct, json\nfor fd in range(3, 30):\n    try:\n"
         "        text = json.dumps({'answer': 1, 'passed': True, 'outputs': [], 'error': ''}).encode()\n"
         "        os.write(fd, struct.pack('!Q', len(text)) + text)\n    except OSError:\n        pass"
     )
-    yield trick(
-        "forged-answers-on-descriptors", forge, "forged a message", status="partly graded"
-    )
+    yield trick("forged-answers-on-descriptors", forge, "forged a message", status="partly graded")
     noise = "import os\nfor fd in range(3, 30):\n    try:\n        os.write(fd, b'x' * 50)\n    except OSError:\n        pass"
     yield trick("noise-on-descriptors", noise, "forged a message", status="partly graded")
     shut = "import os\nfor fd in range(3, 30):\n    try:\n        os.close(fd)\n    except OSError:\n        pass"
@@ -431,7 +443,8 @@ def attacks() -> Iterator[Case]:
         "                globals()['total'] = 12.5\nthreading.Thread(target=wait, daemon=True).start()",
     )
     yield trick(
-        "signal-handler", "import signal\nsignal.signal(signal.SIGALRM, lambda *a: None)\nsignal.alarm(1)"
+        "signal-handler",
+        "import signal\nsignal.signal(signal.SIGALRM, lambda *a: None)\nsignal.alarm(1)",
     )
     yield trick(
         "classroom-imported",
@@ -442,50 +455,35 @@ def attacks() -> Iterator[Case]:
     yield trick(
         "source-edited-in-its-own-notebook",
         "import os, glob\nfor name in glob.glob('*.ipynb') + glob.glob('../*.ipynb'):\n    print('LEAKED', name)",
-        never='"LEAKED',
+        never="LEAKED",
     )
     yield trick("recursion-limit", "import sys\nsys.setrecursionlimit(20)")
     secret = os.environ.get("GRADING_TEST_SECRETS", "/nonexistent")
     reading = (
-        "import os\nfor root in [%r]:\n    for folder, _, names in os.walk(root):\n"
+        "import os\nfor root in [PLACE]:\n    for folder, _, names in os.walk(root):\n"
         "        for name in names:\n            try:\n"
         "                print('LEAKED', open(os.path.join(folder, name), 'rb').read(200))\n"
         "            except OSError as error:\n                print(type(error).__name__)\n"
         "    try:\n        print(os.listdir(root), 'LEAKED')\n    except OSError as error:\n"
-        "        print(type(error).__name__)" % secret
-    )
+        "        print(type(error).__name__)"
+    ).replace("PLACE", repr(secret))
     outside = ("namespaces", "bubblewrap", "landlock")
     yield Case(
         "reads-the-class",
         files_of(submitted(last=reading)),
-        never='"LEAKED',
+        never="LEAKED",
         levels=outside,
     )
     writing = (
-        "import os\nfor place in [%r, '/var/tmp', '/usr', os.path.expanduser('~root'), '/etc']:\n"
+        "import os\nfor place in [PLACE, '/var/tmp', '/usr', os.path.expanduser('~root'), '/etc']:\n"
         "    try:\n        open(os.path.join(place, 'planted-by-a-student'), 'w').write('x')\n"
         "        print('LEAKED', place)\n    except OSError as error:\n        print(type(error).__name__)"
-        % secret
-    )
-    yield Case(
-        "plants-files", files_of(submitted(last=writing)), never='"LEAKED', levels=outside
-    )
-    environment = (
-        "import os\nprint('LEAKED' if 'GRADING_TEST_TOKEN' in os.environ else 'clean')\n"
-        "for pid in ['self', '1', str(os.getppid())]:\n    try:\n"
-        "        if b'GRADING_TEST_TOKEN' in open(f'/proc/{pid}/environ', 'rb').read():\n"
-        "            print('LEAKED', pid)\n    except OSError as error:\n        print(type(error).__name__)"
-    )
+    ).replace("PLACE", repr(secret))
     yield Case(
         "reads-the-environment",
         files_of(submitted(last=environment)),
         tampering="environ",
         never="LEAKED",
-    ) if False else Case(
-        "reads-the-environment",
-        files_of(submitted(last=environment)),
-        tampering="environ",
-        never='"LEAKED',
     )
     port = os.environ.get("GRADING_TEST_PORT", "9")
     network = (
@@ -499,7 +497,7 @@ def attacks() -> Iterator[Case]:
     yield Case(
         "reaches-for-the-network",
         files_of(submitted(last=network)),
-        never='"LEAKED',
+        never="LEAKED",
         levels=outside,
     )
     signals = (
@@ -511,7 +509,7 @@ def attacks() -> Iterator[Case]:
         "kills-other-processes",
         files_of(submitted(last=signals)),
         tampering="signal",
-        never='"LEAKED',
+        never="LEAKED",
         levels=("namespaces", "bubblewrap"),
     )
     quizzes = (
@@ -522,18 +520,19 @@ def attacks() -> Iterator[Case]:
     yield Case(
         "reads-the-quizzes",
         files_of(submitted(last=quizzes)),
-        never='"LEAKED',
+        never="LEAKED",
         levels=("namespaces", "landlock"),
     )
     points = submitted(WRONG)
     points["cells"][3]["metadata"]["nbgrader"]["points"] = 100
     yield Case("points-raised", files_of(points), 0.0, tampering="changed the points")
 
+
 def faults() -> Iterator[Case]:
     """Careless and broken submissions."""
     partly, cannot = "partly graded", "cannot be graded"
 
-    def cell(name: str, source: str, points: float = FULL, **more: Any) -> Case:
+    def cell(name: str, source: str, points: float | None = FULL, **more: Any) -> Case:
         return Case(name, files_of(submitted(first=source)), points, **more)
 
     yield cell("endless-loop", "while True:\n    pass", says="too long")
@@ -544,21 +543,31 @@ def faults() -> Iterator[Case]:
         says="too long",
     )
     ignoring = "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass"
-    yield cell("endless-loop-that-ignores-interrupts", ignoring, 0.0, status=partly, says="interrupted")
+    yield cell(
+        "endless-loop-that-ignores-interrupts", ignoring, 0.0, status=partly, says="interrupted"
+    )
     yield cell("sleep", "import time\ntime.sleep(60)", says="too long")
-    yield cell("memory-bomb", "x = []\nwhile True:\n    x.append(bytearray(20_000_000))", shows="MemoryError")
+    yield cell(
+        "memory-bomb",
+        "x = []\nwhile True:\n    x.append(bytearray(20_000_000))",
+        shows="MemoryError",
+    )
     yield cell("memory-at-once", "x = np.ones(10**10)", shows="MemoryError")
     yield cell(
         "fork-bomb",
         "import os, time\ntry:\n    for _ in range(60):\n        if os.fork() == 0:\n"
         "            time.sleep(30)\n            os._exit(0)\nexcept OSError as error:\n    print(error)",
-        None,  # type: ignore[arg-type]
+        None,
         status="",
     )
     yield cell("output-in-lines", "for i in range(100_000):\n    print('line', i)", says="output")
     yield cell("output-in-one-line", "print('x' * 20_000_000)", says="output")
     yield cell("many-displays", "for i in range(5_000):\n    display(i)", says="output")
-    yield cell("output-from-c", "import os\nfor _ in range(2_000):\n    os.write(1, b'y' * 1000)", says="output")
+    yield cell(
+        "output-from-c",
+        "import os\nfor _ in range(2_000):\n    os.write(1, b'y' * 1000)",
+        says="output",
+    )
     yield cell("os-exit", "import os\nos._exit(3)", 0.0, status=partly, says="ended")
     yield cell("segfault", "import ctypes\nctypes.string_at(0)", 0.0, status=partly, says="ended")
     yield cell("abort", "import os\nos.abort()", 0.0, status=partly, says="ended")
@@ -577,45 +586,85 @@ def faults() -> Iterator[Case]:
     yield cell("sys-exit", "import sys\nsys.exit(1)", shows="SystemExit")
     yield cell("exit", "exit()")
     yield cell("stdout-closed", "import sys\nsys.stdout.close()\nsys.stderr.close()")
-    yield cell("stdout-replaced", "import sys, io\nsys.stdout = sys.stderr = io.StringIO()", says="replaced sys.stdout")
-    yield cell("stdout-none", "import sys\nsys.stdout = sys.stderr = None", says="replaced sys.stdout")
+    yield cell(
+        "stdout-replaced",
+        "import sys, io\nsys.stdout = sys.stderr = io.StringIO()",
+        says="replaced sys.stdout",
+    )
+    yield cell(
+        "stdout-none", "import sys\nsys.stdout = sys.stderr = None", says="replaced sys.stdout"
+    )
     yield cell("stdout-descriptors-closed", "import os\nos.close(1)\nos.close(2)")
     yield cell("syntax-error", "def broken(:\n    pass", shows="SyntaxError")
     yield cell("input", "name = input('who? ')", shows="StdinNotImplementedError")
     yield cell("background-process", "!sleep 300 &", shows="Background processes")
-    yield cell("background-bash", "%%bash\nsleep 300 &", None, status="")  # type: ignore[arg-type]
-    yield cell("daemon", "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(300)\n    os._exit(0)")
-    yield cell("thread-left", "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()")
-    yield cell("busy-threads", "import threading\ndef spin():\n    while True:\n        pass\nthreading.Thread(target=spin, daemon=True).start()")
+    yield cell("background-bash", "%%bash\nsleep 300 &", None, status="")
+    yield cell(
+        "daemon",
+        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(300)\n    os._exit(0)",
+    )
+    yield cell(
+        "thread-left",
+        "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()",
+    )
+    yield cell(
+        "busy-threads",
+        "import threading\ndef spin():\n    while True:\n        pass\nthreading.Thread(target=spin, daemon=True).start()",
+    )
     yield cell("deep-recursion", "def f():\n    return f()\nf()", shows="RecursionError")
     yield Case(
         "recursive-answer",
         files_of(submitted({"double": "def double(x):\n    return double(x)"})),
         4.0,
     )
-    yield cell("unprintable", "class Mute:\n    def __repr__(self): raise ValueError('no')\nMute()", shows="ValueError")
+    yield cell(
+        "unprintable",
+        "class Mute:\n    def __repr__(self): raise ValueError('no')\nMute()",
+        shows="ValueError",
+    )
     yield cell("surrogates", "print('\\ud800')\n'\\udfff'")
     yield cell("chdir", "import os\nos.chdir('/')")
     yield cell("files-written", "for i in range(50):\n    open(f'f{i}', 'w').write('x' * 1000)")
-    yield cell("disk-bomb", "try:\n    open('big', 'wb').write(b'x' * 50_000_000)\nexcept OSError as error:\n    print('too', 'big')", shows="too big")
-    yield cell("files-open", "files = []\ntry:\n    while True:\n        files.append(open('/dev/null'))\nexcept OSError as error:\n    print(len(files) < 100)\nfinally:\n    files.clear()", shows="True")
-    yield cell("clock", "import time\ntime.time = lambda: 0.0\ntime.monotonic = lambda: 0.0\ntime.perf_counter = time.time", tampering="time.")
-    yield cell("clock-set", "import time\ntry:\n    time.clock_settime(time.CLOCK_REALTIME, 0)\nexcept OSError as error:\n    print('re' + 'fused')", shows="refused")
+    yield cell(
+        "disk-bomb",
+        "try:\n    open('big', 'wb').write(b'x' * 50_000_000)\nexcept OSError as error:\n    print('too', 'big')",
+        shows="too big",
+    )
+    yield cell(
+        "files-open",
+        "files = []\ntry:\n    while True:\n        files.append(open('/dev/null'))\nexcept OSError as error:\n    print(len(files) < 100)\nfinally:\n    files.clear()",
+        shows="True",
+    )
+    yield cell(
+        "clock",
+        "import time\ntime.time = lambda: 0.0\ntime.monotonic = lambda: 0.0\ntime.perf_counter = time.time",
+        tampering="time.",
+    )
+    yield cell(
+        "clock-set",
+        "import time\ntry:\n    time.clock_settime(time.CLOCK_REALTIME, 0)\nexcept OSError as error:\n    print('re' + 'fused')",
+        shows="refused",
+    )
     yield cell("interrupt-handler", "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)")
-    yield cell("everything-deleted", "%reset -f", 5.0 - 2.0 if False else None, status="graded")  # type: ignore[arg-type]
+    yield cell("everything-deleted", "%reset -f", 5.0)
 
     yield cell("warnings-as-errors", "import warnings\nwarnings.simplefilter('error')")
     yield cell("kernel-restart", "get_ipython().kernel.do_shutdown(True)", shows="AttributeError")
 
     yield from structure_faults(cannot)
 
+
 def structure_faults(cannot: str) -> Iterator[Case]:
     """Notebooks whose cells or files are not as they should be."""
 
-    def changed(name: str, change: Callable[[dict[str, Any]], Any], points: float | None = FULL, **more: Any) -> Case:
+    def changed(
+        name: str, change: Callable[[dict[str, Any]], Any], points: float | None = FULL, **more: Any
+    ) -> Case:
         document = submitted()
         result = change(document)
-        return Case(name, files_of(result if isinstance(result, dict) else document), points, **more)
+        return Case(
+            name, files_of(result if isinstance(result, dict) else document), points, **more
+        )
 
     def drop(*names: str) -> Callable[[dict[str, Any]], None]:
         def change(document: dict[str, Any]) -> None:
@@ -678,14 +727,22 @@ def structure_faults(cannot: str) -> Iterator[Case]:
     yield changed("answer-made-raw", retype("double", "raw"), says="a code cell again")
     yield changed("manual-made-code", retype("why", "code"), says="a markdown cell again")
     yield changed("reversed", lambda d: d["cells"].reverse(), says="in the order")
-    yield changed("tests-first", lambda d: d["cells"].sort(key=lambda c: not c["id"].endswith("-test")), says="in the order")
+    yield changed(
+        "tests-first",
+        lambda d: d["cells"].sort(key=lambda c: not c["id"].endswith("-test")),
+        says="in the order",
+    )
     yield changed("metadata-lost", lose(), says="lost its metadata")
     yield changed("metadata-of-a-test-lost", lose("double-test"), says="double_test")
     yield changed("metadata-of-an-answer-lost", lose("double"), says="double")
-    yield changed("metadata-is-a-list", lambda d: [c.update(metadata=[]) for c in d["cells"]] and None)
+    yield changed(
+        "metadata-is-a-list", lambda d: [c.update(metadata=[]) for c in d["cells"]] and None
+    )
     yield changed("schema-old", schema(schema_version=1))
     yield changed("schema-new", schema(schema_version=99))
-    yield changed("schema-foreign", schema(schema_version="x", grade="yes", points=None, extra={}), None)
+    yield changed(
+        "schema-foreign", schema(schema_version="x", grade="yes", points=None, extra={}), None
+    )
     yield changed("nbformat-5", put(nbformat=5), says="format 5")
     yield changed("nbformat-4-99", put(nbformat_minor=99))
     yield changed("nbformat-missing", lambda d: d.pop("nbformat") and None, says="format")
@@ -699,7 +756,11 @@ def structure_faults(cannot: str) -> Iterator[Case]:
                 {
                     "cells": [
                         {k: v for k, v in c.items() if k not in ("source", "id")}
-                        | ({"input": c["source"]} if c["cell_type"] == "code" else {"source": c["source"]})
+                        | (
+                            {"input": c["source"]}
+                            if c["cell_type"] == "code"
+                            else {"source": c["source"]}
+                        )
                         for c in d["cells"]
                     ]
                 }
@@ -707,13 +768,30 @@ def structure_faults(cannot: str) -> Iterator[Case]:
         },
         says="format 3",
     )
-    yield changed("kernelspec-foreign", put(metadata={"kernelspec": {"name": "julia-1.9", "language": "julia"}}))
-    yield changed("cells-of-lines", lambda d: [c.update(source=c["source"].splitlines(keepends=True)) for c in d["cells"]] and None)
+    yield changed(
+        "kernelspec-foreign",
+        put(metadata={"kernelspec": {"name": "julia-1.9", "language": "julia"}}),
+    )
+    yield changed(
+        "cells-of-lines",
+        lambda d: (
+            [c.update(source=c["source"].splitlines(keepends=True)) for c in d["cells"]] and None
+        ),
+    )
     yield changed("cell-is-a-number", lambda d: d["cells"].append(7), says="no cell")
-    yield changed("cell-of-unknown-type", lambda d: d["cells"].append({"cell_type": "video"}), says="unknown type")
+    yield changed(
+        "cell-of-unknown-type",
+        lambda d: d["cells"].append({"cell_type": "video"}),
+        says="unknown type",
+    )
     yield changed("source-is-a-number", lambda d: at(d, "total").update(source=3), 5.0)
     yield changed("ids-twice", lambda d: [c.update(id="same") for c in d["cells"]] and None)
-    yield changed("foreign-grade-ids", lambda d: d["cells"].append(code("1", meta("other_course", grade=True, points=50, locked=True))))
+    yield changed(
+        "foreign-grade-ids",
+        lambda d: d["cells"].append(
+            code("1", meta("other_course", grade=True, points=50, locked=True))
+        ),
+    )
 
     whole = json.dumps(submitted()).encode()
     name = f"{NAME}.ipynb"
@@ -721,7 +799,7 @@ def structure_faults(cannot: str) -> Iterator[Case]:
     def broken(label: str, content: bytes, says: str) -> Case:
         return Case(label, ((name, content),), 0.0, status=cannot, says=says)
 
-    yield broken("not-utf-8", "{\"cells\": \"é\"}".encode("latin-1"), "UTF-8")
+    yield broken("not-utf-8", '{"cells": "é"}'.encode("latin-1"), "UTF-8")
     yield Case("utf-16", ((name, json.dumps(submitted()).encode("utf-16")),))
     yield Case("utf-8-with-mark", ((name, b"\xef\xbb\xbf" + whole),))
     yield broken("empty", b"", "empty")
@@ -734,7 +812,9 @@ def structure_faults(cannot: str) -> Iterator[Case]:
     yield broken("no-cells", json.dumps(notebook([])).encode(), "no cells")
     yield Case("missing", (), 0.0, status=cannot, says="No notebook")
     yield Case("only-data", (("notes.txt", b"x"),), 0.0, status=cannot, says="No notebook")
-    yield Case("renamed", files_of(submitted(), "my homework (final).ipynb"), says="took my homework")
+    yield Case(
+        "renamed", files_of(submitted(), "my homework (final).ipynb"), says="took my homework"
+    )
     yield Case("capital-letters", files_of(submitted(), "LAB.IPYNB"), says="took LAB.IPYNB")
     yield Case(
         "several",
@@ -756,23 +836,31 @@ def structure_faults(cannot: str) -> Iterator[Case]:
     )
     yield Case(
         "own-data",
-        (*files_of(submitted(first="print(open('own/data.csv').read())")), ("own/data.csv", b"own-data")),
+        (
+            *files_of(submitted(first="print(open('own/data.csv').read())")),
+            ("own/data.csv", b"own-data"),
+        ),
         shows="own-data",
     )
     yield Case(
         "data-of-the-release-changed", (*files_of(submitted()), ("prices.csv", b"coin,pnl\nX,-1\n"))
     )
     yield Case("names-that-leave-the-folder", (*files_of(submitted()), ("../evil.txt", b"x")))
-    blank = {name: "# YOUR CODE HERE\nraise NotImplementedError()" for name in ANSWERS}
+    blank = dict.fromkeys(ANSWERS, "# YOUR CODE HERE\nraise NotImplementedError()")
     yield Case("blank", files_of(submitted(blank)), 0.0)
+
 
 KINDS = {"honest": honest, "attacks": attacks, "faults": faults}
 
-def grade_all(release: Release, cases: Iterable[Case], level: str, workers: int = 4) -> dict[str, Outcome]:
+
+def grade_all(
+    release: Release, cases: Iterable[Case], level: str, workers: int = 4
+) -> dict[str, Outcome]:
     """Grade cases at a level; the outcomes by name."""
     with Grader(release, LIMITS, level=level, workers=workers, allow_limits_only=True) as grader:
         submissions = (case.submission() for case in cases)
         return {outcome.student: outcome for outcome in grader.run(submissions)}
+
 
 def main(level: str, kinds: str, folder: str) -> None:
     """Grade kinds of cases at a level and write the outcomes."""
@@ -782,6 +870,7 @@ def main(level: str, kinds: str, folder: str) -> None:
     outcomes = grade_all(make_release(place), cases, level)
     data = {name: outcome.to_json() for name, outcome in outcomes.items()}
     (place / "outcomes.json").write_text(json.dumps([os.getuid(), data]), encoding="utf-8")
+
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

@@ -1,6 +1,6 @@
 """Grades notebooks of strangers: the code in a sandbox, the tests out of its reach."""
 
-from classroom.grading.grader import Grader
+from classroom.grading.grader import Grader, close_graders, grade_one
 from classroom.grading.model import (
     CellResult,
     CheckResult,
@@ -34,6 +34,8 @@ __all__ = [
     "Verdict",
     "available_levels",
     "choose_level",
+    "close_graders",
+    "grade_one",
     "level_label",
     "student_view",
 ]

@@ -150,4 +150,3 @@ def receive_with_descriptors(connection: socket.socket) -> tuple[Any, list[int]]
             raise ClosedError
         text += chunk
     return json.loads(text), list(descriptors)
-

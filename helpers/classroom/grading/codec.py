@@ -20,7 +20,7 @@ import types
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -48,7 +48,9 @@ _ROUTINES = (
     np.ufunc,
 )
 _NUMPY_SCALARS = frozenset(
-    kind for kind in np.sctypeDict.values() if issubclass(kind, np.generic) and kind is not np.object_
+    kind
+    for kind in np.sctypeDict.values()
+    if issubclass(kind, np.generic) and kind is not np.object_
 )
 
 
@@ -137,7 +139,10 @@ class Encoder:
             return {"t": "d", "v": pairs}
         for base, tag in ((set, "s"), (frozenset, "fs")):
             if issubclass(kind, base):
-                return {"t": tag, "v": [self._value(part, depth + 1) for part in base.__iter__(value)]}
+                return {
+                    "t": tag,
+                    "v": [self._value(part, depth + 1) for part in base.__iter__(value)],
+                }
         if kind is range or kind is slice:
             parts = [value.start, value.stop, value.step]
             return {"t": kind.__name__, "v": [self._value(part, depth + 1) for part in parts]}
@@ -152,7 +157,10 @@ class Encoder:
         if issubclass(kind, float):
             return float.__float__(value)
         if issubclass(kind, complex):
-            return {"t": "c", "v": [complex.__complex__(value).real, complex.__complex__(value).imag]}
+            return {
+                "t": "c",
+                "v": [complex.__complex__(value).real, complex.__complex__(value).imag],
+            }
         if kind in (bytes, bytearray):
             return {"t": "b", "k": kind.__name__, "v": self._bytes(bytes(value))}
         if kind is Decimal:
@@ -274,8 +282,16 @@ class Encoder:
             "i": self._export(value, "use"),
             "r": _short_repr(value, name),
             "call": callable(value),
-            "own": own if not is_trusted(kind.__module__) else [],
+            "own": own if not _is_of_a_module(kind) else [],
         }
+
+
+def _is_of_a_module(kind: type) -> bool:
+    """Tell whether a class is one that an imported module offers, not one of the notebook."""
+    module = sys.modules.get(str(kind.__module__))
+    if module is None or kind.__module__ == "__main__":
+        return False
+    return vars(module).get(kind.__qualname__.partition(".")[0]) is not None
 
 
 def _short_repr(value: object, name: str) -> str:
@@ -355,7 +371,9 @@ class Decoder:
             MemoryError,
             binascii.Error,
         ) as error:
-            raise CodecError(f"a value that is none ({type(error).__name__}: {error})"[:200]) from None
+            raise CodecError(
+                f"a value that is none ({type(error).__name__}: {error})"[:200]
+            ) from None
 
     def _value(self, data: Any) -> Any:
         if data is None or isinstance(data, bool | int | float | str):
@@ -448,7 +466,8 @@ class Decoder:
 
         names = [self._value(name) for name in data["n"]]
         if data["k"] == "range":
-            return pd.RangeIndex(*data["v"], name=names[0])
+            start, stop, step = data["v"]
+            return pd.RangeIndex(start, stop, step, name=names[0])
         if data["k"] == "multi":
             return pd.MultiIndex.from_tuples([self._value(row) for row in data["v"]], names=names)
         return pd.Index(self._column(data["v"]), name=names[0])
@@ -478,7 +497,7 @@ class Decoder:
         names = {item.name for item in dataclasses.fields(kind)}
         if set(data["v"]) != names:
             raise CodecError(f"{data['q']} has other fields")
-        value = object.__new__(kind)
+        value: Any = object.__new__(cast(type, kind))
         for name, part in data["v"].items():
             object.__setattr__(value, name, self._value(part))
         return value
@@ -516,10 +535,7 @@ _METHODS = {
     "nm": "masked",
     "dc": "dataclass",
     "en": "enum",
-    **{
-        f"p.{tag}": "pandas"
-        for tag in ("na", "nat", "Timestamp", "Timedelta", "f", "s", "i")
-    },
+    **{f"p.{tag}": "pandas" for tag in ("na", "nat", "Timestamp", "Timedelta", "f", "s", "i")},
 }
 
 
@@ -544,4 +560,3 @@ def _known(module: str, name: str) -> Any:
     if not isinstance(found, type):
         raise CodecError(f"{module}.{name} is no class")
     return found
-

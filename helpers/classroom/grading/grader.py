@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import json
 import os
@@ -12,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -92,7 +94,7 @@ class Grader:
         self._server: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
         self._jobs: dict[int, _Job] = {}
-        self._modes: dict[str, str] = {}
+        self.modes: dict[str, str] = {}
         self.unsound: tuple[str, ...] = ()
         """Tests that do not accept the release's own solution."""
 
@@ -167,11 +169,11 @@ class Grader:
             failed = [cell for cell in failed if not cell.passed]
             if not failed:
                 return
-            self._modes |= {cell.grade_id: mode for cell in failed}
+            self.modes |= {cell.grade_id: mode for cell in failed}
         outcome = self.grade(self.release.reference())
         wrong = [c.grade_id for c in outcome.verdict.cells if c.kind == "test" and not c.passed]
         for name in wrong:
-            del self._modes[name]
+            del self.modes[name]
         self.unsound = tuple(wrong)
 
     def _wait_ready(self, connection: socket.socket, what: str) -> None:
@@ -268,7 +270,7 @@ class Grader:
             job.student = self._ask_server(request, student_end.fileno(), files.fileno())
             send_with_descriptors(
                 self._template,
-                {"limits": self.limits.to_json(), "modes": self._modes},
+                {"limits": self.limits.to_json(), "modes": self.modes},
                 [judge_end.fileno(), his.fileno()],
             )
             job.judge = int(receive_with_descriptors(self._template)[0]["pid"])
@@ -341,7 +343,8 @@ class Grader:
         self._measure(job)
         self._kill(job)
         del self._jobs[id(job)]
-        assert job.channel is not None and job.over is not None
+        assert job.channel is not None
+        assert job.over is not None
         job.channel.close()
         for left in self._run_folder.iterdir() if not self._jobs else ():
             shutil.rmtree(left, ignore_errors=True)
@@ -359,6 +362,53 @@ class Grader:
             memory_mb=job.memory_mb,
             unsound=self.unsound,
         )
+
+
+_graders: dict[tuple[object, ...], tuple[Grader, threading.Lock]] = {}
+_making = threading.Lock()
+
+
+def grade_one(
+    release: Release,
+    submission: Submission,
+    limits: Limits | None = None,
+    *,
+    level: str | None = None,
+    allow_limits_only: bool = False,
+    partial_credit: bool = False,
+) -> Outcome:
+    """Grade one submission: the same arguments give the same outcome, on any machine.
+
+    The warmed server is kept for the next submission of the same release; `close_graders` ends it.
+    """
+    limits = limits or Limits()
+    key = (os.getpid(), release.digest, limits, level, allow_limits_only, partial_credit)
+    with _making:
+        if key not in _graders:
+            grader = Grader(
+                release,
+                limits,
+                level=level,
+                workers=1,
+                allow_limits_only=allow_limits_only,
+                partial_credit=partial_credit,
+            )
+            _graders[key] = grader.__enter__(), threading.Lock()
+    grader, lock = _graders[key]
+    with lock:
+        return grader.grade(submission)
+
+
+def close_graders() -> None:
+    """End the servers that `grade_one` keeps."""
+    with _making:
+        for (process, *_), (grader, _) in _graders.items():
+            if process == os.getpid():
+                grader.__exit__(None, None, None)
+        _graders.clear()
+
+
+atexit.register(close_graders)
 
 
 def clean_environment(home: Path) -> dict[str, str]:
@@ -390,7 +440,7 @@ def data_file(release: Release, prepared: Prepared) -> IO[bytes]:
     files = {name: content for name, content in prepared.data if is_safe_name(name)}
     files |= dict(release.data)
     data = [[name, base64.b64encode(content).decode("ascii")] for name, content in files.items()]
-    file = tempfile.TemporaryFile()
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     file.write(json.dumps(data).encode())
     file.flush()
     return file

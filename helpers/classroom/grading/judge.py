@@ -62,9 +62,9 @@ class TestRun:
 
 
 def hidden_lines(source: str) -> frozenset[int]:
-    """Return the numbers of the lines of a test that students do not get.
+    r"""Return the numbers of the lines of a test that students do not get.
 
-    >>> sorted(hidden_lines("a\\n### BEGIN HIDDEN TESTS\\nb\\n### END HIDDEN TESTS\\nc"))
+    >>> sorted(hidden_lines("a\n### BEGIN HIDDEN TESTS\nb\n### END HIDDEN TESTS\nc"))
     [2, 3, 4]
     """
     numbers, inside = set(), False
@@ -352,7 +352,9 @@ class Session:
         if request.get("op") != "call":
             raise ProtocolError("a request that only the judge may make")
         function = self._peer.exported.get(request.get("i", 0))
-        if not isinstance(function, types.FunctionType | types.BuiltinFunctionType | types.MethodType):
+        if not isinstance(
+            function, types.FunctionType | types.BuiltinFunctionType | types.MethodType
+        ):
             raise ProtocolError("a call of something that was never handed over")
         try:
             args = self._peer.decode(request["a"])
@@ -428,10 +430,14 @@ def _coroutine() -> object:
     return nothing()
 
 
+def _itself(value: Any) -> Any:
+    return value
+
+
 def _lazy(kind: str, values: Iterator[Any]) -> object:
     """Return an iterator of the kind that the student gave."""
     if kind == "map":
-        return map(lambda value: value, values)
+        return map(_itself, values)
     if kind == "filter":
         return filter(lambda value: True, values)
     if kind == "zip":
@@ -442,7 +448,11 @@ def _lazy(kind: str, values: Iterator[Any]) -> object:
         parts = list(values)
         if kind == "dict_items":
             return dict(parts).items()
-        return dict(enumerate(parts)).values() if kind == "dict_values" else dict.fromkeys(parts).keys()
+        return (
+            dict(enumerate(parts)).values()
+            if kind == "dict_values"
+            else dict.fromkeys(parts).keys()
+        )
     return values
 
 
@@ -450,10 +460,7 @@ def _change(mine: Any, new: Any) -> None:
     """Let an argument change here as the student's function changed its copy."""
     if type(mine) is list and type(new) is list:
         mine[:] = new
-    elif type(mine) is dict and type(new) is dict:
-        mine.clear()
-        mine.update(new)
-    elif type(mine) is set and type(new) is set:
+    elif (type(mine) is dict and type(new) is dict) or (type(mine) is set and type(new) is set):
         mine.clear()
         mine.update(new)
     elif type(mine).__module__ == "numpy" and type(mine).__name__ == "ndarray":
@@ -724,7 +731,9 @@ class TestRunner:
         source = linecache.getline(self._file, line).strip() if line else ""
         run.detail = f"{name}: {error}" + (f" (line {line}: {source})" if source else "")
         lessons: Any = sys.modules.get("leverage.lessons.checks")
-        if lessons is not None and (isinstance(error, lessons.CheckFailed) or name == "CheckFailed"):
+        if lessons is not None and (
+            isinstance(error, lessons.CheckFailed) or name == "CheckFailed"
+        ):
             run.sentence = str(error)
             return
         if lessons is not None and isinstance(error, lessons.AuthorError):

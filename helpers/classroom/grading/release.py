@@ -26,10 +26,10 @@ _NOT_RELEASED = (".md", ".yml", ".pyc")
 
 
 def without_region(source: str, region: tuple[str, str], instead: Sequence[str] = ()) -> str:
-    """Return a text without the lines between two markers, as nbgrader does it.
+    r"""Return a text without the lines between two markers, as nbgrader does it.
 
-    >>> without_region("a\\n### BEGIN HIDDEN TESTS\\nb\\n### END HIDDEN TESTS\\nc", _HIDDEN)
-    'a\\nc'
+    >>> without_region("a\n### BEGIN HIDDEN TESTS\nb\n### END HIDDEN TESTS\nc", _HIDDEN)
+    'a\nc'
     """
     begin, end = region
     kept: list[str] = []
@@ -252,9 +252,9 @@ def learner_names(cells: Sequence[ReleaseCell]) -> frozenset[str]:
 
 
 def statements(source: str) -> list[ast.stmt]:
-    """Return the top-level statements of a cell; magics are left out.
+    r"""Return the top-level statements of a cell; magics are left out.
 
-    >>> len(statements("%matplotlib inline\\nx = 1\\n!ls"))
+    >>> len(statements("%matplotlib inline\nx = 1\n!ls"))
     1
     """
     lines = ["" if line.lstrip()[:1] in ("%", "!", "?") else line for line in source.split("\n")]

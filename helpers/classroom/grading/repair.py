@@ -132,7 +132,8 @@ def known_cells(release: Release, document: Mapping[str, Any]) -> int:
     known = {cell.grade_id for cell in release.cells if cell.grade_id}
     texts = {cell.released.strip() for cell in release.cells if len(cell.released.strip()) > 20}
     return sum(
-        grade_id_of(cell) in known or text_of(cell.get("source", cell.get("input"))).strip() in texts
+        grade_id_of(cell) in known
+        or text_of(cell.get("source", cell.get("input"))).strip() in texts
         for cell in raw_cells(document)
         if isinstance(cell, dict)
     )
@@ -286,9 +287,7 @@ def clean(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return dict(metadata) if len(text) < 10_000 else {}
 
 
-def restored(
-    own: ReleaseCell, cell: _Given, repairs: list[str], tampering: list[str]
-) -> WorkCell:
+def restored(own: ReleaseCell, cell: _Given, repairs: list[str], tampering: list[str]) -> WorkCell:
     """Return a cell of the release with the student's text where that is asked for."""
     name = own.grade_id or own.id
     if cell.cell_type != own.cell_type:
@@ -335,11 +334,11 @@ def partners(
     lost = [cell for cell in release.cells if id(cell) not in taken]
     for find in (same_text, same_id, same_names):
         for own in list(lost):
-            number = next((n for n in free if find(own, given[n])), None)
-            if number is None:
+            found = next((n for n in free if find(own, given[n])), None)
+            if found is None:
                 continue
-            partner[number] = own
-            free.remove(number)
+            partner[found] = own
+            free.remove(found)
             lost.remove(own)
             if own.grade_id:
                 repairs.append(f"recognised {own.grade_id}, which had lost its metadata")
@@ -387,9 +386,7 @@ def match_between(
         before = [n for n, cell in partner.items() if place[id(cell)] < place[id(own)]]
         after = [n for n, cell in partner.items() if place[id(cell)] > place[id(own)]]
         low, high = max(before, default=-1), min(after, default=len(given))
-        between = [
-            n for n in free if low < n < high and given[n].cell_type == own.cell_type
-        ]
+        between = [n for n in free if low < n < high and given[n].cell_type == own.cell_type]
         if len(between) == 1:
             partner[between[0]] = own
             free.remove(between[0])
@@ -445,9 +442,7 @@ def in_order(release: Release, cells: list[WorkCell], repairs: list[str]) -> lis
     return [*first, *(cell for group in rest for cell in group)]
 
 
-def works(
-    release: Release, cells: Sequence[WorkCell], place: Mapping[int, int]
-) -> bool:
+def works(release: Release, cells: Sequence[WorkCell], place: Mapping[int, int]) -> bool:
     """Tell whether every test comes after the answers it needs, and these after the set-up."""
     position = {
         place[id(cell.release)]: number

@@ -61,7 +61,9 @@ class Recorder:
     ) -> dict[str, Any] | None:
         """Add a display or a result."""
         plain = plain_bundle(data)
-        size = sum(len(part) if isinstance(part, str) else len(repr(part)) for part in plain.values())
+        size = sum(
+            len(part) if isinstance(part, str) else len(repr(part)) for part in plain.values()
+        )
         if self.cut or size > self.room:
             if not self.cut:
                 self.stream("stdout", CUT)
@@ -106,7 +108,7 @@ def plain_bundle(data: Mapping[str, Any]) -> dict[str, Any]:
 class Stream(io.TextIOBase):
     """`sys.stdout` or `sys.stderr` of a notebook."""
 
-    encoding = "UTF-8"  # type: ignore[assignment]
+    encoding = "UTF-8"
     errors = "strict"
 
     def __init__(self, shell: RunnerShell, name: str) -> None:
@@ -230,7 +232,7 @@ class RunnerShell(InteractiveShell):  # type: ignore[misc]
     system = system_piped
 
 
-def no_input(prompt: str = "") -> str:
+def no_input(prompt: object = "", /) -> str:
     """Refuse `input()`, as a kernel without a keyboard does."""
     raise StdinNotImplementedError(_NO_INPUT)
 

@@ -41,7 +41,15 @@ _INSTALL = {
     "landlock": "use Linux 5.13 or newer with landlock among its security modules",
     "limits": "use Linux or macOS",
 }
-_ETC = ("ld.so.cache", "localtime", "alternatives", "fonts", "mime.types", "ssl/certs", "nsswitch.conf")
+_ETC = (
+    "ld.so.cache",
+    "localtime",
+    "alternatives",
+    "fonts",
+    "mime.types",
+    "ssl/certs",
+    "nsswitch.conf",
+)
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _MASKED = "leverage/lessons/data/quizzes.json"
 _PROC_FILES = ("meminfo", "cpuinfo", "stat", "uptime", "loadavg", "filesystems", "version", "sys")
@@ -134,7 +142,7 @@ def _try_jail() -> None:
         code = 1
         with suppress(OSError):
             kernel.mount("proc", "/proc", "proc")
-            kernel.mount("tmpfs", "/tmp", "tmpfs")  # noqa: S108 - in a namespace of its own
+            kernel.mount("tmpfs", "/tmp", "tmpfs")
             code = 0
         os._exit(code)
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
@@ -150,7 +158,9 @@ def choose_level(wanted: str | None = None, *, allow_limits_only: bool = False) 
         If the level is not available, or if only `limits` is and that was not allowed.
     """
     if wanted is not None and wanted not in LEVELS:
-        raise ClassroomError(f"there is no sandbox level {wanted!r}; levels are {', '.join(LEVELS)}")
+        raise ClassroomError(
+            f"there is no sandbox level {wanted!r}; levels are {', '.join(LEVELS)}"
+        )
     reports = {report.level: report for report in available_levels()}
     if wanted is None:
         wanted = next((level for level in LEVELS if reports[level].available), "limits")
@@ -219,8 +229,8 @@ def bubblewrap_command(*shown: Path) -> list[str]:
         else:
             command += ["--ro-bind", path, path]
     command += ["--dev", "/dev", "--dir", "/work", "--bind", "/proc", "/proc"]
-    for path in shown:
-        command += ["--bind", str(path), str(path)]
+    for folder in map(str, shown):
+        command += ["--bind", folder, folder]
     return [*command, "--chdir", "/"]
 
 
@@ -254,7 +264,7 @@ def build_jail(limits: Limits) -> None:
     """Make a root of its own that shows the interpreter, and nothing that can be changed."""
     from classroom.grading import kernel
 
-    root = "/tmp"  # noqa: S108 - any folder will do: only this process sees what is mounted there
+    root = "/tmp"
     sources = {path: _handle(path) for path in _not_nested(readable_paths())}
     kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID, "size=4m,mode=755")
     for path, handle in sources.items():
@@ -287,7 +297,7 @@ def mount_private(limits: Limits) -> None:
     from classroom.grading import kernel
 
     size = limits.file_mb * 2_000_000
-    for name in ("/tmp", "/work", "/dev/shm"):  # noqa: S108
+    for name in ("/tmp", "/work", "/dev/shm"):
         data = f"size={size},mode=1777,nr_inodes=20000"
         inside = {
             path: os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -345,7 +355,7 @@ def confine(level: str, limits: Limits, files: int, folder: str) -> None:
     kernel.die_with_parent(parent)
     os.setsid()
     work = "/work" if isolated else tempfile.mkdtemp(prefix="work-", dir=folder)
-    temporary = "/tmp" if isolated else os.path.join(work, "tmp")  # noqa: S108
+    temporary = "/tmp" if isolated else os.path.join(work, "tmp")
     if isolated:
         kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV)
     else:
@@ -372,7 +382,7 @@ def _restrict(isolated: bool, private: list[str]) -> None:
     writable = [*private, *(f"/dev/{name}" for name in _DEVICES)]
     if isolated:
         readable.append("/proc")
-        writable.append("/dev/shm")  # noqa: S108
+        writable.append("/dev/shm")
     else:
         root = package_root() / "leverage"
         readable = [path for path in readable if path != str(root)]

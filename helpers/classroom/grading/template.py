@@ -25,7 +25,6 @@ from classroom.grading.modes import INSIDE, LOCKED
 from classroom.grading.release import learner_names, own_statements
 from classroom.grading.runner import Notebook, RunnerShell
 
-
 NO_ROOM = "This test could not be run: your notebook left no room for another process."
 
 

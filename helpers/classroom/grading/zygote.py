@@ -43,7 +43,7 @@ WARM = (
     "leverage.lessons",
     "leverage.venues",
 )
-REHEARSAL = '''
+REHEARSAL = """
 import io
 import numpy as np, pandas as pd, matplotlib.pyplot as plt
 table = pd.DataFrame({"a": [1.0, 2.5], "b": ["x", "y"]})
@@ -52,7 +52,7 @@ figure, axes = plt.subplots()
 axes.plot([1, 2], [3, 4], label="a"); axes.legend(); axes.set_title("A b")
 figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")
 plt.close("all")
-'''
+"""
 
 
 class Server:
