@@ -479,6 +479,14 @@ def attacks() -> Iterator[Case]:
         "    try:\n        open(os.path.join(place, 'planted-by-a-student'), 'w').write('x')\n"
         "        print('LEAKED', place)\n    except OSError as error:\n        print(type(error).__name__)"
     ).replace("PLACE", repr(secret))
+    yield Case("plants-files", files_of(submitted(last=writing)), never="LEAKED", levels=outside)
+    environment = (
+        "import os\nprint('LEAKED' if 'GRADING_TEST_TOKEN' in os.environ else 'clean')\n"
+        "for pid in ['self', '1', str(os.getppid())]:\n    try:\n"
+        "        if b'GRADING_TEST_TOKEN' in open(f'/proc/{pid}/environ', 'rb').read():\n"
+        "            print('LEAKED', pid)\n    except OSError as error:\n"
+        "        print(type(error).__name__)"
+    )
     yield Case(
         "reads-the-environment",
         files_of(submitted(last=environment)),
