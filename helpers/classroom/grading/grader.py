@@ -202,9 +202,13 @@ class Grader:
             if connection is not None:
                 connection.close()
         if self._server is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._server.pid, signal.SIGKILL)
+            pids = sandbox.descendants(self._server.pid)
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self._server.wait()
+            for pid in pids:
+                sandbox.wait_gone(pid, GRACE_SECONDS)
             self._server = None
         if self._folder is not None:
             self._log.close()

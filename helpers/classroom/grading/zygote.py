@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import pkgutil
 import random
 import signal
 import socket
@@ -43,16 +44,25 @@ WARM = (
     "leverage.lessons",
     "leverage.venues",
 )
-REHEARSAL = """
-import io
+REHEARSAL = (
+    """
 import numpy as np, pandas as pd, matplotlib.pyplot as plt
-table = pd.DataFrame({"a": [1.0, 2.5], "b": ["x", "y"]})
-table.groupby("b").a.mean(); table._repr_html_(); table.describe(); str(table)
 figure, axes = plt.subplots()
 axes.plot([1, 2], [3, 4], label="a"); axes.legend(); axes.set_title("A b")
-figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")
-plt.close("all")
-"""
+pd.DataFrame({"a": [1.0, 2.5], "b": ["x", "y"]}).groupby("b").a.mean()
+""",
+    "pd.DataFrame({'a': [1.0], 'b': ['x']}).describe()",
+    """
+from leverage.lessons import LeverageExplorer, describe, plot_equity
+describe(
+    plot_equity(1, entry_price=50_000, quantity=0.2, margin=1_000, maintenance_margin_rate=0.004),
+    "Line chart of equity against price, drawn once before anyone asks: it falls with the price.",
+)
+""",
+    "LeverageExplorer(quote='USD')",
+    "1 / 0",
+    "plt.close('all')",
+)
 
 
 class Server:
@@ -77,10 +87,13 @@ class Server:
         for name in WARM:
             with suppress(ImportError):
                 importlib.import_module(name)
-        exec(REHEARSAL, {})  # noqa: S102 - our own text
-        notebook = runner.Notebook(self._shell, 100_000)
-        notebook.run("import math\nmath.pi", "rehearsal", count=False)
-        notebook.run("1 / 0", "rehearsal", count=False)
+        for module in pkgutil.walk_packages(sys.modules["leverage"].__path__, "leverage."):
+            if not module.name.endswith("__main__"):
+                with suppress(ImportError):
+                    importlib.import_module(module.name)
+        notebook = runner.Notebook(self._shell, 1_000_000)
+        for source in REHEARSAL:
+            notebook.run(source, "rehearsal", count=False)
         self._shell.reset()
         self._shell.execution_count = 1
         notebook.run("", "rehearsal", count=False)
