@@ -6,18 +6,23 @@ Stock nbgrader commands (generate_assignment, autograde, formgrader, generate_fe
 from contextlib import suppress
 from pathlib import Path
 
+from nbconvert.preprocessors import ClearMetadataPreprocessor
 from nbgrader.preprocessors import (
+    AssignLatePenalties,
     CheckCellMetadata,
     ClearHiddenTests,
     ClearMarkScheme,
     ClearOutput,
     ComputeChecksums,
+    IgnorePattern,
     IncludeHeaderFooter,
+    LimitOutput,
     LockCells,
+    SaveAutoGrades,
     SaveCells,
 )
 
-from classroom.preprocessors import ClearSolutionsKeepStub
+from classroom.preprocessors import ClearSolutionsKeepStub, SandboxedExecute
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  (given by the loader of this file)
 
@@ -53,6 +58,17 @@ c.GenerateAssignment.preprocessors = [
     ClearHiddenTests,
     ClearMarkScheme,
     ComputeChecksums,
+    CheckCellMetadata,
+]
+
+# nbgrader's own list; its Execute runs in the sandbox with --SandboxedExecute.sandbox=True.
+c.Autograde.autograde_preprocessors = [
+    SandboxedExecute,
+    IgnorePattern,
+    ClearMetadataPreprocessor,
+    LimitOutput,
+    SaveAutoGrades,
+    AssignLatePenalties,
     CheckCellMetadata,
 ]
 

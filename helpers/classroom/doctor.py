@@ -133,6 +133,16 @@ def kernel_state() -> Diagnosis:
     return Diagnosis("kernel python3", spec.display_name, ok, True, f"{program} is gone; {INSTALL}")
 
 
+def sandbox_states() -> Iterator[Diagnosis]:
+    """Look at which levels of isolation this machine offers for grading."""
+    from classroom.grading.sandbox import available_levels, level_label
+
+    for report in available_levels():
+        found = level_label(report.level) if report.available else report.reason
+        name = f"grading sandbox {report.level}"
+        yield Diagnosis(name, found, report.available, False, report.install)
+
+
 def diagnose(project: Project) -> Iterator[Diagnosis]:
     """Look at everything that the commands need."""
     root = project.root
@@ -170,6 +180,7 @@ def diagnose(project: Project) -> Iterator[Diagnosis]:
         False,
         "install chromium (Debian: apt-get install chromium), or set CHROMIUM to a browser's path",
     )
+    yield from sandbox_states()
     for folder in ("course", "solutions"):
         ok = can_write(root / folder)
         remedy = f"make {folder}/ writable, or clone the course where you may write"

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
+from typing import Any
 
+import nbformat
 from nbformat import NotebookNode
-from nbgrader.preprocessors import ClearSolutions
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import ClearSolutions, Execute
+from traitlets import Bool, Float, Unicode
 
 BEGIN_SOLUTION = "### BEGIN SOLUTION"
 STUDENT_STUB = "### STUDENT STUB"
@@ -72,3 +78,51 @@ class ClearSolutionsKeepStub(ClearSolutions):  # type: ignore[misc]
             return bool(super()._replace_solution_region(cell, language))
         cell.source = student_source(cell.source, self.code_stub[language])
         return True
+
+
+class SandboxedExecute(Execute):  # type: ignore[misc]
+    """nbgrader's Execute that can run a submission in the course's own sandbox.
+
+    With `--SandboxedExecute.sandbox=True` the notebook runs as `classroom grade` runs it: students'
+    code confined, tests decided in another process. Without it, everything is nbgrader's own.
+    """
+
+    sandbox = Bool(False, help="Run submissions in the course's sandbox.").tag(config=True)
+    level = Unicode("", help="Level of the sandbox; the best there is where empty.").tag(
+        config=True
+    )
+    limits_only = Bool(False, help="Accept a machine without isolation.").tag(config=True)
+    total_seconds = Float(300.0, help="Wall time of a whole notebook.").tag(config=True)
+
+    def preprocess(
+        self, nb: NotebookNode, resources: Any = None, **more: Any
+    ) -> tuple[NotebookNode, Any]:
+        """Execute a notebook, sandboxed or as nbgrader does."""
+        if not self.sandbox:
+            executed, resources = super().preprocess(nb, resources, **more)
+            return executed, resources
+        from classroom.grading import Limits, Release, Submission, grade_one
+
+        names = resources["nbgrader"]
+        course = CourseDirectory(config=self.config)
+        source = Path(course.format_path(course.source_directory, ".", names["assignment"]))
+        release = Release.from_source(source / f"{names['notebook']}.ipynb")
+        folder = Path(resources["metadata"]["path"])
+        files = Submission.from_folder(names["student"], folder).files
+        others = [(name, content) for name, content in files if not name.endswith(".ipynb")]
+        text = json.dumps(nb).encode()
+        submission = Submission(names["student"], ((f"{names['notebook']}.ipynb", text), *others))
+        outcome = grade_one(
+            release,
+            submission,
+            Limits(cell_seconds=float(self.timeout or 30), total_seconds=self.total_seconds),
+            level=self.level or None,
+            allow_limits_only=self.limits_only,
+        )
+        verdict = outcome.verdict
+        self.log.info("%s: %s", verdict.level, verdict.for_instructor)
+        for warning in (*verdict.tampering, *verdict.repairs, *verdict.notes):
+            self.log.warning("%s: %s", names["student"], warning)
+        if outcome.notebook is not None:
+            nb.cells = nbformat.from_dict(outcome.notebook).cells
+        return nb, resources

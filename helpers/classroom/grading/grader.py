@@ -1,0 +1,450 @@
+"""Grades submissions of one release: starts the warmed server, watches over what it forks."""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from classroom.errors import ClassroomError
+from classroom.grading import sandbox, verdict
+from classroom.grading.channel import (
+    Channel,
+    ClosedError,
+    ProtocolError,
+    receive_with_descriptors,
+    send_with_descriptors,
+)
+from classroom.grading.launch import NOBODY
+from classroom.grading.model import Limits, Outcome, Release, Submission
+from classroom.grading.modes import MODES
+from classroom.grading.repair import Prepared, UnreadableError, is_safe_name, prepare
+
+START_SECONDS = 60.0
+WATCH_SECONDS = 0.2
+GRACE_SECONDS = 3.0
+MEMORY_SLACK = 1.1
+
+
+class _Job:
+    """One submission under way."""
+
+    def __init__(self, submission: Submission, prepared: Prepared) -> None:
+        self.submission, self.prepared = submission, prepared
+        self.began = time.monotonic()
+        self.stages: dict[str, float] = {}
+        self.records: list[dict[str, Any]] = []
+        self.over: dict[str, Any] | None = None
+        self.killed = ""
+        self.watched = self.began
+        self.memory_mb = 0.0
+        self.student = 0
+        self.judge = 0
+        self.channel: Channel | None = None
+
+
+class Grader:
+    """Grades submissions of one release; use it in a `with` block.
+
+    Parameters
+    ----------
+    release : Release
+        What is graded.
+    limits : Limits, optional
+        What each submission may use.
+    level : str, optional
+        The sandbox; the best that the machine offers where it is not given.
+    workers : int
+        Submissions under way at one time.
+    allow_limits_only : bool
+        Accept a machine that offers no isolation.
+    partial_credit : bool
+        Points for each check that passed, instead of all or nothing per test.
+    """
+
+    def __init__(
+        self,
+        release: Release,
+        limits: Limits | None = None,
+        *,
+        level: str | None = None,
+        workers: int = 2,
+        allow_limits_only: bool = False,
+        partial_credit: bool = False,
+    ) -> None:
+        self.release, self.limits = release, limits or Limits()
+        self.level = sandbox.choose_level(level, allow_limits_only=allow_limits_only)
+        self.workers = workers
+        self._partial = partial_credit
+        self._server: subprocess.Popen[bytes] | None = None
+        self._folder: Path | None = None
+        self._jobs: dict[int, _Job] = {}
+        self.modes: dict[str, str] = {}
+        self.unsound: tuple[str, ...] = ()
+        """Tests that do not accept the release's own solution."""
+
+    def __enter__(self) -> Grader:
+        try:
+            self._start()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    # the server
+
+    def _start(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="classroom-grading-"))
+        self._folder.chmod(0o711)
+        self._log = (self._folder / "log").open("w+b")
+        home, self._run_folder = self._folder / "home", self._folder / "run"
+        home.mkdir()
+        self._run_folder.mkdir()
+        environment = clean_environment(home)
+        if os.geteuid() == 0:
+            for folder in (home, home / "matplotlib", self._run_folder):
+                os.chown(folder, NOBODY, NOBODY)
+        ours, theirs = socket.socketpair()
+        root = sandbox.package_root()
+        code = (
+            f"import sys; sys.path.insert(0, {str(root)!r});"
+            "from classroom.grading.zygote import main; main(int(sys.argv[1]))"
+        )
+        with theirs:
+            command = [sys.executable, "-P", "-s", "-c", code, str(theirs.fileno())]
+            if self.level == "bubblewrap":
+                command = [*sandbox.bubblewrap_command(home), *command]
+            self._server = subprocess.Popen(
+                sandbox.launch_command(command),
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._log,
+                cwd=self._folder,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._control = ours
+        self._wait_ready(ours, "the grading server")
+        self._base_mb = sandbox.resident_mb(self._server.pid)
+        mine, his = socket.socketpair()
+        with his:
+            self._ask_server({"op": "template"}, his.fileno())
+        self._template = mine
+        Channel(mine).send({"release": self.release.to_json(), "partial": self._partial})
+        self._wait_ready(mine, "the judge")
+        self._calibrate()
+
+    def _calibrate(self) -> None:
+        """Grade the release's own solution, and find for each test how it has to ask.
+
+        This depends on the release alone, so that no submission can choose a weaker way.
+        """
+        for mode in MODES[1:]:
+            outcome = self.grade(self.release.reference())
+            failed = [cell for cell in outcome.verdict.cells if cell.kind == "test"]
+            failed = [cell for cell in failed if not cell.passed]
+            if not failed:
+                return
+            self.modes |= {cell.grade_id: mode for cell in failed}
+        outcome = self.grade(self.release.reference())
+        wrong = [c.grade_id for c in outcome.verdict.cells if c.kind == "test" and not c.passed]
+        for name in wrong:
+            del self.modes[name]
+        self.unsound = tuple(wrong)
+
+    def _wait_ready(self, connection: socket.socket, what: str) -> None:
+        connection.settimeout(START_SECONDS)
+        try:
+            receive_with_descriptors(connection)
+        except (ClosedError, OSError):
+            self._log.seek(0)
+            lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
+            reason = f": {lines[-1]}" if lines else ""
+            raise ClassroomError(
+                f"{what} did not start{reason}; run 'classroom doctor' to see what is missing"
+            ) from None
+        connection.settimeout(None)
+
+    def _ask_server(self, request: dict[str, Any], *descriptors: int) -> int:
+        send_with_descriptors(self._control, request, descriptors)
+        return int(receive_with_descriptors(self._control)[0]["pid"])
+
+    def _stop(self) -> None:
+        for job in list(self._jobs.values()):
+            self._kill(job)
+        self._jobs.clear()
+        for name in ("_control", "_template"):
+            connection = getattr(self, name, None)
+            if connection is not None:
+                connection.close()
+        if self._server is not None:
+            pids = sandbox.descendants(self._server.pid)
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._server.wait()
+            for pid in pids:
+                sandbox.wait_gone(pid, GRACE_SECONDS)
+            self._server = None
+        if self._folder is not None:
+            self._log.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def pids(self) -> tuple[int, ...]:
+        """Return the processes of this grader, this one first."""
+        server = [self._server.pid] if self._server is not None else []
+        return (os.getpid(), *(pid for root in server for pid in sandbox.descendants(root)))
+
+    # submissions
+
+    def grade(self, submission: Submission) -> Outcome:
+        """Grade one submission."""
+        return next(iter(self.run([submission])))
+
+    def run(self, submissions: Iterable[Submission]) -> Iterator[Outcome]:
+        """Grade submissions; gives each outcome as soon as it is there, in any order."""
+        waiting = iter(submissions)
+        more = True
+        with selectors.DefaultSelector() as selector:
+            while more or self._jobs:
+                while more and len(self._jobs) < self.workers:
+                    submission = next(waiting, None)
+                    if submission is None:
+                        more = False
+                        break
+                    began = time.monotonic()
+                    try:
+                        prepared = prepare(self.release, submission)
+                    except UnreadableError as problem:
+                        yield verdict.unreadable(
+                            self.release, submission, problem, self.level, time.monotonic() - began
+                        )
+                        continue
+                    job = self._begin(submission, prepared, began)
+                    assert job.channel is not None
+                    selector.register(job.channel, selectors.EVENT_READ, job)
+                for key, _ in selector.select(WATCH_SECONDS):
+                    self._read(key.data)
+                for job in list(self._jobs.values()):
+                    self._watch(job)
+                    if job.over is not None:
+                        assert job.channel is not None
+                        selector.unregister(job.channel)
+                        yield self._finish(job)
+
+    def _begin(self, submission: Submission, prepared: Prepared, began: float) -> _Job:
+        job = _Job(submission, prepared)
+        job.began = began
+        job.stages["repair"] = time.monotonic() - began
+        start = time.monotonic()
+        student_end, judge_end = socket.socketpair()
+        mine, his = socket.socketpair()
+        with student_end, judge_end, his, data_file(self.release, prepared) as files:
+            request = {
+                "op": "student",
+                "level": self.level,
+                "limits": self.limits.to_json(),
+                "folder": str(self._run_folder),
+            }
+            job.student = self._ask_server(request, student_end.fileno(), files.fileno())
+            send_with_descriptors(
+                self._template,
+                {"limits": self.limits.to_json(), "modes": self.modes},
+                [judge_end.fileno(), his.fileno()],
+            )
+            job.judge = int(receive_with_descriptors(self._template)[0]["pid"])
+        job.channel = Channel(mine)
+        job.stages["fork"] = time.monotonic() - start
+        job.channel.send({"plan": verdict.plan(prepared)})
+        self._jobs[id(job)] = job
+        return job
+
+    def _read(self, job: _Job) -> None:
+        assert job.channel is not None
+        try:
+            messages = job.channel.drain()
+        except (ClosedError, ProtocolError):
+            job.over = job.over or {"ended": job.killed or "the judge ended"}
+            return
+        for message in messages:
+            if message.get("do") == "interrupt":
+                with suppress(ProcessLookupError):
+                    os.kill(job.student, signal.SIGINT)
+            elif message.get("do") == "kill":
+                self._kill_student(job)
+            elif "over" in message:
+                job.over = message
+            else:
+                job.records.append(message)
+
+    def _watch(self, job: _Job) -> None:
+        """Enforce the limits of a submission as a whole."""
+        now = time.monotonic()
+        if now - job.watched > WATCH_SECONDS:
+            job.watched = now
+            self._measure(job)
+        late = now - job.began - self.limits.total_seconds
+        if late > 0 and not job.killed:
+            job.killed = f"the whole notebook ran longer than {self.limits.total_seconds:g} s"
+            self._kill_student(job)
+        if late > GRACE_SECONDS:
+            job.over = job.over or {"ended": job.killed}
+
+    def _measure(self, job: _Job) -> None:
+        """Add up what a submission's processes use, and end it when that is too much."""
+        pids = sandbox.descendants(job.student)[1:]
+        used = sum(max(sandbox.resident_mb(pid) - self._base_mb, 0.0) for pid in pids)
+        if used > self.limits.memory_mb:  # forks share memory: count it once
+            used = sum(sandbox.own_mb(pid) for pid in pids) - self._base_mb
+        job.memory_mb = max(job.memory_mb, round(used, 1))
+        if used > self.limits.memory_mb * MEMORY_SLACK and not job.killed:
+            job.killed = f"it used more than {self.limits.memory_mb} MB of memory"
+            self._kill_student(job)
+        elif len(pids) > self.limits.processes and not job.killed:
+            job.killed = f"it started more than {self.limits.processes} processes"
+            self._kill_student(job)
+
+    def _kill_student(self, job: _Job) -> None:
+        """Let the guard of a student's process end it with all that it started."""
+        with suppress(ProcessLookupError):
+            os.kill(job.student, signal.SIGTERM)
+
+    def _kill(self, job: _Job) -> None:
+        self._kill_student(job)
+        with suppress(ProcessLookupError):
+            os.kill(job.judge, signal.SIGKILL)
+        if not sandbox.wait_gone(job.student, GRACE_SECONDS):
+            for pid in sandbox.descendants(job.student):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def _finish(self, job: _Job) -> Outcome:
+        self._measure(job)
+        self._kill(job)
+        del self._jobs[id(job)]
+        assert job.channel is not None
+        assert job.over is not None
+        job.channel.close()
+        for left in self._run_folder.iterdir() if not self._jobs else ():
+            shutil.rmtree(left, ignore_errors=True)
+        if job.killed:
+            job.over["ended"] = job.killed
+        return verdict.outcome(
+            self.release,
+            job.submission,
+            job.prepared,
+            job.records,
+            job.over,
+            level=self.level,
+            seconds=time.monotonic() - job.began,
+            stages=job.stages,
+            memory_mb=job.memory_mb,
+            unsound=self.unsound,
+        )
+
+
+_graders: dict[tuple[object, ...], tuple[Grader, threading.Lock]] = {}
+_making = threading.Lock()
+
+
+def grade_one(
+    release: Release,
+    submission: Submission,
+    limits: Limits | None = None,
+    *,
+    level: str | None = None,
+    allow_limits_only: bool = False,
+    partial_credit: bool = False,
+) -> Outcome:
+    """Grade one submission: the same arguments give the same outcome, on any machine.
+
+    The warmed server is kept for the next submission of the same release; `close_graders` ends it.
+    """
+    limits = limits or Limits()
+    key = (os.getpid(), release.digest, limits, level, allow_limits_only, partial_credit)
+    with _making:
+        if key not in _graders:
+            grader = Grader(
+                release,
+                limits,
+                level=level,
+                workers=1,
+                allow_limits_only=allow_limits_only,
+                partial_credit=partial_credit,
+            )
+            _graders[key] = grader.__enter__(), threading.Lock()
+    grader, lock = _graders[key]
+    with lock:
+        return grader.grade(submission)
+
+
+def close_graders() -> None:
+    """End the servers that `grade_one` keeps."""
+    with _making:
+        for (process, *_), (grader, _) in _graders.items():
+            if process == os.getpid():
+                grader.__exit__(None, None, None)
+        _graders.clear()
+
+
+atexit.register(close_graders)
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """Return the environment of the server: nothing of the grader's own gets in."""
+    fonts = home / "matplotlib"
+    fonts.mkdir()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "matplotlib"
+    for path in cache.glob("fontlist-*.json"):  # saves 0.3 s of looking for fonts
+        with suppress(OSError):
+            shutil.copy(path, fonts / path.name)
+    one = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": "/tmp",  # noqa: S108 - the private one of the sandbox
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "MPLCONFIGDIR": str(fonts),
+        "IPYTHONDIR": str(home),
+        "NBGRADER_EXECUTION": "autograde",
+        **one,
+    }
+
+
+def data_file(release: Release, prepared: Prepared) -> IO[bytes]:
+    """Return a file without a name that holds the data files of the release and the student."""
+    files = {name: content for name, content in prepared.data if is_safe_name(name)}
+    files |= dict(release.data)
+    data = [[name, base64.b64encode(content).decode("ascii")] for name, content in files.items()]
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    file.write(json.dumps(data).encode())
+    file.flush()
+    return file

@@ -1,0 +1,233 @@
+"""Notices what a student's code does to the interpreter, and names it for the instructor.
+
+The verdict does not depend on this: tests are decided in another process. What is noticed here is
+sent at once, so that it cannot be taken back.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+WATCHED_MODULES = (
+    "builtins",
+    "math",
+    "cmath",
+    "operator",
+    "time",
+    "json",
+    "random",
+    "inspect",
+    "ast",
+    "traceback",
+    "unittest.case",
+    "numpy",
+    "numpy.testing",
+    "numpy.testing._private.utils",
+    "pandas",
+    "pandas.testing",
+    "IPython",
+    "IPython.display",
+)
+WATCHED_PACKAGES = ("leverage", "classroom")
+_CALLS = {
+    "sys._getframe": "looked at the call stack (sys._getframe)",
+    "sys._current_frames": "looked at the call stack (sys._current_frames)",
+    "sys._current_exceptions": "looked at the call stack (sys._current_exceptions)",
+    "gc.get_objects": "searched the memory (gc.get_objects)",
+    "gc.get_referrers": "searched the memory (gc.get_referrers)",
+    "gc.get_referents": "searched the memory (gc.get_referents)",
+    "sys.settrace": "set a trace function (sys.settrace)",
+    "sys.setprofile": "set a profile function (sys.setprofile)",
+    "sys.addaudithook": "added an audit hook (sys.addaudithook)",
+    "ctypes.dlopen": "loaded a C library (ctypes)",
+    "ctypes.dlsym": "called C code (ctypes)",
+    "ctypes.dlsym/handle": "called C code (ctypes)",
+    "ctypes.string_at": "read memory (ctypes)",
+    "ctypes.cdata": "read memory (ctypes)",
+    "ctypes.cdata/buffer": "read memory (ctypes)",
+    "code.__new__": "made a code object by hand",
+}
+_BETWEEN = frozenset(
+    {
+        "inspect",
+        "ctypes",
+        "threading",
+        "traceback",
+        "os",
+        "pathlib",
+        "socket",
+        "IPython.core.interactiveshell",
+    }
+)
+_SECRET_FILES = ("mem", "maps", "environ", "fd", "fdinfo", "root", "cwd", "pagemap", "syscall")
+
+
+class Integrity:
+    """Watches the interpreter of one submission.
+
+    Parameters
+    ----------
+    shell : object
+        The IPython shell.
+    report : callable
+        Told each finding, once.
+    """
+
+    def __init__(self, shell: Any, report: Callable[[str], None]) -> None:
+        self._shell, self._report = shell, report
+        self._said: set[str] = set()
+        self._names = shell.user_ns
+        self._kept = list(self._attributes())
+        self._hooks = self._hooks_now()
+        self._space = vars(builtins)
+        self._builtins = tuple(self._space.items())
+        self._mended: tuple[str, ...] = ()
+        self._limit, self._set_limit = sys.getrecursionlimit(), sys.setrecursionlimit
+        sys.addaudithook(self._audit)
+
+    def say(self, what: str) -> None:
+        """Report a finding, unless it was reported before."""
+        if what not in self._said and len(self._said) < 200:
+            self._said.add(what)
+            self._report(what)
+
+    def look(self) -> None:
+        """Compare the interpreter with what it was before the student's code ran."""
+        for name in self._mended:
+            self.say(f"replaced builtins.{name}")
+        self._mended = ()
+        for owner, space, name, value, code in self._kept:
+            now = space.get(name)
+            if now is not value or getattr(now, "__code__", None) is not code:
+                self.say(f"replaced {owner}.{name}")
+        for label, before in self._hooks.items():
+            if self._hooks_now()[label] != before:
+                self.say(f"changed {label}")
+                self._hooks = self._hooks_now()
+                break
+
+    def mend(self) -> None:
+        """Put back the builtins and the recursion limit, which this process needs itself.
+
+        It uses no builtin function: they may all have been replaced.
+        """
+        self._set_limit(self._limit)
+        for name, value in self._builtins:
+            if self._space.get(name) is not value:
+                self._space[name] = value
+                self._mended += (name,)
+
+    def restore(self) -> None:
+        """Put back what the student's code replaced, as far as it is watched."""
+        self.look()
+        sys.settrace(None)
+        sys.setprofile(None)
+        for _, space, name, value, code in self._kept:
+            if isinstance(space, dict):
+                space[name] = value
+            if isinstance(value, types.FunctionType) and isinstance(code, types.CodeType):
+                value.__code__ = code
+        self._shell.ast_transformers = []
+
+    def _attributes(self) -> Iterator[tuple[str, Any, str, object, object]]:
+        """Yield what must stay as it is: functions and classes, and the methods of some classes."""
+        names = [*WATCHED_MODULES]
+        names += [n for n in sys.modules if n.partition(".")[0] in WATCHED_PACKAGES]
+        for module_name in names:
+            module = sys.modules.get(module_name)
+            if not isinstance(module, types.ModuleType):
+                continue
+            for name, value in list(vars(module).items()):
+                if not name.startswith("__") or name in ("__import__", "__build_class__"):
+                    if callable(value):
+                        code = getattr(value, "__code__", None)
+                        yield module_name, vars(module), name, value, code
+                    own = isinstance(value, type) and value.__module__ == module_name
+                    if own and module_name.partition(".")[0] in (*WATCHED_PACKAGES, "unittest"):
+                        yield from _methods(value)
+        for kind in type(self._shell).__mro__[:-1]:
+            yield from _methods(kind)
+
+    def _hooks_now(self) -> dict[str, Any]:
+        shell = self._shell
+        own = {name for name in vars(shell) if callable(getattr(type(shell), name, None))}
+        return {
+            "the shell's methods": own,
+            "the shell's code transformers": (
+                [id(part) for part in shell.ast_transformers],
+                [id(part) for part in shell.input_transformer_manager.cleanup_transforms],
+                [id(part) for part in shell.input_transformer_manager.token_transformers],
+                [id(part) for part in shell.input_transformers_post],
+            ),
+            "the shell's exception handlers": shell.custom_exceptions,
+            "sys.excepthook": id(sys.excepthook),
+            "sys.unraisablehook": id(sys.unraisablehook),
+            "the trace function": id(sys.gettrace()),
+            "the profile function": id(sys.getprofile()),
+        }
+
+    def _audit(self, event: str, args: tuple[Any, ...]) -> None:
+        said = _CALLS.get(event)
+        if said is not None:
+            if self._from_student():
+                self.say(said)
+        elif event == "open":
+            self._opened(args[0])
+        elif event == "import":
+            if str(args[0]).partition(".")[0] == "classroom" and self._from_student():
+                self.say(f"imported {args[0]}")
+        elif event in ("os.kill", "os.killpg"):
+            if self._from_student():
+                self.say("sent a signal to a process")
+        elif event == "object.__setattr__":
+            if args[1] in ("__code__", "__defaults__", "__closure__") and self._from_student():
+                name = getattr(args[0], "__qualname__", "")
+                if getattr(args[0], "__globals__", None) is not self._names:
+                    self.say(f"replaced the code of {str(name)[:80]}")
+        elif event == "socket.connect" and self._from_student():
+            self.say("tried to reach the network")
+
+    def _opened(self, path: object) -> None:
+        if isinstance(path, bytes):
+            path = path.decode("utf-8", "replace")
+        if not isinstance(path, str) or not path.startswith("/proc/"):
+            return
+        parts = path.split("/")
+        if any(part in _SECRET_FILES for part in parts[3:]) and self._from_student():
+            self.say(f"opened {path[:80]}")
+
+    def _from_student(self) -> bool:
+        """Tell whether the student's own code is what called, perhaps through a helper."""
+        frame = _calling_frame()
+        for _ in range(6):
+            if frame is None:
+                return False
+            if frame.f_globals is self._names:
+                return True
+            if frame.f_globals.get("__name__") not in _BETWEEN:
+                return False
+            frame = frame.f_back
+        return False
+
+
+def _calling_frame() -> Any:
+    """Return the frame that caused an audit event, without causing another one."""
+    try:
+        raise LookupError
+    except LookupError as error:
+        frame: Any = error.__traceback__.tb_frame if error.__traceback__ is not None else None
+    home = frame.f_globals
+    while frame is not None and frame.f_globals is home:
+        frame = frame.f_back
+    return frame
+
+
+def _methods(kind: type) -> Iterator[tuple[str, Any, str, object, object]]:
+    owner = f"{kind.__module__}.{kind.__qualname__}"
+    for name, value in list(vars(kind).items()):
+        if isinstance(value, types.FunctionType):
+            yield owner, vars(kind), name, value, value.__code__

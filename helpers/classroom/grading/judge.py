@@ -1,0 +1,774 @@
+"""Decides the tests, in a process that never runs a student's code.
+
+The test cells, hidden parts included, exist only here. A name that a test uses for the student's
+answer is fetched from the student's process as a plain copy; a function becomes a stand-in that
+asks that process to call it. Everything else a test uses (the checks, numpy, the numbers of the
+given cells) is this process's own.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import linecache
+import secrets
+import sys
+import time
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from classroom.grading.channel import Channel, ClosedError, ProtocolError
+from classroom.grading.codec import CodecError, is_trusted, signature_from
+from classroom.grading.model import (
+    FAILED,
+    NOT_REACHED,
+    PARTIAL,
+    PASSED,
+    TIMED_OUT,
+    CheckResult,
+    Limits,
+    ReleaseCell,
+)
+from classroom.grading.peer import DiedError, Peer, after
+from classroom.grading.runner import Recorder, RunnerShell
+
+INTERRUPTS = 8
+BETWEEN_INTERRUPTS = 0.25
+HIDDEN_FAILED = "A hidden check did not pass."
+_BEGIN_HIDDEN, _END_HIDDEN = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
+
+
+class StudentEndedError(BaseException):
+    """The student's process has ended; nothing more can be asked of it."""
+
+
+@dataclass
+class TestRun:
+    """What one test said."""
+
+    grade_id: str
+    state: str = NOT_REACHED
+    points: float = 0.0
+    checks: list[CheckResult] = field(default_factory=list)
+    sentence: str = ""
+    detail: str = ""
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    __test__ = False
+
+
+def hidden_lines(source: str) -> frozenset[int]:
+    r"""Return the numbers of the lines of a test that students do not get.
+
+    >>> sorted(hidden_lines("a\n### BEGIN HIDDEN TESTS\nb\n### END HIDDEN TESTS\nc"))
+    [2, 3, 4]
+    """
+    numbers, inside = set(), False
+    for number, line in enumerate(source.split("\n"), start=1):
+        inside = inside or _BEGIN_HIDDEN in line
+        if inside:
+            numbers.add(number)
+        inside = inside and _END_HIDDEN not in line
+    return frozenset(numbers)
+
+
+class Names(dict[str, Any]):
+    """The names that a test sees: the judge's own, and the student's where they are answers."""
+
+    def __init__(self, own: Mapping[str, Any], session: Session) -> None:
+        super().__init__(own)
+        self._session = session
+
+    def __missing__(self, name: str) -> Any:
+        found, value = self._session.fetch(name)
+        if not found:
+            raise KeyError(name)
+        self[name] = value
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        return dict.__contains__(self, name) or name in self._session.student_names()
+
+    def __iter__(self) -> Iterator[str]:
+        yield from list(dict.__iter__(self))
+        known = set(dict.__iter__(self))
+        yield from [name for name in self._session.student_names() if name not in known]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a value, or the default where there is none."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def items(self) -> Any:
+        """Return all names with their values."""
+        return [(name, self[name]) for name in self]
+
+    def keys(self) -> Any:
+        """Return all names."""
+        return list(self)
+
+
+class _Remote:
+    """An object of the student's process of which only its description is here."""
+
+    def __init__(self, session: Session, data: Mapping[str, Any]) -> None:
+        self.__dict__["_session"], self.__dict__["_data"] = session, data
+
+    def __repr__(self) -> str:
+        return str(self.__dict__["_data"]["r"])
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        session, data = self.__dict__["_session"], self.__dict__["_data"]
+        if "i" not in data:
+            raise AttributeError(name)
+        return session.attribute(data["i"], name)
+
+
+class _RemoteCallable(_Remote):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        session, data = self.__dict__["_session"], self.__dict__["_data"]
+        return session.call(data["i"], args, kwargs)
+
+
+class RemoteWatch:
+    """What became of the student's cells, asked of the student's process."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def started_check(self) -> None:
+        """Do nothing: a test is no cell of the student's process."""
+
+    def _ask(self, name: str, *, last: bool) -> Any:
+        from leverage.lessons.cells import Stop
+
+        fields = self._session.ask({"op": "stop", "name": name, "last": last}).get("stop")
+        if fields is None:
+            return None
+        error, stub, source, names = fields
+        return Stop(str(error), bool(stub), str(source), tuple(map(str, names)))
+
+    def stop_of(self, name: str) -> Any:
+        """Return the stop that kept `name` from being stored."""
+        return self._ask(name, last=False)
+
+    def last_stop(self, name: str) -> Any:
+        """Return the stop of the cell run last."""
+        return self._ask(name, last=True)
+
+    def is_imported(self, name: str) -> bool:
+        """Tell whether the notebook got `name` by an import."""
+        return bool(self._session.ask({"op": "imported", "name": name}).get("imported"))
+
+
+class Session:
+    """The judge's side of one submission."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        limits: Limits,
+        interrupt: Callable[[], None],
+        kill: Callable[[], None],
+    ) -> None:
+        self._peer = Peer(channel, self._serve, self._stand_in)
+        self._peer.report = self._reported
+        self._limits = limits
+        self._interrupt, self._kill = interrupt, kill
+        self._deadline = 0.0
+        self._tries = 0
+        self.timed_out = False
+        self.ended = ""
+        self.copied = False
+        """A copy of the student's process is asked, and not the process itself."""
+        self._copy_died = False
+        self.names: Names | None = None
+        self._student_names: tuple[str, ...] | None = None
+        self._quiet: Callable[[], bool] = lambda: False
+        self.tampering: list[str] = []
+        self.notes: list[str] = []
+
+    def _reported(self, what: str) -> None:
+        if what not in self.tampering and len(self.tampering) < 100:
+            self.tampering.append(what)
+
+    # asking
+
+    def begin(self) -> None:
+        """Start the clock of a cell or a test."""
+        self._deadline = after(self._limits.cell_seconds)
+        self._tries = 0
+        self.timed_out = False
+        self._copy_died = False
+        self._student_names = None
+
+    def _late(self) -> float:
+        self.timed_out = True
+        self._tries += 1
+        if self._tries > INTERRUPTS:
+            self._kill()
+            self.ended = "it ran too long and could not be interrupted"
+            raise StudentEndedError
+        self._interrupt()
+        return after(BETWEEN_INTERRUPTS if self._tries > 1 else 4 * BETWEEN_INTERRUPTS)
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Ask the student's process; raises `StudentEndedError` where there is no answer."""
+        if self.ended:
+            raise StudentEndedError
+        if self._copy_died:
+            raise DiedError
+        try:
+            return self._peer.ask(request, self._deadline, self._late)
+        except DiedError:
+            self.copied, self._copy_died = False, True
+            raise
+        except ClosedError:
+            self.ended = self.ended or "its process ended"
+        except (ProtocolError, CodecError) as problem:
+            self.tampering.append(f"forged a message to the judge ({problem})")
+            self.ended = "it broke the connection to the judge"
+            self._kill()
+        raise StudentEndedError
+
+    def run(self, source: str, cell_id: str) -> dict[str, Any]:
+        """Run one of the student's cells."""
+        self.begin()
+        return self.ask({"op": "run", "source": source, "id": cell_id})
+
+    # names
+
+    def student_names(self) -> tuple[str, ...]:
+        """Return the names in the student's notebook."""
+        if self._student_names is None:
+            answer = self.ask({"op": "names"})
+            self._student_names = tuple(map(str, answer.get("names", ())))
+        return self._student_names
+
+    def fetch(self, name: str) -> tuple[bool, Any]:
+        """Return whether the student has this name, and a copy of its value."""
+        answer = self.ask({"op": "get", "name": name})
+        if "value" not in answer:
+            return False, None
+        return True, self.decode(answer["value"])
+
+    def decode(self, data: Any) -> Any:
+        """Return the value of an answer; what is no value ends the conversation."""
+        try:
+            return self._peer.decode(data)
+        except CodecError as problem:
+            self.tampering.append(f"forged a value ({problem})")
+            self.ended = "it sent a value that is none"
+            self._kill()
+            raise StudentEndedError from None
+
+    def attribute(self, number: int, name: str) -> Any:
+        """Return an attribute of an object of the student."""
+        answer = self.ask({"op": "attribute", "i": number, "name": name})
+        if "error" in answer:
+            raise self._error(answer["error"])
+        return self.decode(answer["value"])
+
+    def call(self, number: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Call a function of the student and return a copy of its result."""
+        request = {
+            "op": "call",
+            "i": number,
+            "a": self._peer.encode(tuple(args)),
+            "k": self._peer.encode(dict(kwargs)),
+        }
+        try:
+            answer = self.ask(request)
+        except DiedError:
+            raise RuntimeError("the process ended while your function ran") from None
+        printed = answer.get("printed", "")
+        if printed and isinstance(printed, str) and not self._quiet():
+            sys.stdout.write(printed)
+        if "changed" in answer:
+            for mine, new in zip(args, self.decode(answer["changed"]), strict=False):
+                _change(mine, new)
+        if "error" in answer:
+            self._raise(answer["error"])
+        return self.decode(answer["value"])
+
+    def pull(self, number: int) -> Iterator[Any]:
+        """Yield the values of an iterator of the student."""
+        while True:
+            answer = self.ask({"op": "next", "i": number})
+            if "error" in answer:
+                self._raise(answer["error"])
+            if "value" not in answer:
+                return
+            yield self.decode(answer["value"])
+
+    def _raise(self, data: Mapping[str, Any]) -> None:
+        """Raise the error as if it arose in the student's line, so that messages can name it."""
+        error = self._error(data)
+        line = data.get("line")
+        if not isinstance(line, int) or not 0 < line < 100_000 or self.names is None:
+            raise error
+        name, source = str(data.get("file", "")), str(data.get("source", ""))
+        linecache.cache[name] = (1, None, ["\n"] * (line - 1) + [source + "\n"], name)
+        code = compile("\n" * (line - 1) + "raise __error__", name, "exec")
+        exec(code, self.names, {"__error__": error})  # noqa: S102 - our own text
+
+    def _error(self, data: Mapping[str, Any]) -> BaseException:
+        """Make the error that a student's function raised."""
+        known: type[BaseException] = Exception
+        kinds = [(str(module), str(name)) for module, name in data["kinds"]]
+        for module, name in kinds:
+            found = getattr(sys.modules.get(module), name, None) if is_trusted(module) else None
+            if isinstance(found, type) and issubclass(found, BaseException):
+                known = found
+                break
+        text, name = str(data["text"]), kinds[0][1].rpartition(".")[2] if kinds else "Exception"
+
+        def init(self: BaseException, *args: Any) -> None:
+            pass
+
+        parts = {
+            "__init__": init,
+            "__new__": lambda kind, *args: BaseException.__new__(kind, text),
+            "__str__": lambda self: text,
+            "__module__": known.__module__,
+        }
+        error: BaseException = type(name, (known,), parts)()
+        if isinstance(error, NameError):
+            error.name = str(data.get("name", ""))
+        return error
+
+    # stand-ins
+
+    def _serve(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Call a function of the test that was handed to the student."""
+        if request.get("op") != "call":
+            raise ProtocolError("a request that only the judge may make")
+        function = self._peer.exported.get(request.get("i", 0))
+        if not isinstance(
+            function, types.FunctionType | types.BuiltinFunctionType | types.MethodType
+        ):
+            raise ProtocolError("a call of something that was never handed over")
+        try:
+            args = self._peer.decode(request["a"])
+            value = function(*args, **self._peer.decode(request["k"]))
+            return {"value": self._peer.encode(value)}
+        except Exception as error:
+            return {"error": type(error).__name__}
+
+    def _stand_in(self, data: dict[str, Any]) -> object:
+        tag = data["t"]
+        if tag == "fn":
+            return self._function(data)
+        if tag == "it":
+            return _lazy(str(data["k"]), self.pull(data["i"]))
+        if tag == "mo":
+            return types.ModuleType(str(data["n"]))
+        if tag == "co":
+            return _coroutine()
+        if tag == "ob":
+            if data["own"]:
+                methods = ", ".join(map(str, data["own"]))
+                self.tampering.append(
+                    f"an answer is an object that decides its own comparisons"
+                    f" (class {data['n']}: {methods})"
+                )
+            base = _RemoteCallable if data.get("call") else _Remote
+            kind = type(str(data["n"]), (base,), {"__module__": str(data["m"])})
+            return kind(self, data)
+        raise CodecError(f"a value of kind {tag!r}")
+
+    def _function(self, data: Mapping[str, Any]) -> object:
+        session, number = self, data["i"]
+        if not isinstance(number, int):
+            raise CodecError("a function without a number")
+
+        def function(*args: Any, **kwargs: Any) -> Any:
+            return session.call(number, args, kwargs)
+
+        home = data.get("m") in ("__main__", "", "builtins")
+        space = self.names if home and self.names is not None else {}
+        made = types.FunctionType(
+            function.__code__, space, str(data["n"]), None, function.__closure__
+        )
+        made.__kwdefaults__ = None
+        made.__module__ = str(data.get("m") or "__main__")
+        signature = signature_from(data.get("s"))
+        if signature is not None:
+            made.__signature__ = signature  # type: ignore[attr-defined]
+        return made
+
+    # tests
+
+    def snapshot(self, *, lock: bool) -> None:
+        """Go on with a copy of the student's process.
+
+        With `lock` the copy can leave no trace in files, pipes or memory of the original.
+        """
+        with suppress(DiedError):
+            answer = self.ask({"op": "snapshot", "lock": lock})
+            self.copied = "error" not in answer and "refused" not in answer
+
+    def end_snapshot(self) -> None:
+        """Throw the copy away; the process itself tells that the copy has ended."""
+        with suppress(DiedError):
+            self.ask({"op": "end"})
+        self.copied = self._copy_died = False
+
+
+def _coroutine() -> object:
+    async def nothing() -> None:
+        """Do nothing."""
+
+    return nothing()
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _lazy(kind: str, values: Iterator[Any]) -> object:
+    """Return an iterator of the kind that the student gave."""
+    if kind == "map":
+        return map(_itself, values)
+    if kind == "filter":
+        return filter(lambda value: True, values)
+    if kind == "zip":
+        return zip(*zip(*values, strict=False), strict=False)
+    if kind == "enumerate":
+        return enumerate(value for _, value in values)
+    if kind in ("dict_values", "dict_keys", "dict_items"):
+        parts = list(values)
+        if kind == "dict_items":
+            return dict(parts).items()
+        return (
+            dict(enumerate(parts)).values()
+            if kind == "dict_values"
+            else dict.fromkeys(parts).keys()
+        )
+    return values
+
+
+def _change(mine: Any, new: Any) -> None:
+    """Let an argument change here as the student's function changed its copy."""
+    if type(mine) is list and type(new) is list:
+        mine[:] = new
+    elif (type(mine) is dict and type(new) is dict) or (type(mine) is set and type(new) is set):
+        mine.clear()
+        mine.update(new)
+    elif type(mine).__module__ == "numpy" and type(mine).__name__ == "ndarray":
+        if type(new) is type(mine) and mine.shape == new.shape:
+            with suppress(ValueError):
+                mine[...] = new
+    elif hasattr(mine, "_update_inplace") and type(new) is type(mine):
+        mine._update_inplace(new)
+
+
+class _TestOutput(io.TextIOBase):
+    """What a test prints; lines printed by hidden parts are dropped."""
+
+    def __init__(self, recorder: Recorder, quiet: Callable[[], bool]) -> None:
+        self._recorder, self._quiet = recorder, quiet
+
+    def write(self, text: str) -> int:
+        """Add text to the test's output."""
+        if not self._quiet():
+            self._recorder.stream("stdout", text)
+        return len(text)
+
+    def writable(self) -> bool:
+        """Tell that it can be written."""
+        return True
+
+
+class TestRunner:
+    """Runs the tests of one submission."""
+
+    __test__ = False
+
+    def __init__(
+        self,
+        session: Session,
+        shell: RunnerShell,
+        own: Mapping[str, Any],
+        learner: frozenset[str],
+        *,
+        partial_credit: bool = False,
+    ) -> None:
+        self._session, self._shell = session, shell
+        self._own = {name: value for name, value in own.items() if name not in learner}
+        self._partial = partial_credit
+        self._watch = RemoteWatch(session)
+        self._checks: list[CheckResult] = []
+        self._hidden: frozenset[int] = frozenset()
+        self._file = ""
+        self._error_line = 0
+        session._quiet = self.in_hidden_part
+        self._follow_checks()
+
+    def _follow_checks(self) -> None:
+        """Record every check of the course's own kind, and let it ask about the student's cells."""
+        checks: Any = sys.modules.get("leverage.lessons.checks")
+        cells: Any = sys.modules.get("leverage.lessons.cells")
+        if checks is None or cells is None:
+            return
+        cells.watch = lambda names=None: self._watch
+        runner, answer_error = self, checks.AnswerError
+        original = checks._Answering
+
+        class Recording(original):  # type: ignore[misc,valid-type]
+            def __exit__(self, kind: Any, error: Any, trace: Any) -> Any:
+                check = self._check
+                if error is None:
+                    if self._counts:
+                        runner._checks.append(CheckResult(True, check._hidden, ""))
+                    return None
+                if not isinstance(error, answer_error):
+                    return None
+                failure = check._fail(error, self._hint)
+                runner._checks.append(CheckResult(False, check._hidden, str(failure)))
+                if not runner._partial:
+                    raise failure from None
+                check._failure = None
+                return True
+
+        checks._Answering = Recording
+
+    def in_hidden_part(self) -> bool:
+        """Tell whether the running line of the test is one that students do not get."""
+        frame: Any = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code.co_filename == self._file:
+                return frame.f_lineno in self._hidden
+            frame = frame.f_back
+        return False
+
+    def run(self, cell: ReleaseCell) -> TestRun:
+        """Run one test; whatever happens, it ends with a state."""
+        began = time.monotonic()
+        run = TestRun(cell.grade_id)
+        recorder = Recorder(500_000)
+        session = self._session
+        session.begin()
+        self._checks = []
+        self._hidden = hidden_lines(cell.source)
+        self._file = f"<test {cell.grade_id}>"
+        self._shell.recorder = recorder
+        output = _TestOutput(recorder, self.in_hidden_part)
+        score: Any = None
+        error: BaseException | None = None
+        try:
+            with redirect_stdout(output), redirect_stderr(output):
+                session.names = names = Names(self._own, session)
+                score = self._execute(cell.source, names)
+        except BaseException as raised:
+            error = raised
+        finally:
+            session.names = None
+        self._decide(run, cell, score, error, recorder)
+        run.checks = self._checks
+        run.outputs = recorder.take()
+        run.seconds = time.monotonic() - began
+        return run
+
+    def run_inside(self, cell: ReleaseCell) -> TestRun:
+        """Run a test in a copy of the student's process, for tests that need its own objects.
+
+        A check that must fail is asked before and after; if it passes, or if anything else was
+        noticed, the test gives no points.
+        """
+        began = time.monotonic()
+        run = TestRun(cell.grade_id)
+        recorder = Recorder(500_000)
+        session = self._session
+        session.begin()
+        self._checks = []
+        self._hidden = hidden_lines(cell.source)
+        self._file = f"<test {cell.grade_id}>"
+        linecache.cache[self._file] = (
+            len(cell.source),
+            None,
+            [line + "\n" for line in cell.source.split("\n")],
+            self._file,
+        )
+        noticed = len(session.tampering)
+        score: Any = None
+        error: BaseException | None = None
+        try:
+            self._canary()
+            sign = secrets.token_hex(16)
+            answer = session.ask(
+                {"op": "inside", "source": cell.source, "file": self._file, "sign": sign}
+            )
+            if not self._hidden:
+                recorder.stream("stdout", str(answer.get("printed", "")))
+            if "error" in answer:
+                error = session._error(answer["error"])
+                self._error_line = int(answer["error"].get("line") or 0)
+            elif answer.get("passed") != sign:
+                session.tampering.append(f"forged the sign of {cell.grade_id}")
+            else:
+                score = answer.get("score")
+            self._canary()
+            if len(session.tampering) > noticed:
+                error = RuntimeError("the run was tampered with")
+        except (StudentEndedError, DiedError) as ended:
+            error = ended
+        self._decide(run, cell, score, error, recorder)
+        self._error_line = 0
+        run.checks = self._checks
+        run.outputs = recorder.take()
+        run.seconds = time.monotonic() - began
+        return run
+
+    def _canary(self) -> None:
+        """Ask for a check that must fail, with numbers that nobody knows before."""
+        one, other = secrets.randbelow(10**9), 10**9 + secrets.randbelow(10**9)
+        forms = (
+            f"assert {one} == {other}, 'canary'",
+            f"import numpy.testing\nnumpy.testing.assert_allclose({one}, {other})",
+            f"if {one} != {other}:\n    raise AssertionError('canary')",
+        )
+        source = forms[secrets.randbelow(len(forms))]
+        answer = self._session.ask(
+            {"op": "inside", "source": source, "file": "<canary>", "sign": ""}
+        )
+        kinds = answer.get("error", {}).get("kinds") or [["", ""]]
+        if kinds[0][1] != "AssertionError":
+            self._session.tampering.append("let a check pass that had to fail")
+
+    def _execute(self, source: str, names: Names) -> Any:
+        """Run the test's statements; return the value of its last expression."""
+        tree = ast.parse(self._shell.transform_cell(source), self._file)
+        linecache.cache[self._file] = (
+            len(source),
+            None,
+            [line + "\n" for line in source.split("\n")],
+            self._file,
+        )
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, self._file, "exec"), names, names)  # noqa: S102 - the instructor's text
+        if last is None or source.rstrip().endswith(";"):
+            return None
+        expression = ast.Expression(last.value)
+        return eval(compile(expression, self._file, "eval"), names, names)  # noqa: S307
+
+    def _decide(
+        self,
+        run: TestRun,
+        cell: ReleaseCell,
+        score: Any,
+        error: BaseException | None,
+        recorder: Recorder,
+    ) -> None:
+        session = self._session
+        if session.ended:
+            run.state = TIMED_OUT if session.timed_out else FAILED
+            run.sentence = (
+                "Your function ran too long and was stopped."
+                if session.timed_out
+                else f"This test could not be finished: {session.ended}."
+            )
+        elif error is not None:
+            run.state = TIMED_OUT if session.timed_out else FAILED
+            self._word(run, error)
+        elif any(not check.passed for check in self._checks):
+            self._share(run, cell, recorder)
+            return
+        else:
+            self._score(run, cell, score, recorder)
+            return
+        kind = type(error).__name__ if error is not None else "Ended"
+        if session.timed_out:
+            kind = "CellTimeoutError"
+        recorder.outputs = [part for part in recorder.outputs if part["output_type"] == "stream"]
+        recorder.error(kind, run.sentence, run.sentence.splitlines())
+        recorder.outputs.insert(0, recorder.outputs.pop())
+
+    def _share(self, run: TestRun, cell: ReleaseCell, recorder: Recorder) -> None:
+        """Give points for the checks that passed, where the instructor wants that."""
+        passed = sum(check.passed for check in self._checks)
+        run.points = round(cell.points * passed / len(self._checks), 6)
+        run.state = PARTIAL if run.points else FAILED
+        run.sentence = "\n".join(check.sentence for check in self._checks if not check.passed)
+        recorder.outputs.clear()
+        recorder.stream("stdout", run.sentence + "\n")
+        _show_score(recorder, run.points)
+
+    def _score(self, run: TestRun, cell: ReleaseCell, score: Any, recorder: Recorder) -> None:
+        """Take a test that ended well; a number at its end is its score, as nbgrader has it."""
+        run.state, run.points = PASSED, cell.points
+        if score is None:
+            return
+        try:
+            number = float(repr(score))
+        except (ValueError, TypeError):
+            return
+        run.points = min(max(number, 0.0), cell.points) if number == number else 0.0
+        if run.points != number:
+            run.detail = f"the test gave the score {number:g} of {cell.points:g}"
+        if run.points < cell.points:
+            run.state = PARTIAL if run.points else FAILED
+            run.sentence = f"This test gave {run.points:g} of {cell.points:g} points."
+        _show_score(recorder, run.points)
+
+    def _word(self, run: TestRun, error: BaseException) -> None:
+        """Put the error that ended a test into a sentence that gives no hidden value away."""
+        name, line = type(error).__name__, self._line_of(error)
+        if self._session.timed_out:
+            run.sentence = "Your function ran too long and was stopped."
+            run.detail = f"{name}: {error}"
+            self._checks.append(CheckResult(False, line in self._hidden, run.sentence))
+            return
+        hidden = line in self._hidden
+        source = linecache.getline(self._file, line).strip() if line else ""
+        run.detail = f"{name}: {error}" + (f" (line {line}: {source})" if source else "")
+        lessons: Any = sys.modules.get("leverage.lessons.checks")
+        if lessons is not None and (
+            isinstance(error, lessons.CheckFailed) or name == "CheckFailed"
+        ):
+            run.sentence = str(error)
+            return
+        if lessons is not None and isinstance(error, lessons.AuthorError):
+            run.sentence = "This test has a mistake of its own; your instructor is told."
+        elif isinstance(error, AssertionError):
+            message = str(error)
+            if hidden:
+                run.sentence = self._hint_of(message) or HIDDEN_FAILED
+            else:
+                run.sentence = message or f"This check did not pass: {source}"
+        elif hidden:
+            run.sentence = f"A hidden check stopped with {name}."
+        else:
+            run.sentence = f"The test stopped with {name}: {error}"
+        self._checks.append(CheckResult(False, hidden, run.sentence))
+
+    def _hint_of(self, message: str) -> str:
+        """Return the message of a hidden check where it quotes nothing of the hidden part."""
+        return message if message and not any(map(str.isdigit, message)) else ""
+
+    def _line_of(self, error: BaseException) -> int:
+        trace, line = error.__traceback__, self._error_line
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == self._file:
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        return line
+
+
+def _show_score(recorder: Recorder, points: float) -> None:
+    recorder.outputs.append(
+        {
+            "output_type": "execute_result",
+            "data": {"text/plain": f"{points!r}"},
+            "metadata": {},
+            "execution_count": None,
+        }
+    )

@@ -1,0 +1,479 @@
+"""Finds a submission's notebook and puts it in order before it runs.
+
+The release says what every graded cell is: its text where students must not change it, its type,
+its points and its place. Only the students' own texts are taken from what they handed in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from classroom.grading.model import Release, ReleaseCell, Submission
+from classroom.grading.release import TEXT_STUB, learner_names, statements, text_of
+
+MOST_CELLS = 3_000
+LARGEST_SOURCE = 1_000_000
+_ALIKE = 0.6
+
+
+class UnreadableError(Exception):
+    """A submission that holds no notebook; two sentences, for the student and the instructor."""
+
+    def __init__(self, student: str, instructor: str) -> None:
+        super().__init__(instructor)
+        self.student, self.instructor = student, instructor
+
+
+@dataclass
+class WorkCell:
+    """One cell of the notebook that will run."""
+
+    cell_type: str
+    source: str
+    metadata: dict[str, Any]
+    id: str
+    release: ReleaseCell | None = None
+
+
+@dataclass
+class Prepared:
+    """A submission ready to run."""
+
+    cells: list[WorkCell]
+    data: list[tuple[str, bytes]]
+    repairs: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    tampering: list[str] = field(default_factory=list)
+
+
+def prepare(release: Release, submission: Submission) -> Prepared:
+    """Return the submission's notebook as it will run, or raise `UnreadableError`."""
+    notes = [f"{problem}" for problem in submission.problems]
+    repairs: list[str] = []
+    tampering: list[str] = []
+    name, document = choose_notebook(release, submission, repairs)
+    given = submitted_cells(document, repairs, notes)
+    cells = match_cells(release, given, repairs, tampering)
+    cells = in_order(release, cells, repairs)
+    unique_ids(cells)
+    data = [
+        (other, content)
+        for other, content in submission.files
+        if other != name and not other.lower().endswith(".ipynb") and is_safe_name(other)
+    ]
+    return Prepared(cells, data, repairs, notes, tampering)
+
+
+def is_safe_name(name: str) -> bool:
+    """Tell whether a file's name stays inside the folder.
+
+    >>> is_safe_name("data/prices.csv"), is_safe_name("../x"), is_safe_name("/etc/x")
+    (True, False, False)
+    """
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\0" not in name and bool(name)
+
+
+# The file
+
+
+def choose_notebook(
+    release: Release, submission: Submission, repairs: list[str]
+) -> tuple[str, dict[str, Any]]:
+    """Return the name and the content of the notebook to grade."""
+    wanted = f"{release.notebook}.ipynb"
+    files = dict(submission.files)
+    if wanted in files:
+        return wanted, read_document(wanted, files[wanted])
+    others = [name for name in files if name.lower().endswith(".ipynb")]
+    if not others:
+        refused = f" ({submission.problems[0]})" if submission.problems else ""
+        raise UnreadableError(
+            f"No notebook was found in what you handed in; hand in {wanted}.",
+            f"the submission holds no notebook{refused}",
+        )
+    readable: list[tuple[int, str, dict[str, Any]]] = []
+    problem: UnreadableError | None = None
+    for name in sorted(others):
+        try:
+            document = read_document(name, files[name])
+        except UnreadableError as error:
+            problem = error
+            continue
+        readable.append((-known_cells(release, document), name, document))
+    if not readable:
+        assert problem is not None
+        raise problem
+    score, name, document = min(readable, key=lambda item: item[:2])
+    if score == 0:
+        raise UnreadableError(
+            f"The notebook {shown(name)} is not the one of this assignment; hand in {wanted}.",
+            f"{shown(name)} has no cell of this assignment",
+        )
+    what = f"took {shown(name)} for {wanted}"
+    if len(readable) > 1:
+        what += f", the one of {len(readable)} notebooks with most of the assignment's cells"
+    repairs.append(what)
+    return name, document
+
+
+def shown(name: str) -> str:
+    """Return a file's name as it may stand in a sentence."""
+    return re.sub(r"[^\w./ -]", "?", name)[:80]
+
+
+def known_cells(release: Release, document: Mapping[str, Any]) -> int:
+    """Count the cells of a notebook that belong to a release."""
+    known = {cell.grade_id for cell in release.cells if cell.grade_id}
+    texts = {cell.released.strip() for cell in release.cells if len(cell.released.strip()) > 20}
+    return sum(
+        grade_id_of(cell) in known
+        or text_of(cell.get("source", cell.get("input"))).strip() in texts
+        for cell in raw_cells(document)
+        if isinstance(cell, dict)
+    )
+
+
+def read_document(name: str, content: bytes) -> dict[str, Any]:
+    """Return a notebook file's JSON, or say what the file is instead."""
+    where = shown(name)
+    again = "Open it in Jupyter, save it, and hand it in again."
+    if not content.strip():
+        raise UnreadableError(f"{where} is empty. {again}", f"{where} is empty")
+    try:
+        text = decoded(content)
+    except UnicodeDecodeError:
+        raise UnreadableError(
+            f"{where} is no notebook: it is not a text in UTF-8. {again}",
+            f"{where} is not UTF-8 (it begins with {content[:8]!r})",
+        ) from None
+    try:
+        document = json.loads(text)
+    except RecursionError:
+        raise UnreadableError(
+            f"{where} is no notebook. {again}", f"{where} is JSON nested without end"
+        ) from None
+    except ValueError as error:
+        whole = text.rstrip().endswith("}")
+        if text.lstrip().startswith("{") and not whole:
+            raise UnreadableError(
+                f"{where} is cut off: its end is missing. {again}",
+                f"{where} is cut off after {len(content)} bytes",
+            ) from None
+        raise UnreadableError(
+            f"{where} is no notebook: it is not JSON. {again}", f"{where} is not JSON ({error})"
+        ) from None
+    if not isinstance(document, dict) or not raw_cells(document):
+        raise UnreadableError(
+            f"{where} is no notebook: it has no cells. {again}",
+            f"{where} is JSON but no notebook, or a notebook without cells",
+        )
+    return document
+
+
+def decoded(content: bytes) -> str:
+    """Return the text of a file: UTF-8, or UTF-16 where the file says so."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16")
+    return content.decode("utf-8-sig")
+
+
+def raw_cells(document: Mapping[str, Any]) -> list[Any]:
+    """Return the list of cells of a notebook of any format."""
+    cells = document.get("cells")
+    if isinstance(cells, list):
+        return cells
+    sheets = document.get("worksheets")
+    if isinstance(sheets, list):
+        return [
+            cell
+            for sheet in sheets
+            if isinstance(sheet, dict) and isinstance(sheet.get("cells"), list)
+            for cell in sheet["cells"]
+        ]
+    return []
+
+
+# The cells
+
+
+@dataclass
+class _Given:
+    """One cell as it was handed in."""
+
+    cell_type: str
+    source: str
+    metadata: dict[str, Any]
+    grade_id: str
+    id: str
+
+
+def grade_id_of(cell: Mapping[str, Any]) -> str:
+    """Return a cell's grade_id, or an empty text."""
+    metadata = cell.get("metadata")
+    meta = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    name = meta.get("grade_id") if isinstance(meta, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def submitted_cells(
+    document: Mapping[str, Any], repairs: list[str], notes: list[str]
+) -> list[_Given]:
+    """Return the cells of a notebook of any format as plain texts."""
+    version = document.get("nbformat")
+    if version != 4:
+        repairs.append(f"read the notebook format {shown(str(version))} as format 4")
+    given: list[_Given] = []
+    cells = raw_cells(document)
+    if len(cells) > MOST_CELLS:
+        notes.append(f"only the first {MOST_CELLS} of {len(cells)} cells were read")
+    for cell in cells[:MOST_CELLS]:
+        if not isinstance(cell, dict):
+            notes.append("left out a cell that is no cell")
+            continue
+        kind = cell.get("cell_type")
+        source = text_of(cell.get("source", cell.get("input", "")))
+        if kind == "heading":  # of notebook format 3
+            kind, source = "markdown", f"# {source}"
+        if kind not in ("code", "markdown", "raw"):
+            notes.append("left out a cell of an unknown type")
+            continue
+        if len(source) > LARGEST_SOURCE:
+            notes.append("cut a cell's text that was too long")
+            source = source[:LARGEST_SOURCE]
+        metadata = cell.get("metadata")
+        name = cell.get("id")
+        given.append(
+            _Given(
+                kind,
+                source,
+                dict(metadata) if isinstance(metadata, dict) else {},
+                grade_id_of(cell),
+                name if isinstance(name, str) else "",
+            )
+        )
+    return given
+
+
+def match_cells(
+    release: Release, given: Sequence[_Given], repairs: list[str], tampering: list[str]
+) -> list[WorkCell]:
+    """Tell which submitted cell is which of the release, and restore what is the release's."""
+    partner = partners(release, given, repairs)
+    cells: list[WorkCell] = []
+    for number, cell in enumerate(given):
+        own = partner.get(number)
+        if own is None:
+            metadata = {key: value for key, value in cell.metadata.items() if key != "nbgrader"}
+            cells.append(WorkCell(cell.cell_type, cell.source, clean(metadata), cell.id))
+            continue
+        cells.append(restored(own, cell, repairs, tampering))
+    present = {id(cell.release) for cell in cells if cell.release is not None}
+    insert_missing(release, cells, present, repairs)
+    return cells
+
+
+def clean(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metadata without what may upset a reader of the executed notebook."""
+    try:
+        text = json.dumps(metadata)
+    except (ValueError, RecursionError):
+        return {}
+    return dict(metadata) if len(text) < 10_000 else {}
+
+
+def restored(own: ReleaseCell, cell: _Given, repairs: list[str], tampering: list[str]) -> WorkCell:
+    """Return a cell of the release with the student's text where that is asked for."""
+    name = own.grade_id or own.id
+    if cell.cell_type != own.cell_type:
+        repairs.append(f"made {name} a {own.cell_type} cell again (it was {cell.cell_type})")
+    meta = cell.metadata.get("nbgrader")
+    if own.points and isinstance(meta, dict):
+        points = meta.get("points", own.points)
+        if points != own.points:
+            tampering.append(f"changed the points of {name} to {shown(str(points))}")
+    if not own.locked:
+        source = cell.source
+    else:
+        source = own.source if own.kind == "test" else own.released
+        if cell.source.strip() not in (own.released.strip(), own.source.strip()):
+            repairs.append(f"restored the text of the locked cell {name}")
+    return WorkCell(own.cell_type, source, dict(own.metadata), own.id, own)
+
+
+def partners(
+    release: Release, given: Sequence[_Given], repairs: list[str]
+) -> dict[int, ReleaseCell]:
+    """Return for each submitted cell the cell of the release that it is."""
+    partner: dict[int, ReleaseCell] = {}
+    by_name = {cell.grade_id: cell for cell in release.cells if cell.grade_id}
+    copies: dict[str, list[int]] = {}
+    for number, cell in enumerate(given):
+        if cell.grade_id in by_name:
+            copies.setdefault(cell.grade_id, []).append(number)
+    for name, numbers in copies.items():
+        chosen = numbers[0]
+        if len(numbers) > 1:
+            own = by_name[name]
+            edited = [
+                number
+                for number in numbers
+                if given[number].source.strip() not in ("", own.released.strip())
+            ]
+            chosen = (edited or numbers)[-1 if own.kind == "answer" else 0]
+            repairs.append(f"found {len(numbers)} cells named {name} and took one of them")
+        partner[chosen] = by_name[name]
+    taken = {id(cell) for cell in partner.values()}
+    free = [n for n, cell in enumerate(given) if n not in partner and not cell.grade_id]
+    free += [n for n, cell in enumerate(given) if cell.grade_id and cell.grade_id not in by_name]
+    lost = [cell for cell in release.cells if id(cell) not in taken]
+    for find in (same_text, same_id, same_names):
+        for own in list(lost):
+            found = next((n for n in free if find(own, given[n])), None)
+            if found is None:
+                continue
+            partner[found] = own
+            free.remove(found)
+            lost.remove(own)
+            if own.grade_id:
+                repairs.append(f"recognised {own.grade_id}, which had lost its metadata")
+    match_between(release, given, partner, free, lost, repairs)
+    return partner
+
+
+def same_text(own: ReleaseCell, cell: _Given) -> bool:
+    """Tell whether a cell has the text that was released."""
+    text = own.released.strip()
+    return bool(text) and cell.source.strip() == text and text not in (TEXT_STUB,)
+
+
+def same_id(own: ReleaseCell, cell: _Given) -> bool:
+    """Tell whether a cell has the id of the released one."""
+    return bool(cell.id) and cell.id == own.id and not cell.id.isdigit()
+
+
+def same_names(own: ReleaseCell, cell: _Given) -> bool:
+    """Tell whether a cell stores the names that an answer is to store."""
+    if own.kind != "answer":
+        return False
+    wanted = learner_names([own])
+    if not wanted:
+        return False
+    bound = learner_names([ReleaseCell("", "answer", "", "code", cell.source, "")])
+    if bound:
+        return wanted <= bound
+    return all(re.search(rf"^\s*(def\s+)?{re.escape(n)}\b", cell.source, re.M) for n in wanted)
+
+
+def match_between(
+    release: Release,
+    given: Sequence[_Given],
+    partner: dict[int, ReleaseCell],
+    free: list[int],
+    lost: list[ReleaseCell],
+    repairs: list[str],
+) -> None:
+    """Match an answer that lost its metadata by its place, where only one cell fits there."""
+    place = {id(cell): number for number, cell in enumerate(release.cells)}
+    for own in list(lost):
+        if own.kind not in ("answer", "manual"):
+            continue
+        before = [n for n, cell in partner.items() if place[id(cell)] < place[id(own)]]
+        after = [n for n, cell in partner.items() if place[id(cell)] > place[id(own)]]
+        low, high = max(before, default=-1), min(after, default=len(given))
+        between = [n for n in free if low < n < high and given[n].cell_type == own.cell_type]
+        if len(between) == 1:
+            partner[between[0]] = own
+            free.remove(between[0])
+            lost.remove(own)
+            repairs.append(f"recognised {own.grade_id} by its place; it had lost its metadata")
+
+
+def insert_missing(
+    release: Release, cells: list[WorkCell], present: set[int], repairs: list[str]
+) -> None:
+    """Put back cells of the release that code or points depend on, each after its neighbour."""
+    where = {id(cell.release): cell for cell in cells if cell.release is not None}
+    previous: WorkCell | None = None
+    for own in release.cells:
+        if id(own) in present:
+            previous = where[id(own)]
+            continue
+        needed = own.kind in ("test", "manual") or (own.kind == "given" and own.grade_id)
+        if own.kind == "answer":
+            repairs.append(f"the answer cell {own.grade_id} is missing and counts as unanswered")
+            continue
+        if not needed:
+            continue
+        source = own.source if own.kind == "test" else own.released
+        made = WorkCell(own.cell_type, source, dict(own.metadata), own.id, own)
+        position = 0 if previous is None else index_of(cells, previous) + 1
+        cells.insert(position, made)
+        previous = made
+        if own.kind != "manual":
+            repairs.append(f"put the deleted cell {own.grade_id or own.id} back")
+        else:
+            repairs.append(f"put the deleted cell {own.grade_id} back, without an answer")
+
+
+def index_of(cells: Sequence[WorkCell], cell: WorkCell) -> int:
+    """Return where a cell stands."""
+    return next(number for number, other in enumerate(cells) if other is cell)
+
+
+def in_order(release: Release, cells: list[WorkCell], repairs: list[str]) -> list[WorkCell]:
+    """Put the cells in the release's order where the submitted order cannot work."""
+    place = {id(cell): number for number, cell in enumerate(release.cells)}
+    if works(release, cells, place):
+        return cells
+    groups: list[list[WorkCell]] = [[]]
+    for cell in cells:
+        if cell.release is not None:
+            groups.append([])
+        groups[-1].append(cell)
+    first, rest = groups[0], groups[1:]
+    rest.sort(key=lambda group: place[id(group[0].release)])
+    repairs.append("put the cells in the order of the assignment")
+    return [*first, *(cell for group in rest for cell in group)]
+
+
+def works(release: Release, cells: Sequence[WorkCell], place: Mapping[int, int]) -> bool:
+    """Tell whether every test comes after the answers it needs, and these after the set-up."""
+    position = {
+        place[id(cell.release)]: number
+        for number, cell in enumerate(cells)
+        if cell.release is not None
+    }
+    setup: list[int] = []
+    answers: list[int] = []
+    for number, own in enumerate(release.cells):
+        here = position.get(number)
+        if own.cell_type != "code" or here is None:
+            continue
+        if own.kind == "given" and not answers and statements(own.source):
+            setup.append(here)
+        elif own.kind == "answer":
+            if any(other > here for other in setup):
+                return False
+            answers.append(here)
+        elif own.kind == "test" and (
+            any(other > here for other in setup) or (answers and answers[-1] > here)
+        ):
+            return False
+    return True
+
+
+def unique_ids(cells: Sequence[WorkCell]) -> None:
+    """Give every cell an id of its own, as the notebook format asks."""
+    used: set[str] = set()
+    for number, cell in enumerate(cells):
+        name = cell.id if re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", cell.id) else f"cell-{number}"
+        while name in used:
+            name = f"{name[:50]}-{number}"
+        used.add(name)
+        cell.id = name

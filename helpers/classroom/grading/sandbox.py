@@ -1,0 +1,553 @@
+"""Keeps a student's process in: levels of isolation, and what the machine offers of them.
+
+`namespaces` and `bubblewrap` give a process tree, a file system, a network and a user of its own;
+`landlock` restricts files, TCP and signals of an ordinary process; `limits` only limits what is
+used. All of them limit memory, time, processes and files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from classroom.errors import ClassroomError
+from classroom.grading.model import Limits
+
+LEVELS = ("namespaces", "bubblewrap", "landlock", "limits")
+_LABELS = {
+    "namespaces": "namespaces and Landlock: own processes, files and network",
+    "bubblewrap": "bubblewrap: own processes, files and network",
+    "landlock": "Landlock: own files, no network",
+    "limits": "limits only: no isolation",
+}
+_INSTALL = {
+    "namespaces": (
+        "allow unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1, on Ubuntu "
+        "kernel.apparmor_restrict_unprivileged_userns=0, in a container another seccomp profile"
+    ),
+    "bubblewrap": "install bubblewrap (apt-get install bubblewrap)",
+    "landlock": "use Linux 5.13 or newer with landlock among its security modules",
+    "limits": "use Linux or macOS",
+}
+_ETC = (
+    "ld.so.cache",
+    "localtime",
+    "alternatives",
+    "fonts",
+    "mime.types",
+    "ssl/certs",
+    "nsswitch.conf",
+)
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_MASKED = "leverage/lessons/data/quizzes.json"
+_PROC_FILES = ("meminfo", "cpuinfo", "stat", "uptime", "loadavg", "filesystems", "version", "sys")
+
+
+@dataclass(frozen=True)
+class LevelReport:
+    """Whether the machine offers a level, why not, and what to do about it."""
+
+    level: str
+    available: bool
+    reason: str
+    install: str
+
+
+def level_label(level: str) -> str:
+    """Return a level in words.
+
+    >>> level_label("limits")
+    'limits only: no isolation'
+    """
+    return _LABELS[level]
+
+
+@cache
+def available_levels() -> tuple[LevelReport, ...]:
+    """Try each level on this machine; takes about a quarter of a second, once."""
+    reports = []
+    for level in LEVELS:
+        reason = _why_not(level)
+        reports.append(LevelReport(level, not reason, reason, _INSTALL[level] if reason else ""))
+    return tuple(reports)
+
+
+def _why_not(level: str) -> str:
+    """Return why a level cannot be used, or an empty text."""
+    if not hasattr(os, "fork"):
+        return "this system has no fork"
+    if level == "limits":
+        return ""
+    if sys.platform != "linux":
+        return "this is no Linux"
+    from classroom.grading import kernel
+
+    if level == "landlock":
+        return "" if kernel.landlock_abi() else "the kernel offers no Landlock"
+    program = shutil.which("bwrap")
+    if level == "bubblewrap" and program is None:
+        return "the program bwrap is not installed"
+    if level == "bubblewrap" and os.geteuid() == 0 and "setuid" in _mode(str(program)):
+        return "bwrap is set-uid"
+    probe = f"import sys; sys.path.insert(0, {str(package_root())!r}); "
+    if level == "namespaces":
+        probe += "from classroom.grading.sandbox import probe; probe()"
+    else:
+        probe += "from classroom.grading.sandbox import probe_inside; probe_inside()"
+    command = [sys.executable, "-I", "-c", probe]
+    if level == "bubblewrap":
+        command = [*bubblewrap_command(), *command]
+    ended = subprocess.run(
+        launch_command(command), capture_output=True, timeout=30, check=False, env={"LANG": "C"}
+    )
+    if ended.returncode == 0:
+        return ""
+    lines = ended.stderr.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1][:200] if lines else f"the probe ended with {ended.returncode}"
+
+
+def _mode(program: str) -> str:
+    return "setuid" if Path(program).stat().st_mode & 0o4000 else ""
+
+
+def probe() -> None:
+    """Enter new namespaces and leave again, to see whether that is possible."""
+    enter_namespaces(own_user=True)
+    _try_jail()
+
+
+def probe_inside() -> None:
+    """Do as `probe` inside bubblewrap."""
+    enter_namespaces(own_user=False)
+    _try_jail()
+
+
+def _try_jail() -> None:
+    from classroom.grading import kernel
+
+    child = os.fork()
+    if child == 0:
+        code = 1
+        with suppress(OSError):
+            kernel.mount("proc", "/proc", "proc")
+            kernel.mount("tmpfs", "/tmp", "tmpfs")
+            code = 0
+        os._exit(code)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        raise SystemExit("mounting in a namespace is refused")
+
+
+def choose_level(wanted: str | None = None, *, allow_limits_only: bool = False) -> str:
+    """Return the level to use: the one asked for, or the best that the machine offers.
+
+    Raises
+    ------
+    ClassroomError
+        If the level is not available, or if only `limits` is and that was not allowed.
+    """
+    if wanted is not None and wanted not in LEVELS:
+        raise ClassroomError(
+            f"there is no sandbox level {wanted!r}; levels are {', '.join(LEVELS)}"
+        )
+    reports = {report.level: report for report in available_levels()}
+    if wanted is None:
+        wanted = next((level for level in LEVELS if reports[level].available), "limits")
+    report = reports[wanted]
+    if not report.available:
+        raise ClassroomError(
+            f"the sandbox level {wanted!r} is not available: {report.reason}; {report.install}"
+        )
+    if wanted == "limits" and not allow_limits_only:
+        reasons = "; ".join(f"{r.level}: {r.reason}" for r in reports.values() if r.reason)
+        raise ClassroomError(
+            "this machine offers no isolation, so students' code could read and change your files"
+            f" ({reasons or 'limits were asked for'}). 'classroom doctor' says what to install;"
+            " to grade all the same, allow limits only"
+        )
+    return wanted
+
+
+# Starting the server
+
+
+def package_root() -> Path:
+    """Return the folder that holds the package `classroom`."""
+    return Path(__file__).resolve().parents[2]
+
+
+def interpreter_paths() -> list[str]:
+    """Return the folders that a Python program of this environment reads."""
+    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
+    found = {os.path.realpath(path) for path in prefixes}
+    found |= {os.path.realpath(path) for path in sys.path if path and os.path.isdir(path)}
+    found |= prefixes | {os.path.dirname(os.path.realpath(sys.executable))}
+    found.add(str(package_root()))
+    return sorted(path for path in found if path != "/" and os.path.isdir(path))
+
+
+def readable_paths() -> list[str]:
+    """Return what a student's process may read: the system's programs, Python, and `leverage`."""
+    root = str(package_root())
+    paths = ["/usr", "/bin", "/lib", "/lib64", "/lib32", "/sbin"]
+    paths += [f"/etc/{name}" for name in _ETC]
+    paths += [path for path in interpreter_paths() if not Path(root).is_relative_to(path)]
+    paths.append(os.path.join(root, "leverage"))
+    return [path for path in dict.fromkeys(paths) if os.path.exists(path)]
+
+
+def launch_command(command: list[str]) -> list[str]:
+    """Return the command that runs another one as an unprivileged user, where we are root."""
+    if os.geteuid() != 0:
+        return command
+    launcher = str(Path(__file__).with_name("launch.py"))
+    return [sys.executable, "-I", "-S", launcher, *interpreter_paths(), "--", *command]
+
+
+def bubblewrap_command(*shown: Path) -> list[str]:
+    """Return the start of a command that runs the rest of it inside bubblewrap.
+
+    `shown` are further folders that the command may read.
+    """
+    program = shutil.which("bwrap") or "bwrap"
+    command = [program, "--unshare-user", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
+    command += ["--die-with-parent", "--cap-add", "ALL", "--tmpfs", "/", "--tmpfs", "/tmp"]
+    for path in _not_nested([*readable_paths(), str(package_root())]):
+        if os.path.islink(path):
+            command += ["--symlink", os.readlink(path), path]
+        else:
+            command += ["--ro-bind", path, path]
+    command += ["--dev", "/dev", "--dir", "/work", "--bind", "/proc", "/proc"]
+    for folder in map(str, shown):
+        command += ["--bind", folder, folder]
+    return [*command, "--chdir", "/"]
+
+
+def _not_nested(paths: Iterable[str]) -> list[str]:
+    kept: list[str] = []
+    for path in sorted(dict.fromkeys(paths), key=len):
+        if not any(path.startswith(other.rstrip("/") + "/") for other in kept):
+            kept.append(path)
+    return kept
+
+
+# Inside the server's fork
+
+
+def enter_namespaces(*, own_user: bool) -> None:
+    """Leave all namespaces for new ones."""
+    from classroom.grading import kernel
+
+    user, group = os.geteuid(), os.getegid()
+    flags = kernel.NEWNS | kernel.NEWPID | kernel.NEWNET | kernel.NEWIPC | kernel.NEWUTS
+    kernel.be_dumpable()
+    kernel.unshare(flags | (kernel.NEWUSER if own_user else 0))
+    if own_user:
+        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
+    kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
+
+
+def build_jail(limits: Limits) -> None:
+    """Make a root of its own that shows the interpreter, and nothing that can be changed."""
+    from classroom.grading import kernel
+
+    root = "/tmp"
+    sources = {path: _handle(path) for path in _not_nested(readable_paths())}
+    kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID, "size=4m,mode=755")
+    for path, handle in sources.items():
+        target = root + path
+        if handle is None:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.symlink(os.readlink(path), target)
+        else:
+            _bind_handle(handle, target)
+    for name in _DEVICES:
+        _make_place(f"/dev/{name}", f"{root}/dev/{name}")
+        kernel.bind(f"/dev/{name}", f"{root}/dev/{name}", read_only=False)
+    os.symlink("/proc/self/fd", f"{root}/dev/fd")
+    os.makedirs(f"{root}/proc")
+    kernel.bind("/proc", f"{root}/proc", read_only=False)
+    quiz = os.path.join(root + str(package_root()), _MASKED)
+    if os.path.exists(quiz):
+        empty = f"{root}/empty"
+        Path(empty).touch()
+        kernel.bind(empty, quiz)
+    for name in ("tmp", "work", "dev/shm"):
+        os.makedirs(f"{root}/{name}", exist_ok=True)
+    kernel.change_root(root)
+    mount_private(limits)
+    kernel.mount("none", "/", "", kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY)
+
+
+def mount_private(limits: Limits) -> None:
+    """Mount the folders that a submission may write to."""
+    from classroom.grading import kernel
+
+    size = limits.file_mb * 2_000_000
+    for name in ("/tmp", "/work", "/dev/shm"):
+        data = f"size={size},mode=1777,nr_inodes=20000"
+        inside = {
+            path: os.open(path, os.O_PATH | os.O_CLOEXEC)
+            for path in _not_nested(readable_paths())
+            if path.startswith(name + "/")
+        }
+        kernel.mount("tmpfs", name, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, data)
+        for path, handle in inside.items():
+            _bind_handle(handle, path)
+
+
+def _handle(path: str) -> int | None:
+    """Open a path to bind it later; None for a link, which is made anew."""
+    return None if os.path.islink(path) else os.open(path, os.O_PATH | os.O_CLOEXEC)
+
+
+def _bind_handle(handle: int, target: str) -> None:
+    from classroom.grading import kernel
+
+    source = f"/proc/self/fd/{handle}"
+    _make_place(source, target)
+    kernel.bind(source, target)
+    os.close(handle)
+
+
+def _make_place(path: str, target: str) -> None:
+    if os.path.isdir(path):
+        os.makedirs(target, exist_ok=True)
+    else:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        Path(target).touch()
+
+
+def confine(level: str, limits: Limits, files: int, folder: str) -> None:
+    """Fork into a confined process, and return in it; this process watches over it and never returns.
+
+    `files` is a descriptor with the submission's data files, `folder` a place to make the working
+    folder in where the level has no file system of its own.
+    """
+    from classroom.grading import kernel
+
+    isolated = level in ("namespaces", "bubblewrap")
+    if isolated:
+        enter_namespaces(own_user=level == "namespaces")
+        if level == "namespaces":
+            build_jail(limits)
+        else:
+            mount_private(limits)
+    elif sys.platform == "linux":
+        kernel.adopt_orphans()
+    parent = os.getpid()
+    child = os.fork()
+    if child:
+        _guard(child)
+    kernel.die_with_parent(parent)
+    os.setsid()
+    work = "/work" if isolated else tempfile.mkdtemp(prefix="work-", dir=folder)
+    temporary = "/tmp" if isolated else os.path.join(work, "tmp")
+    if isolated:
+        kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV)
+    else:
+        work = os.path.join(work, "work")
+        os.mkdir(work)
+        os.mkdir(temporary)
+    _write_files(files, work)
+    os.chdir(work)
+    os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = temporary
+    apply_limits(limits)
+    if isolated:
+        kernel.drop_capabilities()
+    if level != "limits":
+        _restrict(isolated, [work, temporary])
+        kernel.refuse_calls()
+
+
+def _restrict(isolated: bool, private: list[str]) -> None:
+    from classroom.grading import kernel
+
+    if not kernel.landlock_abi():
+        return
+    readable = readable_paths()
+    writable = [*private, *(f"/dev/{name}" for name in _DEVICES)]
+    if isolated:
+        readable.append("/proc")
+        writable.append("/dev/shm")
+    else:
+        root = package_root() / "leverage"
+        readable = [path for path in readable if path != str(root)]
+        readable += [str(p) for p in root.rglob("*.*") if not str(p).endswith(_MASKED)]
+        readable += [f"/proc/{os.getpid()}", *(f"/proc/{name}" for name in _PROC_FILES)]
+    kernel.restrict_files(readable, writable)
+
+
+def forget_the_way_back(kept: int, shared: list[tuple[int, int]]) -> None:
+    """Cut a copy of a process off from the original: no shared file, pipe or memory stays.
+
+    `kept` is the connection to the judge, `shared` the original's shared memory.
+    """
+    import fcntl
+    import resource
+
+    for descriptor in range(3, min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 4_096)):
+        if descriptor == kept:
+            continue
+        with suppress(OSError):
+            mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+            if mode != os.O_RDONLY or not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.close(descriptor)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nothing, descriptor)
+    os.close(nothing)
+    if sys.platform == "linux":
+        from classroom.grading import kernel
+
+        kernel.own_memory(shared)
+        if kernel.landlock_abi():
+            kernel.restrict_files(["/"], [f"/dev/{name}" for name in _DEVICES])
+
+
+def _guard(child: int) -> None:
+    """Wait for the confined process, pass on what the grader asks, and leave nothing behind."""
+    for descriptor in range(3, 64):
+        with suppress(OSError):
+            os.close(descriptor)
+
+    def forward(number: int, frame: object) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGINT if number == signal.SIGINT else signal.SIGKILL)
+
+    signal.signal(signal.SIGINT, forward)
+    signal.signal(signal.SIGTERM, forward)
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, 0)
+        except ChildProcessError:
+            break
+        if pid == child:
+            break
+    end_children()
+    os._exit(0)
+
+
+def end_children(known: Iterable[int] = ()) -> None:
+    """Kill and reap every child of this process, and what these leave to it, but the known ones."""
+    kept = set(known)
+    for _ in range(10_000):
+        children = [pid for pid in children_of(os.getpid()) if pid not in kept]
+        if not children:
+            return
+        for pid in children:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+            with suppress(OSError):
+                os.waitpid(pid, 0)
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the children of a process."""
+    found: list[int] = []
+    with suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+                found += [int(child) for child in file.read().split()]
+    return found
+
+
+def descendants(root: int) -> list[int]:
+    """Return a process and everything it started that still runs."""
+    found, new = [root], [root]
+    while new:
+        new = [child for pid in new for child in children_of(pid) if child not in found]
+        found += new
+    return found
+
+
+def resident_mb(pid: int) -> float:
+    """Return the memory of a process in megabytes, what it shares included; 0 when it has gone."""
+    with suppress(OSError, IndexError, ValueError):
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1_000_000
+    return 0.0
+
+
+def own_mb(pid: int) -> float:
+    """Return the memory of a process in megabytes, what it shares counted in parts."""
+    with suppress(OSError, IndexError, ValueError):
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii", errors="replace")
+        row = next(line for line in text.splitlines() if line.startswith("Pss:"))
+        return int(row.split()[1]) * 1_024 / 1_000_000
+    return resident_mb(pid)
+
+
+def _write_files(descriptor: int, folder: str) -> None:
+    """Write the data files that a descriptor holds as JSON."""
+    import base64
+
+    with os.fdopen(descriptor, "rb") as file:
+        file.seek(0)
+        files = json.load(file)
+    for name, content in files:
+        path = Path(folder) / name
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(base64.b64decode(content))
+
+
+def apply_limits(limits: Limits) -> None:
+    """Set what this process may use."""
+    import resource
+
+    used = 0
+    with suppress(OSError), open("/proc/self/statm", encoding="ascii") as file:
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    values = {
+        resource.RLIMIT_AS: used + limits.memory_mb * 1_000_000,
+        resource.RLIMIT_CPU: limits.cpu_seconds,
+        resource.RLIMIT_FSIZE: limits.file_mb * 1_000_000,
+        resource.RLIMIT_NOFILE: limits.open_files,
+        resource.RLIMIT_NPROC: _processes_now() + limits.processes,
+        resource.RLIMIT_CORE: 0,
+    }
+    for name, value in values.items():
+        _, hard = resource.getrlimit(name)
+        if hard != resource.RLIM_INFINITY:
+            value = min(value, hard)
+        resource.setrlimit(name, (value, value))
+
+
+def _processes_now() -> int:
+    """Count the processes and threads of this user, which the limit counts too."""
+    count, user = 0, os.getuid()
+    with suppress(OSError):
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                with suppress(OSError):
+                    if os.stat(f"/proc/{name}").st_uid == user:
+                        count += len(os.listdir(f"/proc/{name}/task"))
+    return count
+
+
+def wait_gone(pid: int, seconds: float) -> bool:
+    """Wait until a process has ended; False where it has not."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return True
+        if state.rpartition(")")[2].split()[0] in "ZX":
+            return True
+        time.sleep(0.002)
+    return False

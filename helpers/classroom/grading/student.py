@@ -1,0 +1,289 @@
+"""The process in which a student's code runs: it holds no test, no solution and no verdict.
+
+It runs cells and calls functions when the judge asks, and sends back plain values. Whatever the
+code does to this interpreter, it can change its own answers only.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import io
+import linecache
+import os
+import signal
+import sys
+import types
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from classroom.grading import kernel, sandbox
+from classroom.grading.channel import Channel, ClosedError, ProtocolError
+from classroom.grading.codec import TooLargeError
+from classroom.grading.integrity import Integrity
+from classroom.grading.peer import Peer
+from classroom.grading.runner import Notebook, RunnerShell
+
+PRINT_LIMIT = 4_000
+# References of our own: what a student's code replaces in these modules does not reach them.
+_parse, _compile, _exec, _eval = ast.parse, builtins.compile, builtins.exec, builtins.eval
+_transform = InteractiveShell.transform_cell
+
+
+class _Printed(io.StringIO):
+    """Keeps the first part of what a function prints."""
+
+    def write(self, text: str, /) -> int:
+        room = PRINT_LIMIT - self.tell()
+        if room > 0:
+            super().write(text[:room])
+        return len(text)
+
+
+class StudentSide:
+    """Serves the judge's requests."""
+
+    def __init__(self, channel: Channel, shell: RunnerShell, output_bytes: int) -> None:
+        self.shell = shell
+        self.notebook = Notebook(shell, output_bytes)
+        self.peer = Peer(channel, self.serve, self.stand_in)
+        self.channel = channel
+        self.integrity = Integrity(shell, lambda what: channel.send({"report": what}))
+        self.notebook.mend = self.integrity.mend
+        self._running = False
+        self._child = 0
+        self._over = False
+        self._handlers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "run": self._run,
+            "names": self._names,
+            "get": self._get,
+            "call": self._call,
+            "next": self._next,
+            "attribute": self._attribute,
+            "stop": self._stop,
+            "imported": self._imported,
+            "snapshot": self._snapshot,
+            "inside": self._inside,
+            "end": self._end,
+        }
+
+    def loop(self) -> None:
+        """Serve until the judge hangs up."""
+        signal.signal(signal.SIGINT, self._interrupted)
+        while not self._over:
+            try:
+                request = self.channel.receive()
+                self.peer.answer(request)
+            except (ClosedError, ProtocolError):
+                return
+            except (KeyboardInterrupt, _AnsweredError):
+                continue
+
+    def _interrupted(self, number: int, frame: object) -> None:
+        if self._child:
+            os.kill(self._child, signal.SIGINT)
+        elif self._running:
+            raise KeyboardInterrupt
+
+    def serve(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer one request."""
+        before, self._running = self._running, True
+        try:
+            return self._handlers[request["op"]](request)
+        except KeyboardInterrupt as stopped:
+            return {"error": self._error_data(stopped)}
+        finally:
+            self._running = before
+
+    def stand_in(self, data: dict[str, Any]) -> object:
+        """Return a function that asks the judge to call one of its own."""
+        number = data["i"]
+
+        def function(*args: Any, **kwargs: Any) -> Any:
+            answer = self.peer.ask(
+                {
+                    "op": "call",
+                    "i": number,
+                    "a": self.peer.encode(args),
+                    "k": self.peer.encode(kwargs),
+                }
+            )
+            if "error" in answer:
+                raise RuntimeError(str(answer["error"]))
+            return self.peer.decode(answer["value"])
+
+        function.__name__ = str(data.get("n", "function"))
+        return function
+
+    def _run(self, request: dict[str, Any]) -> dict[str, Any]:
+        ran = self.notebook.run(request["source"], request["id"])
+        self.integrity.look()
+        return {**ran, "notes": self.notebook.notes}
+
+    def _names(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"names": [name for name in list(self.shell.user_ns) if type(name) is str]}
+
+    def _get(self, request: dict[str, Any]) -> dict[str, Any]:
+        names = self.shell.user_ns
+        if request["name"] not in names:
+            return {"missing": True}
+        return self._value(names[request["name"]])
+
+    def _value(self, value: object) -> dict[str, Any]:
+        try:
+            return {"value": self.peer.encode(value)}
+        except TooLargeError as problem:
+            kind = type(value).__name__
+            return {"value": {"t": "ob", "n": kind, "m": "", "r": f"<{problem}>", "own": []}}
+
+    def _call(self, request: dict[str, Any]) -> dict[str, Any]:
+        function: Any = self.peer.exported[request["i"]]
+        args, kwargs = self.peer.decode(request["a"]), self.peer.decode(request["k"])
+        printed = _Printed()
+        reply: dict[str, Any]
+        try:
+            with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(printed):
+                warnings.simplefilter("ignore")
+                value = function(*args, **kwargs)
+            reply = self._value(value)
+        except BaseException as error:
+            self.integrity.mend()
+            reply = {"error": self._error_data(error)}
+        self.integrity.mend()
+        try:
+            changed = self.peer.encode(args)
+            if changed != request["a"]:
+                reply["changed"] = changed
+        except TooLargeError:
+            pass
+        return {**reply, "printed": io.StringIO.getvalue(printed)}
+
+    def _next(self, request: dict[str, Any]) -> dict[str, Any]:
+        iterator: Any = self.peer.exported[request["i"]]
+        if not hasattr(iterator, "__next__"):
+            iterator = self.peer.exported[request["i"]] = iter(iterator)
+        try:
+            return self._value(next(iterator))
+        except StopIteration:
+            return {"over": True}
+        except BaseException as error:
+            return {"error": self._error_data(error)}
+
+    def _attribute(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self._value(getattr(self.peer.exported[request["i"]], request["name"]))
+        except BaseException as error:
+            return {"error": self._error_data(error)}
+
+    def _error_data(self, error: BaseException) -> dict[str, Any]:
+        try:
+            text = str(error)
+        except BaseException:
+            text = ""
+        kinds = [[str(k.__module__), str(k.__qualname__)] for k in type(error).__mro__]
+        line, source, name = self._place(error)
+        return {
+            "kinds": kinds[:-1],
+            "text": text[:20_000],
+            "name": str(getattr(error, "name", "") or "") if isinstance(error, NameError) else "",
+            "line": line,
+            "source": source,
+            "file": name,
+        }
+
+    def _place(self, error: BaseException) -> tuple[int, str, str]:
+        """Say where in the student's own code an error arose."""
+        trace, own = error.__traceback__, None
+        while trace is not None:
+            if trace.tb_frame.f_globals is self.shell.user_ns:
+                own = trace
+            trace = trace.tb_next
+        if own is None:
+            return 0, "", ""
+        name = own.tb_frame.f_code.co_filename
+        return own.tb_lineno, linecache.getline(name, own.tb_lineno).strip()[:300], name
+
+    def _watch(self) -> Any:
+        cells: Any = sys.modules.get("leverage.lessons.cells")
+        return cells.watch() if isinstance(cells, types.ModuleType) else None
+
+    def _stop(self, request: dict[str, Any]) -> dict[str, Any]:
+        watch = self._watch()
+        if watch is None:
+            return {"stop": None}
+        stop = (watch.last_stop if request["last"] else watch.stop_of)(request["name"])
+        if stop is None:
+            return {"stop": None}
+        return {"stop": [stop.error, bool(stop.stub), stop.source, list(stop.names)]}
+
+    def _imported(self, request: dict[str, Any]) -> dict[str, Any]:
+        watch = self._watch()
+        return {"imported": bool(watch is not None and watch.is_imported(request["name"]))}
+
+    def _snapshot(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Go on in a copy of this process until the judge ends it; what it learns dies with it."""
+        shared = kernel.shared_memory()
+        try:
+            child = os.fork()
+        except OSError:
+            return {"refused": True}
+        if child == 0:
+            self._child = 0
+            try:
+                if request["lock"]:
+                    sandbox.forget_the_way_back(self.channel.fileno(), shared)
+            except BaseException:
+                os._exit(1)
+            return {}
+        self._child = child
+        _, status = os.waitpid(child, 0)
+        self._child = 0
+        # The copy has answered already; this process takes the conversation up again.
+        self.channel.send({"died": os.waitstatus_to_exitcode(status)})
+        raise _AnsweredError
+
+    def _inside(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run a test that needs the student's own objects; only ever asked of a copy.
+
+        What the code changed is put back first, and the sign that the test passed is the number
+        that came with the request.
+        """
+        self.integrity.restore()
+        self.notebook.begin()
+        name, names = request["file"], self.shell.user_ns
+        try:
+            tree = _parse(_transform(self.shell, request["source"]), name)
+            last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+            _exec(_compile(tree, name, "exec"), names)
+            value = None
+            if last is not None:
+                value = _eval(_compile(ast.Expression(last.value), name, "eval"), names)
+            reply: dict[str, Any] = {"passed": request["sign"], "score": None}
+            if type(value) in (int, float):
+                reply["score"] = value
+        except BaseException as error:
+            reply = {"error": {**self._error_data(error), "line": _line_in(error, name)}}
+        outputs = self.notebook.collect()
+        texts = [part["text"] for part in outputs if part["output_type"] == "stream"]
+        return {**reply, "printed": "".join(texts)}
+
+    def _end(self, request: dict[str, Any]) -> dict[str, Any]:
+        os._exit(0)
+
+
+def _line_in(error: BaseException, name: str) -> int:
+    """Return the line of a test at which an error arose."""
+    trace, line = error.__traceback__, 0
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == name:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+class _AnsweredError(Exception):
+    """The answer to this request has been given by another process."""

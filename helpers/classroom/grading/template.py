@@ -1,0 +1,238 @@
+"""Holds one release: its tests and given names; a fork of it judges one submission."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from classroom.grading.channel import (
+    Channel,
+    ClosedError,
+    receive_with_descriptors,
+    send_with_descriptors,
+)
+from classroom.grading.judge import Session, StudentEndedError, TestRun, TestRunner
+from classroom.grading.model import FAILED, NOT_REACHED, Limits, Release
+from classroom.grading.modes import INSIDE, LOCKED
+from classroom.grading.release import learner_names, own_statements
+from classroom.grading.runner import Notebook, RunnerShell
+
+NO_ROOM = "This test could not be run: your notebook left no room for another process."
+
+
+class Template:
+    """Serves requests to judge submissions of one release."""
+
+    def __init__(self, control: socket.socket, shell: RunnerShell) -> None:
+        self._control, self._shell = control, shell
+        message = Channel(control).receive()
+        self.release = Release.from_json(message["release"])
+        self.partial = bool(message["partial"])
+        self.learner = learner_names(self.release.cells)
+        self.own = self._given_names()
+        gc.collect()
+        gc.freeze()
+
+    def _given_names(self) -> dict[str, Any]:
+        """Run the given code that does not depend on answers, and keep its names."""
+        os.environ["NBGRADER_EXECUTION"] = "autograde"
+        notebook = Notebook(self._shell, 1_000_000)
+        for statement in own_statements(self.release.cells, self.learner):
+            notebook.run(statement, "given", count=False)
+        with suppress(ImportError):
+            import matplotlib.pyplot as plt
+
+            plt.close("all")
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+        hidden = self._shell.user_ns_hidden
+        return {
+            name: value
+            for name, value in self._shell.user_ns.items()
+            if name not in hidden or name in ("__name__", "__builtins__")
+        }
+
+    def loop(self) -> None:
+        """Serve until the other side hangs up."""
+        send_with_descriptors(self._control, {"ready": True})
+        while True:
+            try:
+                request, descriptors = receive_with_descriptors(self._control)
+            except (ClosedError, OSError):
+                return
+            with suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+            child = os.fork()
+            if child == 0:
+                try:
+                    self._control.close()
+                    self._judge(request, descriptors)
+                except BaseException:
+                    traceback.print_exc()
+                finally:
+                    os._exit(0)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            send_with_descriptors(self._control, {"pid": child})
+
+    def _judge(self, request: Mapping[str, Any], descriptors: list[int]) -> None:
+        student, grader = (Channel(socket.socket(fileno=number)) for number in descriptors)
+        limits = Limits.from_json(request["limits"])
+        Conductor(self, grader, student, limits, request["modes"]).run()
+
+
+class Conductor:
+    """Takes one submission through its notebook: cells in one process, tests in this one."""
+
+    def __init__(
+        self,
+        template: Template,
+        grader: Channel,
+        student: Channel,
+        limits: Limits,
+        modes: Mapping[str, str],
+    ) -> None:
+        self._template, self._grader, self._modes = template, grader, modes
+        self._session = Session(
+            student,
+            limits,
+            lambda: grader.send({"do": "interrupt"}),
+            lambda: grader.send({"do": "kill"}),
+        )
+        self._runner = TestRunner(
+            self._session,
+            template._shell,
+            template.own,
+            template.learner,
+            partial_credit=template.partial,
+        )
+        self._limits = limits
+        self._seconds = {"cells": 0.0, "tests": 0.0}
+
+    def run(self) -> None:
+        """Run what the grader sends, and send back what happened to each cell as it happens."""
+        plan = self._grader.receive()["plan"]
+        tests = {cell.grade_id: cell for cell in self._template.release.tests}
+        session = self._session
+        for position, step in enumerate(plan):
+            if step["do"] == "run":
+                self._leave_snapshot()
+                began = time.monotonic()
+                self._grader.send({"cell": step["cell"], **self._run_cell(step)})
+                self._seconds["cells"] += time.monotonic() - began
+            else:
+                test = tests[step["grade_id"]]
+                run = TestRun(test.grade_id)
+                inside = self._modes.get(test.grade_id) == INSIDE
+                if not session.ended and not self._enter_snapshot(plan[position:], tests):
+                    run.state = FAILED
+                    run.sentence = NO_ROOM
+                elif not session.ended:
+                    run = self._runner.run_inside(test) if inside else self._runner.run(test)
+                    self._seconds["tests"] += run.seconds
+                self._grader.send({"cell": step["cell"], "test": test_data(run)})
+        self._leave_snapshot()
+        self._grader.send(
+            {
+                "over": True,
+                "ended": session.ended,
+                "timed_out": session.timed_out,
+                "tampering": session.tampering,
+                "notes": session.notes,
+                "seconds": self._seconds,
+            }
+        )
+
+    def _run_cell(self, step: Mapping[str, Any]) -> dict[str, Any]:
+        session = self._session
+        if session.ended:
+            return {"outputs": [], "state": NOT_REACHED}
+        try:
+            answer = session.run(step["source"], step["id"])
+        except StudentEndedError:
+            return {"outputs": [], "state": "ended", "late": session.timed_out}
+        for note in list(answer.get("notes") or [])[:20]:
+            if note not in session.notes:
+                session.notes.append(str(note)[:200])
+        count = answer.get("count")
+        return {
+            "outputs": plain_outputs(answer.get("outputs"), self._limits.output_bytes),
+            "count": count if isinstance(count, int) else None,
+            "state": "late" if session.timed_out else "run",
+        }
+
+    def _enter_snapshot(self, plan: list[Any], tests: Mapping[str, Any]) -> bool:
+        """Let hidden tests ask a copy of the student's process, which forgets what it was asked.
+
+        False where such a copy is needed and cannot be made.
+        """
+        if self._session.copied:
+            return True
+        group = []
+        for step in plan:
+            if step["do"] == "run":
+                break
+            group.append(tests[step["grade_id"]])
+        modes = {self._modes.get(test.grade_id, LOCKED) for test in group}
+        if INSIDE not in modes and not any(test.has_hidden_part for test in group):
+            return True
+        self._session.begin()
+        with suppress(StudentEndedError):
+            self._session.snapshot(lock=modes == {LOCKED})
+        return self._session.copied
+
+    def _leave_snapshot(self) -> None:
+        if self._session.copied and not self._session.ended:
+            self._session.begin()
+            with suppress(StudentEndedError):
+                self._session.end_snapshot()
+
+
+def plain_outputs(outputs: Any, room: int) -> list[dict[str, Any]]:
+    """Return a cell's outputs as nbformat has them; what is no output is left out."""
+    kept: list[dict[str, Any]] = []
+    for output in outputs if isinstance(outputs, list) else []:
+        if not isinstance(output, dict):
+            continue
+        kind = output.get("output_type")
+        made: dict[str, Any] = {"output_type": kind}
+        if kind == "stream":
+            name = "stderr" if output.get("name") == "stderr" else "stdout"
+            made |= {"name": name, "text": str(output.get("text", ""))}
+        elif kind in ("display_data", "execute_result"):
+            data = output.get("data")
+            made |= {"data": data if isinstance(data, dict) else {}, "metadata": {}}
+            if isinstance(output.get("metadata"), dict):
+                made["metadata"] = output["metadata"]
+            if kind == "execute_result":
+                made["execution_count"] = None
+        elif kind == "error":
+            lines = output.get("traceback")
+            texts = [str(line) for line in lines] if isinstance(lines, list) else []
+            made |= {"ename": str(output.get("ename", "")), "evalue": str(output.get("evalue", ""))}
+            made["traceback"] = texts
+        else:
+            continue
+        room -= len(json.dumps(made))
+        if room < -200_000:
+            break
+        kept.append(made)
+    return kept
+
+
+def test_data(run: TestRun) -> dict[str, Any]:
+    """Return what a test said as plain data."""
+    data = {**run.__dict__}
+    data["checks"] = [check.__dict__ for check in run.checks]
+    return data
+
+
+test_data.__test__ = False  # type: ignore[attr-defined]

@@ -1,0 +1,173 @@
+"""A grader is a pure function of what it is given, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import corpus
+import pytest
+
+from classroom.errors import ClassroomError
+from classroom.grading import (
+    Grader,
+    Outcome,
+    Release,
+    Submission,
+    available_levels,
+    choose_level,
+    close_graders,
+    grade_one,
+)
+from classroom.grading.release import learner_names, own_statements
+from classroom.grading.sandbox import wait_gone
+
+
+def without_times(outcome: Outcome) -> Outcome:
+    """An outcome without what a clock or the memory's gauge decided."""
+    cells = tuple(dataclasses.replace(cell, seconds=0) for cell in outcome.verdict.cells)
+    verdict = dataclasses.replace(outcome.verdict, cells=cells, seconds=0, stages=(), memory_mb=0)
+    return dataclasses.replace(outcome, verdict=verdict)
+
+
+def test_the_same_submission_gives_the_same_outcome_and_nothing_is_left(release: Release) -> None:
+    submission = corpus.Case("ana", corpus.files_of(corpus.submitted())).submission()
+    with Grader(release, corpus.LIMITS, workers=2, allow_limits_only=True) as grader:
+        first, second = (without_times(grader.grade(submission)) for _ in range(2))
+        pids, folder = grader.pids()[1:], grader._folder
+        assert pids
+    assert first == second
+    assert folder is not None
+    assert not folder.exists()
+    assert all(wait_gone(pid, 0.1) for pid in pids)
+
+
+def test_a_leftover_process_does_not_outlive_its_submission(release: Release) -> None:
+    source = (
+        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n"
+        "        time.sleep(300)\n    os._exit(0)"
+    )
+    files = corpus.files_of(corpus.submitted(first=source))
+    with Grader(release, corpus.LIMITS, workers=1, allow_limits_only=True) as grader:
+        grader.grade(Submission("ana", corpus.files_of(corpus.submitted())))
+        usual = len(grader.pids())
+        for number in range(3):
+            grader.grade(Submission(str(number), files))
+        assert len(grader.pids()) <= usual + 2  # at most the last one's, on their way out
+
+
+def test_everything_survives_json_and_grade_one_gives_what_a_grader_gives(release: Release) -> None:
+    submission = Submission("bo", corpus.files_of(corpus.submitted(corpus.WRONG)), ("a problem",))
+    again = Submission.from_json(json.loads(json.dumps(submission.to_json())))
+    assert again == submission
+    twin = Release.from_json(json.loads(json.dumps(release.to_json())))
+    assert twin.digest == release.digest
+    outcome = grade_one(twin, again, corpus.LIMITS, allow_limits_only=True)
+    assert Outcome.from_json(json.loads(json.dumps(outcome.to_json()))) == outcome
+    with Grader(release, corpus.LIMITS, allow_limits_only=True) as grader:
+        assert without_times(grader.grade(submission)) == without_times(outcome)
+    close_graders()
+
+
+def test_partial_credit_gives_points_per_check(release: Release) -> None:
+    half = {"fee": "def fee(amount, rate):\n    return 1.0 if rate == 0.0005 else 0.0"}
+    submission = Submission("cy", corpus.files_of(corpus.submitted(half)))
+    with Grader(release, corpus.LIMITS, allow_limits_only=True, partial_credit=True) as grader:
+        verdict = grader.grade(submission).verdict
+    result = next(cell for cell in verdict.cells if cell.grade_id == "fee_test")
+    assert (result.points, result.state) == (1.0, "partial")
+    assert [check.passed for check in result.checks] == [True, False]
+    assert [check.hidden for check in result.checks] == [False, True]
+    assert "4.711" not in result.sentence
+
+
+def release_with(test: str, answer: str, folder: Path) -> Release:
+    """An assignment of one answer and one test."""
+    cells = [
+        corpus.code("import numpy as np", corpus.meta("setup", locked=True), "setup"),
+        corpus.code(answer, corpus.meta("answer", solution=True), "answer"),
+        corpus.code(test, corpus.meta("test", grade=True, locked=True, points=2), "test"),
+    ]
+    (folder / "one.ipynb").write_text(json.dumps(corpus.notebook(cells)), encoding="utf-8")
+    return Release.from_source(folder / "one.ipynb")
+
+
+def test_a_test_that_needs_the_students_own_objects_runs_inside_with_canaries(
+    tmp_path: Path,
+) -> None:
+    answer = "### BEGIN SOLUTION\nclass Account:\n    total = 0\n    def add(self, x):\n"
+    answer += "        self.total += x\n        return self\n### END SOLUTION"
+    test = "account = Account()\nassert isinstance(account.add(2), Account)\n"
+    test += "### BEGIN HIDDEN TESTS\nassert account.total == 2\n### END HIDDEN TESTS"
+    made = release_with(test, answer, tmp_path)
+    wrong = "class Account:\n    total = 1\n    def add(self, x):\n        return self"
+    quiet = wrong + "\nimport builtins\nbuiltins.AssertionError = KeyError\n"
+    quiet += "def nothing(*a, **k):\n    pass\nimport classroom.grading.student as s\n"
+    quiet += "s._exec.__class__\ns._parse = nothing\ns._exec = nothing\ns._eval = nothing"
+    with Grader(made, corpus.LIMITS, allow_limits_only=True) as grader:
+        assert grader.modes == {"test": "inside"}
+        assert grader.unsound == ()
+        assert grader.grade(made.reference()).verdict.points == 2
+        for source in (wrong, quiet):
+            cells = tuple(
+                dataclasses.replace(cell, source=source) if cell.kind == "answer" else cell
+                for cell in made.cells
+            )
+            verdict = grader.grade(dataclasses.replace(made, cells=cells).reference()).verdict
+            assert verdict.points == 0
+        assert verdict.tampering
+
+
+def test_a_number_at_the_end_of_a_test_is_its_score(tmp_path: Path) -> None:
+    answer = "### BEGIN SOLUTION\nshare = 1\n### END SOLUTION"
+    made = release_with("min(share, 1) * 2", answer, tmp_path)
+    with Grader(made, corpus.LIMITS, allow_limits_only=True) as grader:
+        points = []
+        for source in ("share = 1", "share = 0.25", "share = -3", "share = 'x'"):
+            cells = tuple(
+                dataclasses.replace(cell, source=source) if cell.kind == "answer" else cell
+                for cell in made.cells
+            )
+            points.append(grader.grade(dataclasses.replace(made, cells=cells).reference()))
+    assert [outcome.verdict.points for outcome in points] == [2, 0.5, 0, 0]
+
+
+def test_names_that_depend_on_answers_are_the_students(tmp_path: Path) -> None:
+    cells = [
+        corpus.code("import math\nfee = 2\ntrades = []", corpus.meta("given", locked=True)),
+        corpus.code("total = fee + 1\ntrades.append(1)", corpus.meta("answer", solution=True)),
+        corpus.code("double = 2 * total\nother = 3", corpus.meta("more", locked=True)),
+    ]
+    (tmp_path / "one.ipynb").write_text(json.dumps(corpus.notebook(cells)), encoding="utf-8")
+    made = Release.from_source(tmp_path / "one.ipynb").cells
+    learner = learner_names(made)
+    assert learner == {"total", "trades", "double"}
+    assert own_statements(made, learner) == ["import math", "fee = 2", "other = 3"]
+
+
+def test_links_and_devices_in_a_submission_are_never_read(tmp_path: Path) -> None:
+    secret = tmp_path / "gradebook.db"
+    secret.write_text("grades", encoding="utf-8")
+    folder = tmp_path / "ana"
+    folder.mkdir()
+    (folder / "soft.ipynb").symlink_to(secret)
+    os.link(secret, folder / "hard.csv")
+    os.mkfifo(folder / "pipe")
+    (folder / "mine.csv").write_text("1", encoding="utf-8")
+    read = Submission.from_folder("ana", folder)
+    assert read.files == (("mine.csv", b"1"),)
+    assert len(read.problems) == 3
+    outside = tmp_path / "bo"
+    outside.symlink_to(tmp_path)
+    assert Submission.from_folder("bo", outside).files == ()
+
+
+def test_the_lowest_level_needs_an_explicit_flag() -> None:
+    with pytest.raises(ClassroomError, match="no isolation"):
+        choose_level("limits")
+    assert choose_level("limits", allow_limits_only=True) == "limits"
+    with pytest.raises(ClassroomError, match="there is no sandbox level"):
+        choose_level("moat")
+    assert all(report.available or report.install for report in available_levels())
