@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,7 +32,7 @@ HOUR = 3_600_000
 START = 1_704_067_200_000
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 SYMBOLS = (BTC, ETH)
-BARS = 90
+BARS = 70
 STEPS, EXAMPLES = 50, 204
 EXACT = 1e-9
 
@@ -76,7 +78,7 @@ RULES: dict[str, dict[str, Any]] = {
 def feed(seed: int, start: float, volatility: float) -> list[list[float]]:
     """Hourly bars with jumps between them, a crash now and then, and an outage."""
     rng = np.random.default_rng(seed)
-    skipped = set(range(30, 30 + int(rng.integers(0, 6))))
+    skipped = set(range(20, 20 + int(rng.integers(0, 6))))
     rows, price = [], start
     for number in range(BARS):
         opens = price * math.exp(volatility * 0.3 * rng.standard_normal())
@@ -97,6 +99,7 @@ def normal(value: Any) -> Any:
 def whole_state(paper: Any) -> str:
     """Everything that a save would keep."""
     path = Trading.folder / "saved"
+    path.unlink(missing_ok=True)
     paper.save(path)
     return path.read_text(encoding="utf-8")
 
@@ -421,6 +424,7 @@ class Trading(RuleBasedStateMachine):
 
     @rule()
     def save_and_resume(self) -> None:
+        (self.folder / "saved").unlink(missing_ok=True)
         self.paper.save(self.folder / "saved")
         self.paper = PaperExchange.resume(self.folder / "saved")
 
@@ -444,9 +448,9 @@ class Trading(RuleBasedStateMachine):
             face.fetch_closed_orders(), face.fetch_my_trades(), face.fetch_ledger()
             face.fetch_my_liquidations(), face.fetch_funding_history(), face.snapshot()
             face.events(), face.check_ledger(), face.postings(), face.margin_ratio()
-        for symbol in SYMBOLS:
+        for symbol in SYMBOLS[self.count % 2 :][:1]:
             face.fetch_position(symbol), face.fetch_ticker(symbol), face.fetch_ohlcv(symbol)
-            face.fetch_order_book(symbol), face.fetch_trades(symbol)
+            face.fetch_order_book(symbol), face.fetch_trades(symbol, None, 9)
             face.fetch_funding_rate(symbol), face.fetch_funding_rate_history(symbol)
             face.fetch_market_leverage_tiers(symbol)
             face.preview_order(symbol, "market", "buy", 1)
@@ -542,8 +546,10 @@ class Trading(RuleBasedStateMachine):
 def test_any_sequence_of_operations_keeps_the_laws(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The state is looked at through thousands of saves, which need not survive a power cut.
+    # The state is looked at through thousands of saves, which need not survive a power cut, and
+    # hold the same feed every time.
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(zlib, "compress", lru_cache(200)(zlib.compress))
     Trading.taken.clear()
     Trading.folder = tmp_path
     run_state_machine_as_test(
