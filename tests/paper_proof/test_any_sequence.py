@@ -487,12 +487,14 @@ class Trading(RuleBasedStateMachine):
             moved = math.fsum(
                 entry["amount"] * (1 if entry["direction"] == "in" else -1) for entry in entries
             )
-            mine = math.fsum(
-                amount
-                for (owner, code), amount in cash.items()
-                if code == "USDT"
-                and (owner == name or owner.startswith(f"{name}:") or owner.startswith(f"{name}/"))
-            )
+            own = {wallet: cash[f"{name}/{wallet}", "USDT"] for wallet in ("spot", "swap")}
+            mine = math.fsum(own.values())
+            shown = {
+                "spot": face.fetch_balance({"type": "spot"})["total"].get("USDT", 0.0),
+                "swap": face.snapshot()["balance"],
+            }
+            for wallet, amount in own.items():
+                assert abs(shown[wallet] - amount) <= EXACT * scale, (name, wallet)
             assert abs(moved - mine) <= EXACT * scale, (name, moved, mine, sorted(cash))
 
     @invariant()
