@@ -33,7 +33,7 @@ START = 1_704_067_200_000
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 SYMBOLS = (BTC, ETH)
 BARS = 70
-STEPS, EXAMPLES = 50, 204
+STEPS, EXAMPLES = 50, 225
 EXACT = 1e-9
 
 # Two tiers within reach, so that positions are cut before they are closed.
