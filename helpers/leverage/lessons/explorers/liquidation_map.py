@@ -423,6 +423,7 @@ class _MapPicture:
                     markersize=9,
                     markerfacecolor=COLOURS["liquidation"],
                     markeredgecolor=COLOURS["text"],
+                    clip_on=False,
                 )
             )
             for _ in names
@@ -496,7 +497,11 @@ def _price_words(at: MappedTrade) -> str:
 
 
 def _shortened(reason: str, length: int = 62) -> str:
-    return reason if len(reason) <= length else reason[: length - 1].rstrip() + "…"
+    """Leave the last clauses or words out where a row has no room; the table has all of them."""
+    if len(reason) <= length:
+        return reason
+    head = reason[:length]
+    return head.rpartition(", ")[0] or head.rpartition(" ")[0] + "…"
 
 
 def _reasons(trades: Sequence[MappedTrade]) -> str:
