@@ -410,7 +410,7 @@ class _MapPicture:
         finish_axes(axes, x_label="Move of the price against the trade, from entry (%)", y_label="")
         axes.set(ylim=(len(names) - 0.2, -0.8), xlim=(0, 20))
         axes.set_yticks(range(len(names)), names)
-        axes.tick_params(axis="y", length=0)
+        axes.tick_params(axis="y", length=0, pad=6)
         axes.grid(visible=False, axis="x")
         self._bankruptcy = axes.add_line(Line2D([], [], **line_style("bankruptcy")))
         self._points = [
