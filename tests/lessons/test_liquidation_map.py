@@ -19,6 +19,7 @@ from leverage.lessons.explorers.liquidation_map import (
     SMALLEST_AMOUNT,
     SMALLEST_PRICE,
     LiquidationMap,
+    _shortened,
     map_trade,
 )
 from leverage.venues import compare
@@ -115,6 +116,12 @@ def test_what_is_unknown_or_refused_has_no_point_and_says_so():
     refused = by_name(explorer.trades)["Binance spot margin"]
     assert refused.reason == "refused: leverage 10 is above 5, the most that this product offers"
     assert "1 would refuse it, and for 2 a fact is missing" in explorer.sentence
+
+
+def test_a_reason_without_room_in_the_picture_ends_with_a_whole_clause_or_word():
+    assert _shortened("unknown: its size was not found") == "unknown: its size was not found"
+    assert _shortened("refused: it is above 5, the most on offer", 30) == "refused: it is above 5"
+    assert _shortened("refused: size 900 is above all tiers", 30) == "refused: size 900 is above…"
 
 
 def test_two_readings_of_a_tier_table_are_said_to_be_two():

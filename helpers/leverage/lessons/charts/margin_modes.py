@@ -239,7 +239,7 @@ def plot_contagion(
         finish_axes(
             axes,
             x_label=f"Move of the {names[1]} price (%)",
-            y_label=f"{names[0]} price ({quote})",
+            y_label=f"{names[0]} price ({quote} per {names[0]})",
         )
         axes.set_xlim(*moves_pct)
         label_point(

@@ -410,7 +410,7 @@ class _MapPicture:
         finish_axes(axes, x_label="Move of the price against the trade, from entry (%)", y_label="")
         axes.set(ylim=(len(names) - 0.2, -0.8), xlim=(0, 20))
         axes.set_yticks(range(len(names)), names)
-        axes.tick_params(axis="y", length=0)
+        axes.tick_params(axis="y", length=0, pad=6)
         axes.grid(visible=False, axis="x")
         self._bankruptcy = axes.add_line(Line2D([], [], **line_style("bankruptcy")))
         self._points = [
@@ -423,6 +423,7 @@ class _MapPicture:
                     markersize=9,
                     markerfacecolor=COLOURS["liquidation"],
                     markeredgecolor=COLOURS["text"],
+                    clip_on=False,
                 )
             )
             for _ in names
@@ -496,7 +497,11 @@ def _price_words(at: MappedTrade) -> str:
 
 
 def _shortened(reason: str, length: int = 62) -> str:
-    return reason if len(reason) <= length else reason[: length - 1].rstrip() + "…"
+    """Leave the last clauses or words out where a row has no room; the table has all of them."""
+    if len(reason) <= length:
+        return reason
+    head = reason[:length]
+    return head.rpartition(", ")[0] or head.rpartition(" ")[0] + "…"
 
 
 def _reasons(trades: Sequence[MappedTrade]) -> str:

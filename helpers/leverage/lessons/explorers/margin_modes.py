@@ -449,7 +449,8 @@ class _ModesPicture:
         axes.axvline(3.75, color=COLOURS["grid"], linewidth=1)
         for x, text in ((1.5, "Isolated margin"), (4.5, "Cross margin")):
             axes.text(x, _HIGHEST_PCT * 1.02, text, ha="center", va="bottom", weight="bold")
-        axes.text(-0.55, _HIGHEST_PCT * 0.93, "dotted: maintenance margin", va="top", fontsize=8.5)
+        key = "dotted line: maintenance margin; grey bar: less than at entry"
+        axes.text(-0.55, _LOWEST_PCT / 2, key, va="center", fontsize=8.5)
         self._bars = [_bar(x) for x in self._places]
         for bar in self._bars:
             axes.add_patch(bar)
