@@ -217,7 +217,7 @@ class Page:
     def __init__(self, release: Release) -> None:
         self.title = release.assignment
         self.cells = {cell.grade_id: cell for cell in release.cells if cell.grade_id}
-        self.order = [c.grade_id for c in release.cells if c.kind in ("test", "manual")]
+        self.order = [cell.grade_id for cell in release.graded]
 
     def html(
         self,
@@ -265,8 +265,9 @@ class Page:
         )
         if standing.penalty:
             yield f"<p>Handed in late: {standing.penalty:g} points were taken off.</p>"
-        if standing.needs_manual:
-            yield "<p>Some answers are still to be marked by hand.</p>"
+        if standing.waiting:
+            names = ", ".join(html.escape(item_label(n)) for n in self.order if n in standing.waiting)
+            yield f"<p>Still to be marked by hand: {names}.</p>"
         if record is not None and record.for_student:
             yield f'<p class="note">{html.escape(record.for_student)}</p>'
 
@@ -279,7 +280,8 @@ class Page:
             label = html.escape(item_label(name))
             hint = html.escape(self._hint(record, name))
             yield (
-                f'<tr><td><a href="#{html.escape(name)}">{label}</a></td><td>{got:g} of {of:g}</td>'
+                f'<tr><td><a href="#{html.escape(name)}">{label}</a></td>'
+                f"<td>{'– of' if name in standing.waiting else f'{got:g} of'} {of:g}</td>"
                 f'<td class="hint">{hint}</td></tr>'
             )
         yield "</tbody></table>"
@@ -334,9 +336,11 @@ class Page:
         if cell.kind == "answer":
             return f'<div class="answer">{shown}{said}</div>'
         got, of = standing.cells.get(cell.grade_id, (0.0, float(cell.points)))
+        waits = cell.grade_id in standing.waiting
+        worth = "to be marked by hand" if waits else points_text(got, of)
         return (
             f'<div class="hand" id="{html.escape(cell.grade_id)}"><p class="points">'
-            f"{html.escape(item_label(cell.grade_id))}: {points_text(got, of)}</p>{shown}{said}</div>"
+            f"{html.escape(item_label(cell.grade_id))}: {worth}</p>{shown}{said}</div>"
         )
 
 

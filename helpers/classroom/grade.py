@@ -152,7 +152,7 @@ def registered(book: Gradebook, room: Room, chapter: Chapter, release: Release) 
         register(room.gradebook, room.course, chapter.name, chapter.solution_notebook, room.config)
         layout = book.layout()
         assert layout is not None
-    ours = {c.grade_id: float(c.points) for c in release.cells if c.kind in ("test", "manual")}
+    ours = {cell.grade_id: float(cell.points) for cell in release.graded}
     theirs = {name: points for name, (_, points) in layout.graded.items()}
     if ours != theirs:
         differing = sorted(set(ours.items()) ^ set(theirs.items()))
@@ -663,7 +663,7 @@ def batch(
 
     room, release, run = keeper.room, keeper.release, keeper.run
     small_files: Files = {}
-    maximum = sum(c.points for c in release.cells if c.kind == "test")
+    maximum = release.auto_points
     log = room.log(release.assignment)
     with executor(release, options, limits) as (run.level, execute):
         from classroom.grading import level_label

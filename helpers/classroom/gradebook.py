@@ -122,8 +122,9 @@ class Standing:
     score: float | None = None
     """Points before a late penalty; None without a submission."""
     penalty: float = 0.0
-    needs_manual: bool = False
     flagged: bool = False
+    waiting: frozenset[str] = frozenset()
+    """Graded cells that a person has to mark or look at again, by grade_id."""
     cells: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Points and maximum, by grade_id, with manual grades in force."""
     comments: Mapping[str, str] = field(default_factory=dict)
@@ -247,6 +248,7 @@ class Gradebook:
             yield
         finally:
             with suppress(SQLAlchemyError):  # the server may be gone, and its lock with it
+                connection.invalidate()  # the lock belongs to the connection, so it goes too
                 connection.close()
 
     # ---- what the gradebook knows about the chapter
@@ -371,13 +373,13 @@ class Gradebook:
                 .where(of_notebook)
             ).all()
         points: dict[str, dict[str, tuple[float, float]]] = {}
-        waiting: set[str] = set()
+        waiting: dict[str, set[str]] = {}
         for grade in grades:
             if grade.cell_id in names:
                 name = names[grade.cell_id]
                 points.setdefault(grade.notebook_id, {})[name] = (_score(grade), worth[name])
-            if grade.needs_manual_grade:
-                waiting.add(grade.notebook_id)
+                if grade.needs_manual_grade:
+                    waiting.setdefault(grade.notebook_id, set()).add(name)
         said: dict[str, dict[str, str]] = {}
         for row in comments:
             text = row.manual_comment if row.manual_comment is not None else row.auto_comment
@@ -401,8 +403,8 @@ class Gradebook:
                     handed_in=work.timestamp,
                     score=sum(got for got, _ in cells.values()),
                     penalty=work.late_submission_penalty or 0.0,
-                    needs_manual=work.id in waiting,
                     flagged=bool(work.flagged),
+                    waiting=frozenset(waiting.get(work.id, ())),
                     cells=cells,
                     comments=said.get(work.id, {}),
                 )
@@ -748,6 +750,7 @@ def register(url: str, course: str, chapter: str, source: Path, config: Any) -> 
     from classroom.release import QuietLog
 
     url = gradebook_url(url)
+    Gradebook.open(url, course, chapter).close()
     notebook = nbformat.read(source, as_version=4)
     resources = {
         "unique_key": chapter,

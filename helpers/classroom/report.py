@@ -243,11 +243,13 @@ def report_html(
 ) -> str:
     """Return the report of a chapter."""
     handed = [s for s in standings if s.score is not None]
-    maxima = {e: sum(release_points(release)[i] for i in ids) for e, ids in exercises.items()}
+    points = {cell.grade_id: float(cell.points) for cell in release.graded}
+    maxima = {e: sum(points[i] for i in ids) for e, ids in exercises.items()}
+    waiting = frozenset().union(*(s.waiting for s in handed))
     scores = {
         e: [sum(s.cells.get(i, (0.0, 0.0))[0] for i in ids) for s in handed]
         for e, ids in exercises.items()
-        if maxima[e]
+        if maxima[e] and not waiting.intersection(ids)
     }
     statistics_ = item_statistics(scores, maxima) if handed else []
     levels = Counter(record.level for record in records)
@@ -255,7 +257,7 @@ def report_html(
     parts = [
         f"<h1>{html.escape(release.assignment)}: report for the instructor</h1>",
         f"<p>{len(handed)} submissions; {len(standings) - len(handed)} students of the gradebook "
-        f"handed in nothing; {sum(s.needs_manual for s in handed)} wait for marking by hand; "
+        f"handed in nothing; {sum(bool(s.waiting) for s in handed)} wait for marking by hand; "
         f"{sum(bool(s.penalty) for s in handed)} have a late penalty.</p>",
         "<h2>Scores</h2>",
         score_plot([s.final for s in handed], sum(maxima.values())) if handed else "<p>None.</p>",
@@ -270,7 +272,8 @@ def report_html(
             ],
         ),
         "<p>Discrimination is the correlation with the points of all other exercises: near 0 or "
-        "below, look at the exercise before you look at the students.</p>",
+        "below, look at the exercise before you look at the students. Exercises that wait for "
+        "marking by hand are left out.</p>",
         "<h2>Hints shown most</h2>",
         rows(("Times", "Item", "Hint"), hints(records)),
         "<h2>Verdicts</h2>",
@@ -320,11 +323,6 @@ def report_html(
         f"<title>{html.escape(release.assignment)}: report</title><style>{STYLE}</style></head>"
         "<body>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
-
-
-def release_points(release: Release) -> dict[str, float]:
-    """Return what graded cells are worth, by grade_id."""
-    return {c.grade_id: float(c.points) for c in release.cells if c.kind in ("test", "manual")}
 
 
 def write_report(
