@@ -58,6 +58,9 @@ class Options:
     """Address of a Dask scheduler; none means this machine."""
 
 
+EVERYBODY = Options()
+
+
 @dataclass(frozen=True)
 class Change:
     """One grade that a new grading changed."""
@@ -561,7 +564,7 @@ def changes_table(found: Sequence[Change]) -> str:
 def grade(
     room: Room,
     chapter: Chapter,
-    options: Options = Options(),
+    options: Options = EVERYBODY,
     *,
     limits: Limits | None = None,
     say: Callable[[str], None] = print,
