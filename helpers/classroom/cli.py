@@ -13,6 +13,7 @@ from classroom.errors import ClassroomError
 
 if TYPE_CHECKING:
     from classroom.project import Project
+    from classroom.room import Room
 
 EXIT_OK, EXIT_FINDINGS, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -173,7 +174,12 @@ def run_grade(project: Project, arguments: argparse.Namespace) -> int:
     from classroom.room import find_room
 
     chapter = project.select([arguments.chapter])[0]
-    room = find_room(project, gradebook=arguments.gradebook)
+    room: list[Room] = []
+
+    def find() -> Room:
+        room.append(find_room(project, gradebook=arguments.gradebook))
+        return room[0]
+
     options = Options(
         students=tuple(arguments.student),
         exercises=tuple(arguments.exercise),
@@ -183,11 +189,11 @@ def run_grade(project: Project, arguments: argparse.Namespace) -> int:
         allow_limits_only=arguments.allow_limits_only,
         cluster=arguments.cluster,
     )
-    done = grade(room, chapter, options)
+    done = grade(chapter, options, find=find)
     if done.stopped:
         return EXIT_INTERRUPTED
     if done.total and not arguments.no_outputs:
-        outputs(room, chapter)
+        outputs(room[0], chapter)
     return EXIT_FINDINGS if any(record.flagged for record in done.graded) else EXIT_OK
 
 

@@ -12,7 +12,8 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +35,8 @@ from classroom.room import Room, only_grader, sweep, write_whole
 
 if TYPE_CHECKING:
     from classroom.grading import Limits, Outcome, Release, Submission
+
+    Execute = Callable[[Iterable[Submission]], Iterator[Outcome]]
 
 TOGETHER = 16
 """Results that may share a transaction; each is shown after it."""
@@ -484,9 +487,12 @@ def reading(
 
 @contextmanager
 def executor(
-    release: Release, options: Options, limits: Limits
-) -> Iterator[tuple[str, Callable[[Iterable[Submission]], Iterator[Outcome]]]]:
+    release: Release, options: Options, limits: Limits | None
+) -> Iterator[tuple[str, Execute]]:
     """Yield the level in force and the function that executes submissions, here or on a cluster."""
+    from classroom.grading import Grader, Limits
+
+    limits = limits or Limits()
     if options.cluster:
         from classroom.cluster import cluster_executor
 
@@ -496,8 +502,6 @@ def executor(
         ) as made:  # fmt: skip
             yield made
         return
-    from classroom.grading import Grader
-
     with Grader(
         release, limits=limits, level=options.level, workers=options.workers,
         allow_limits_only=options.allow_limits_only,
@@ -562,45 +566,85 @@ def changes_table(found: Sequence[Change]) -> str:
 
 
 def grade(
-    room: Room,
     chapter: Chapter,
     options: Options = EVERYBODY,
     *,
+    find: Callable[[], Room],
     limits: Limits | None = None,
     say: Callable[[str], None] = print,
     progress: bool = True,
 ) -> Run:
     """Grade the submissions of a chapter and save every result as it comes.
 
+    Parameters
+    ----------
+    chapter : Chapter
+        What is graded.
+    options : Options
+        Whose submissions, and where they are executed.
+    find : callable
+        Returns the class. Reading nbgrader's configuration takes as long as starting the executor,
+        so both happen at the same time.
+    limits : Limits, optional
+        What each submission may use.
+    say : callable
+        Shows a line.
+    progress : bool
+        Whether a terminal gets a progress bar.
+
     Raises
     ------
     ClassroomError
         If grading cannot start or cannot go on; what was saved until then stays saved.
     """
-    from classroom.grading import Limits
-
     if options.workers < 1:
         raise ClassroomError(f"--jobs must be at least 1, was {options.workers}")
     release = read_release(chapter)
     only = chosen_cells(release, options.exercises)
     run = Run()
-    with (
-        only_grader(room),
-        Gradebook.open(room.gradebook, room.course, chapter.name) as book,
-        book.held(),
-    ):
-        sweep(room.autograded)
-        layout = registered(book, room, chapter, release)
-        students = pending(room, book, release, options, run)
+    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+        ready = pool.submit(get_ready, stack, find, chapter, release, options, only, run)
+        waited = wait([ready], 0 if likely_work(chapter) else None)
+        started = None if waited.done else stack.enter_context(executor(release, options, limits))
+        keeper, students = ready.result()
         tell_start(run, students, say)
         if students:
-            before = {record.student: record for record in book.records()}
-            late = late_policy(room.config)
-            keeper = Keeper(room, book, layout, release, late, only, before, run)
+            started = started or stack.enter_context(executor(release, options, limits))
             with stoppable():
-                batch(keeper, students, options, limits or Limits(), say, progress)
+                batch(keeper, students, started, say, progress)
     tell_end(run, len(students), say)
     return run
+
+
+def likely_work(chapter: Chapter) -> bool:
+    """Tell whether the usual folders hold a submission without an executed notebook."""
+    graded = chapter.root / "class" / "autograded"
+    return any(
+        not (graded / folder.parent.name / chapter.name).exists()
+        for folder in (chapter.root / "class" / "submitted").glob(f"*/{chapter.name}")
+    )
+
+
+def get_ready(
+    stack: ExitStack,
+    find: Callable[[], Room],
+    chapter: Chapter,
+    release: Release,
+    options: Options,
+    only: frozenset[str],
+    run: Run,
+) -> tuple[Keeper, list[str]]:
+    """Lock the class, open its gradebook, and return who saves results and whose there will be."""
+    room = find()
+    stack.enter_context(only_grader(room))
+    book = stack.enter_context(Gradebook.open(room.gradebook, room.course, chapter.name))
+    stack.enter_context(book.held())
+    sweep(room.autograded)
+    layout = registered(book, room, chapter, release)
+    students = pending(room, book, release, options, run)
+    before = {record.student: record for record in book.records()} if students else {}
+    late = late_policy(room.config)
+    return Keeper(room, book, layout, release, late, only, before, run), students
 
 
 def outputs(
@@ -656,52 +700,49 @@ def tell_end(run: Run, asked: int, say: Callable[[str], None]) -> None:
 def batch(
     keeper: Keeper,
     students: Sequence[str],
-    options: Options,
-    limits: Limits,
+    started: tuple[str, Execute],
     say: Callable[[str], None],
     progress: bool,
 ) -> None:
     """Execute submissions and save them as they come back."""
     from tqdm import tqdm
 
+    from classroom.grading import level_label
+
     room, release, run = keeper.room, keeper.release, keeper.run
+    run.level, execute = started
     small_files: Files = {}
-    maximum = release.auto_points
     log = room.log(release.assignment)
-    with executor(release, options, limits) as (run.level, execute):
-        from classroom.grading import level_label
+    say(f"Isolation in force: {level_label(run.level)}.")
+    with tqdm(
+        total=len(students), desc="grading", unit="submission", smoothing=0.1,
+        disable=None if progress else True, dynamic_ncols=True,
+    ) as bar:  # fmt: skip
 
-        say(f"Isolation in force: {level_label(run.level)}.")
-        with tqdm(
-            total=len(students), desc="grading", unit="submission", smoothing=0.1,
-            disable=None if progress else True, dynamic_ncols=True,
-        ) as bar:  # fmt: skip
-
-            def shown(record: Record) -> None:
-                text = line(record, maximum)
-                with tqdm.external_write_mode():
-                    say(text)
-                bar.update()
-                try:
-                    append(log, f"{record.graded_at}  {text}  [{record.level}]")
-                except OSError as error:
-                    raise ClassroomError(
-                        f"cannot write {room.shown(log)}: {error.strerror}; what was shown is saved. "
-                        "Mend it and run the same command again"
-                    ) from None
-
-            keeper.shown = shown
-            writer = Writer(keeper)
+        def shown(record: Record) -> None:
+            text = line(record, release.auto_points)
+            with tqdm.external_write_mode():
+                say(text)
+            bar.update()
             try:
-                outcomes = execute(reading(room, release.assignment, students, small_files))
-                for outcome in outcomes:
-                    writer.put(outcome, small_files.pop(outcome.student, {}))
-            except KeyboardInterrupt:
-                run.stopped = True
-            finally:
-                writer.close()
-            if writer.error is not None:
-                raise writer.error
+                append(log, f"{record.graded_at}  {text}  [{record.level}]")
+            except OSError as error:
+                raise ClassroomError(
+                    f"cannot write {room.shown(log)}: {error.strerror}; what was shown is saved. "
+                    "Mend it and run the same command again"
+                ) from None
+
+        keeper.shown = shown
+        writer = Writer(keeper)
+        try:
+            for outcome in execute(reading(room, release.assignment, students, small_files)):
+                writer.put(outcome, small_files.pop(outcome.student, {}))
+        except KeyboardInterrupt:
+            run.stopped = True
+        finally:
+            writer.close()
+        if writer.error is not None:
+            raise writer.error
 
 
 def append(path: Path, text: str) -> None:

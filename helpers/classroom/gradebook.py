@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,12 @@ class Record:
     def flagged(self) -> bool:
         """Whether an instructor should look: not graded in full, or tampered with."""
         return self.verdict != GRADED or bool(self.tampering)
+
+
+DETAILS = (
+    "for_student", "for_instructor", "tampering", "seconds", "stages", "repairs", "notes",
+)  # fmt: skip
+"""Fields of a record that are stored together as JSON, beside its cells."""
 
 
 @dataclass(frozen=True)
@@ -613,9 +619,8 @@ def _score(row: Any, auto: float | None = None) -> float:
 
 
 def _values(record: Record, assignment: str) -> dict[str, Any]:
-    details = asdict(record)
-    for name in ("student", "graded_at", "verdict", "level", "submission", "release", "number"):
-        del details[name]
+    details = {name: getattr(record, name) for name in DETAILS}
+    details["cells"] = {name: vars(cell) for name, cell in record.cells.items()}
     return {
         "assignment": assignment,
         "student": record.student,

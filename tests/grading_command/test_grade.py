@@ -24,7 +24,7 @@ EVERYBODY = Options()
 def graded(small: SmallClass, options: Options = EVERYBODY) -> tuple[Run, str]:
     """Grade and return the run and what was said."""
     lines: list[str] = []
-    run = grade(small.room, small.chapter, options, say=lines.append, progress=False)
+    run = grade(small.chapter, options, find=lambda: small.room, say=lines.append, progress=False)
     return run, "\n".join(lines)
 
 
@@ -178,7 +178,12 @@ def test_a_gradebook_locked_all_the_time_stops_the_run_and_the_next_one_goes_on(
             other.execute("BEGIN IMMEDIATE")
 
     with pytest.raises(ClassroomError, match="locked by another program"):
-        grade(small_class.room, small_class.chapter, say=lock_when_started, progress=False)
+        grade(
+            small_class.chapter,
+            find=lambda: small_class.room,
+            say=lock_when_started,
+            progress=False,
+        )
     other.rollback()
     other.close()
     assert not any(line.startswith("bob") for line in say_lines)
