@@ -266,7 +266,9 @@ class Page:
         if standing.penalty:
             yield f"<p>Handed in late: {standing.penalty:g} points were taken off.</p>"
         if standing.waiting:
-            names = ", ".join(html.escape(item_label(n)) for n in self.order if n in standing.waiting)
+            names = ", ".join(
+                html.escape(item_label(n)) for n in self.order if n in standing.waiting
+            )
             yield f"<p>Still to be marked by hand: {names}.</p>"
         if record is not None and record.for_student:
             yield f'<p class="note">{html.escape(record.for_student)}</p>'
