@@ -114,7 +114,7 @@ def run(
     from distributed.scheduler import KilledWorker
 
     waiting = iter(submissions)
-    running = as_completed([], with_results=False)
+    running = as_completed([], loop=client.loop)
     names: dict[Any, str] = {}
 
     def send() -> bool:
