@@ -107,7 +107,13 @@ def only_grader(room: Room) -> Iterator[None]:
 
     The system drops the lock when its process ends in any way, so none is ever left behind.
     """
-    import fcntl
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        raise ClassroomError(
+            "classroom grade isolates students' code with means that only Linux has; run it there, "
+            "in a virtual machine or in WSL 2"
+        ) from None
 
     room.folder.mkdir(parents=True, exist_ok=True)
     # A record lock, not flock: processes that the grader forks must not keep it.
