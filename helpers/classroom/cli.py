@@ -194,7 +194,8 @@ def run_grade(project: Project, arguments: argparse.Namespace) -> int:
         return EXIT_INTERRUPTED
     if done.total and not arguments.no_outputs:
         outputs(room[0], chapter)
-    return EXIT_FINDINGS if any(record.flagged for record in done.graded) else EXIT_OK
+    look = done.unusable or any(record.flagged for record in done.graded)
+    return EXIT_FINDINGS if look else EXIT_OK
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -42,6 +42,8 @@ TOGETHER = 16
 """Results that may share a transaction; each is shown after it."""
 READ_ONLY = 0o444
 HOPELESS = "cannot be graded"
+LONGEST_ID = 128
+"""Characters that nbgrader's gradebook has room for."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ class Run:
     """Of those, graded with other tests than the chapter has now."""
     changes: list[Change] = field(default_factory=list)
     regraded: int = 0
+    unusable: list[str] = field(default_factory=list)
+    """Folders whose names cannot be a student's id."""
     level: str = ""
     stopped: bool = False
 
@@ -446,7 +450,9 @@ def pending(
     """Return the students whose submissions are to be graded, and count the others."""
     from classroom.grading import Submission
 
-    everybody = room.students(release.assignment)
+    found = room.students(release.assignment)
+    everybody = [student for student in found if usable(student)]
+    run.unusable = [student for student in found if not usable(student)]
     if unknown := sorted(set(options.students) - set(everybody)):
         near = f"; those who did: {', '.join(everybody[:8])}" if everybody else ""
         raise ClassroomError(
@@ -468,6 +474,19 @@ def pending(
                 continue
         result.append(student)
     return result
+
+
+def usable(student: str) -> bool:
+    """Tell whether the name of a folder can be a student's id in a gradebook.
+
+    >>> usable("ada"), usable("a" * 200), usable("bob\udcff")
+    (True, False, False)
+    """
+    try:
+        student.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return len(student) <= LONGEST_ID
 
 
 Files = dict[str, Mapping[str, bytes]]
@@ -677,6 +696,11 @@ def tell_start(run: Run, students: Sequence[str], say: Callable[[str], None]) ->
     """Say what there is to do."""
     done = f", {run.skipped} graded before" if run.skipped else ""
     say(f"{run.total} submissions{done}; {len(students)} to grade.")
+    for name in run.unusable:
+        say(
+            f"Left out: the folder {printable(name)[:60]!r} cannot be a student's id (longer than "
+            f"{LONGEST_ID} characters, or not UTF-8). Rename it."
+        )
     if run.outdated:
         say(
             f"{run.outdated} of those were graded with other tests than the chapter has now; "

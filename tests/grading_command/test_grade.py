@@ -241,6 +241,17 @@ def test_lines_for_people_carry_no_control_characters(small_class: SmallClass) -
     assert evil in book_of(small_class)[1]
 
 
+def test_a_folder_that_can_be_nobodys_is_named_and_touches_no_other(
+    small_class: SmallClass,
+) -> None:
+    (small_class.room.submitted / ("x" * 200) / CHAPTER).mkdir(parents=True)
+    (small_class.room.submitted / os.fsdecode(b"caf\xe9") / CHAPTER).mkdir(parents=True)
+    run, said = graded(small_class)
+    assert len(run.graded) == 2
+    assert said.count("Left out: the folder") == 2
+    said.encode("utf-8")
+
+
 def test_lateness_follows_the_configured_rule(small_class: SmallClass) -> None:
     from nbgrader.api import Gradebook as NbgraderGradebook
 

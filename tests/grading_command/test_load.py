@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import pytest
 from small_class import CHAPTER, RIGHT, WRONG, SmallClass, command
 
 BATCH = 60
@@ -26,17 +30,22 @@ def memory_mb(processes: list[psutil.Process]) -> float:
     return total
 
 
-def test_memory_stays_flat_and_nothing_is_left(tmp_path: Path, root: Path) -> None:
+@pytest.fixture
+def private() -> Iterator[Path]:
+    """A folder for temporary files that the grader has for itself."""
+    folder = Path(tempfile.mkdtemp(prefix="course-load-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_memory_stays_flat_and_nothing_is_left(tmp_path: Path, root: Path, private: Path) -> None:
     small = SmallClass(tmp_path / "course", root)
     padding = "# " + "x" * 300_000
     for number in range(BATCH):
         answers = dict((RIGHT, WRONG)[number % 2])
         answers["double"] += "\n" + padding
         small.hand_in(f"s{number:03d}", answers)
-    private = tmp_path / "tmp"
-    private.mkdir()
-    for folder in (private, *list(private.parents)[:3]):
-        folder.chmod(folder.stat().st_mode | 0o011)
     output = tmp_path / "output.txt"
     with output.open("w") as file:
         grader = psutil.Popen(
