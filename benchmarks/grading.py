@@ -31,6 +31,8 @@ from classroom.gradebook import Gradebook, Record
 from classroom.project import Chapter, Project, find_project
 from classroom.room import find_room
 
+SECONDS_BETWEEN_LOOKS = 1.0
+"""Measuring memory takes some of the processor that is measured, so it is done seldom."""
 HONEST = ("perfect", "blank", "half", "other_right", "wrong")
 
 
@@ -83,19 +85,21 @@ def watch(command: Sequence[str], folder: Path, first: str = "\0") -> Watched:
     """Run a command and measure time and memory of its whole tree of processes."""
     start = time.perf_counter()
     log = folder / "output.txt"
-    first_line, most, processes = 0.0, 0.0, 0
+    first_line, most, processes, looked = 0.0, 0.0, 0, start
     with log.open("w") as file:
         running = psutil.Popen(command, cwd=folder, stdout=file, stderr=subprocess.DEVNULL)
         while running.poll() is None:
-            try:
-                tree = [running, *running.children(recursive=True)]
-            except psutil.NoSuchProcess:
-                break
-            most = max(most, sum(map(pss, tree)))
-            processes = max(processes, len(tree))
             if not first_line and first in log.read_text():
                 first_line = time.perf_counter() - start
-            time.sleep(0.1)
+            if time.perf_counter() - looked > SECONDS_BETWEEN_LOOKS:
+                try:
+                    tree = [running, *running.children(recursive=True)]
+                except psutil.NoSuchProcess:
+                    break
+                most = max(most, sum(map(pss, tree)))
+                processes = max(processes, len(tree))
+                looked = time.perf_counter()
+            time.sleep(0.05)
     code = running.wait()
     seconds = time.perf_counter() - start
     output = log.read_text()

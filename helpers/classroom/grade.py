@@ -477,7 +477,7 @@ def pending(
 
 
 def usable(student: str) -> bool:
-    """Tell whether the name of a folder can be a student's id in a gradebook.
+    r"""Tell whether the name of a folder can be a student's id in a gradebook.
 
     >>> usable("ada"), usable("a" * 200), usable("bob\udcff")
     (True, False, False)

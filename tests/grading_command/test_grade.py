@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 from small_class import CHAPTER, RIGHT, WRONG, SmallClass, command
 
@@ -111,7 +112,10 @@ def test_an_exercise_is_the_answer_and_its_tests(small_class: SmallClass) -> Non
 
 
 def test_stock_feedback_and_formgrader_go_on_from_here(small_class: SmallClass) -> None:
+    small_class.hand_in("broken", b"no notebook")
     graded(small_class)
+    for student in ("ada", "bob", "broken"):
+        nbformat.validate(nbformat.from_dict(autograded(small_class, student)))
     done = subprocess.run(
         ["nbgrader", "generate_feedback", CHAPTER],
         cwd=small_class.project.root, capture_output=True, text=True,
@@ -119,6 +123,9 @@ def test_stock_feedback_and_formgrader_go_on_from_here(small_class: SmallClass) 
     assert done.returncode == 0, done.stderr[-1000:]
     page = small_class.room.page("bob", CHAPTER).read_text(encoding="utf-8")
     assert "Score: 0.0 / 9.0" in page
+    assert "About the grading" in small_class.room.page("broken", CHAPTER).read_text(
+        encoding="utf-8"
+    )
     assert HIDDEN not in page
     assert HIDDEN in json.dumps(autograded(small_class, "bob"))
     stock = subprocess.run(
