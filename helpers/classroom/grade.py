@@ -736,7 +736,8 @@ def batch(
     room, release, run = keeper.room, keeper.release, keeper.run
     run.level, execute = started
     small_files: Files = {}
-    log = room.log(release.assignment)
+    chapter = release.assignment
+    log = room.log(chapter)
     say(f"Isolation in force: {level_label(run.level)}.")
     with tqdm(
         total=len(students), desc="grading", unit="submission", smoothing=0.1,
@@ -759,7 +760,7 @@ def batch(
         keeper.shown = shown
         writer = Writer(keeper)
         try:
-            for outcome in execute(reading(room, release.assignment, students, small_files)):
+            for outcome in whatever_comes(execute, reading(room, chapter, students, small_files)):
                 writer.put(outcome, small_files.pop(outcome.student, {}))
         except KeyboardInterrupt:
             run.stopped = True
@@ -767,6 +768,20 @@ def batch(
             writer.close()
         if writer.error is not None:
             raise writer.error
+
+
+def whatever_comes(execute: Execute, submissions: Iterable[Submission]) -> Iterator[Outcome]:
+    """Yield outcomes; turn the end of the executor itself into a sentence."""
+    try:
+        yield from execute(submissions)
+    except (ClassroomError, GeneratorExit):
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".strip(": ")
+        raise ClassroomError(
+            f"the process that executes submissions ended ({reason}); what was shown is saved. "
+            "Run the same command again for the others"
+        ) from error
 
 
 def append(path: Path, text: str) -> None:

@@ -162,20 +162,20 @@ def test_a_killed_server_costs_nobody_a_grade(small_class: SmallClass) -> None:
     hand_in_batch(small_class, 8)
     process = start(small_class)
     first = next(results(process))
-    victims = psutil.Process(process.pid).children(recursive=True)
-    for victim in victims:
-        victim.send_signal(signal.SIGKILL)
+    (server,) = psutil.Process(process.pid).children()
+    server.kill()
     _, err = process.communicate(timeout=60)
-    if process.returncode == 2:
-        assert err.startswith("classroom grade: ")
-        assert "Traceback" not in err
     kept = recorded(small_class)
+    if len(kept) < 10:
+        assert process.returncode == 2
+        assert "run the same command again" in err.lower()
+    assert "Traceback" not in err
     assert first in kept
     again = start(small_class)
     rest = set(results(again))
     assert again.wait(60) in (0, 1)
     assert recorded(small_class) == {"ada", "bob", *(f"s{n:03d}" for n in range(8))}
     quiet = {name: cells for name, (_, _, _, _, cells, _) in what_is_kept(small_class).items()}  # type: ignore[misc]
-    assert quiet["s000"] == quiet["s004"]
-    assert quiet["s001"] == quiet["s005"]
+    for number in range(4):
+        assert quiet[f"s{number:03d}"] == quiet[f"s{number + 4:03d}"]
     assert rest.isdisjoint(kept)
