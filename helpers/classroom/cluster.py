@@ -97,7 +97,7 @@ def weakest_level(client: Any, address: str, level: str | None, limits_only: boo
             f"a worker of {address} cannot import {error.name}; start workers in this course's "
             "environment"
         ) from None
-    return max(found.values(), key=LEVELS.index)
+    return str(max(found.values(), key=LEVELS.index))
 
 
 def run(
