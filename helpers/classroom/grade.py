@@ -88,7 +88,7 @@ class Run:
     outdated: int = 0
     """Of those, graded with other tests than the chapter has now."""
     changes: list[Change] = field(default_factory=list)
-    regraded: int = 0
+    repeated: int = 0
     unusable: list[str] = field(default_factory=list)
     """Folders whose names cannot be a student's id."""
     level: str = ""
@@ -341,7 +341,7 @@ class Keeper:
             record, old = entry.record, self.before.get(entry.record.student)
             self.run.graded.append(record)
             if old is not None:
-                self.run.regraded += 1
+                self.run.repeated += 1
                 self.run.changes += changes(old, record)
             self.shown(record)
 
@@ -710,8 +710,8 @@ def tell_start(run: Run, students: Sequence[str], say: Callable[[str], None]) ->
 
 def tell_end(run: Run, asked: int, say: Callable[[str], None]) -> None:
     """Say what was done, and what a new grading changed."""
-    if run.regraded:
-        say(f"{run.regraded} were graded before; {len(run.changes)} grades changed.")
+    if run.repeated:
+        say(f"{run.repeated} were graded before; {len(run.changes)} grades changed.")
         if run.changes:
             say(changes_table(run.changes))
     if run.stopped:

@@ -187,7 +187,7 @@ def price(side, entry, quantity, margin, rate):
 
 def renamed(code: str) -> str:
     return (
-        code.replace("total", "somme")
+        code.replace("total", "amount")
         .replace("step", "k")
         .replace("    for", "    # loop\n    for")
     )
