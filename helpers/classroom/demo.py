@@ -21,8 +21,9 @@ from nbformat import NotebookNode
 from classroom.bank import Answer, all_answers
 from classroom.build import read_course
 from classroom.errors import ClassroomError
-from classroom.grade import HOPELESS, grade, outputs
-from classroom.gradebook import GRADED, Gradebook
+from classroom.grade import grade, outputs
+from classroom.gradebook import Gradebook
+from classroom.grading.model import CANNOT_BE_GRADED, GRADED
 from classroom.project import Chapter, Project, relative
 from classroom.release import course_config
 from classroom.room import room_of
@@ -77,7 +78,7 @@ class Row:
             self.given == self.student.expected
             and self.late_seconds == self.student.late.total_seconds()
             and self.feedback
-            and (self.verdict == HOPELESS) == (not self.student.hands_in)
+            and (self.verdict == CANNOT_BE_GRADED) == (not self.student.hands_in)
         )
 
 

@@ -16,12 +16,12 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from classroom.errors import ClassroomError
 from classroom.gradebook import (
-    GRADED,
     CellRecord,
     Entry,
     Gradebook,
@@ -30,6 +30,7 @@ from classroom.gradebook import (
     Record,
     register,
 )
+from classroom.grading.model import CANNOT_BE_GRADED, GRADED, PARTLY_GRADED
 from classroom.project import Chapter, relative
 from classroom.room import Room, only_grader, sweep, write_whole
 
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 TOGETHER = 16
 """Results that may share a transaction; each is shown after it."""
 READ_ONLY = 0o444
-HOPELESS = "cannot be graded"
+WORTH_A_SECOND_TRY = 60.0
+"""Seconds; a submission that ran longer before it ended early is not run again."""
 LONGEST_ID = 128
 """Characters that nbgrader's gradebook has room for."""
 
@@ -245,7 +247,7 @@ def record_of(outcome: Outcome, seconds_note: str = "") -> Record:
 
 def points_of(points: float | None, status: str) -> float | None:
     """Return a cell's points; nothing waits for a person where there is nothing to read."""
-    return 0.0 if points is None and status == HOPELESS else points
+    return 0.0 if points is None and status == CANNOT_BE_GRADED else points
 
 
 def unanswered(release: Release, notebook: Mapping[str, Any] | None) -> frozenset[str]:
@@ -493,7 +495,7 @@ Files = dict[str, Mapping[str, bytes]]
 
 
 def reading(
-    room: Room, chapter: str, students: Iterable[str], small_files: Files
+    room: Room, chapter: str, small_files: Files, students: Iterable[str]
 ) -> Iterator[Submission]:
     """Read submissions one by one, as they are needed; keep their time of submission."""
     from classroom.grading import Submission
@@ -737,6 +739,7 @@ def batch(
     run.level, execute = started
     small_files: Files = {}
     chapter = release.assignment
+    read = partial(reading, room, chapter, small_files)
     log = room.log(chapter)
     say(f"Isolation in force: {level_label(run.level)}.")
     with tqdm(
@@ -760,7 +763,7 @@ def batch(
         keeper.shown = shown
         writer = Writer(keeper)
         try:
-            for outcome in whatever_comes(execute, reading(room, chapter, students, small_files)):
+            for outcome in tried_twice(execute, read, students):
                 writer.put(outcome, small_files.pop(outcome.student, {}))
         except KeyboardInterrupt:
             run.stopped = True
@@ -768,6 +771,25 @@ def batch(
             writer.close()
         if writer.error is not None:
             raise writer.error
+
+
+def tried_twice(
+    execute: Execute, read: Callable[[Iterable[str]], Iterable[Submission]], students: Sequence[str]
+) -> Iterator[Outcome]:
+    """Yield the outcome of each student's submission.
+
+    One that ended early runs once more, after the others: a process may have been killed from
+    outside or by a machine short of memory, and that must cost nobody a grade.
+    """
+    again = []
+    for outcome in whatever_comes(execute, read(students)):
+        verdict = outcome.verdict
+        if verdict.status == PARTLY_GRADED and verdict.seconds < WORTH_A_SECOND_TRY:
+            again.append(outcome.student)
+        else:
+            yield outcome
+    if again:
+        yield from whatever_comes(execute, read(again))
 
 
 def whatever_comes(execute: Execute, submissions: Iterable[Submission]) -> Iterator[Outcome]:

@@ -22,9 +22,9 @@ import sqlalchemy as sql
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from classroom.errors import ClassroomError
+from classroom.grading.model import GRADED
 
 SECONDS_FOR_A_LOCK = 20
-GRADED = "graded"
 LatePolicy = Callable[[str, float, float], float | None]
 """Student, score and seconds late → penalty in points, as nbgrader's plug-in gives it."""
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classroom.feedback import POLICY, read_json
-from classroom.gradebook import GRADED, Record, Standing
+from classroom.gradebook import Record, Standing
+from classroom.grading.model import GRADED
 from classroom.room import Room, write_if_new
 from classroom.similarity import Group, all_groups
 from leverage.lessons.figures import COLOURS

@@ -158,6 +158,24 @@ def test_a_stopped_grader_says_how_to_go_on(small_class: SmallClass, number: int
     assert not alive
 
 
+def test_a_killed_student_process_costs_its_student_nothing(small_class: SmallClass) -> None:
+    slow = {**RIGHT, "double": "import time\ntime.sleep(2)\n" + RIGHT["double"]}
+    small_class.hand_in("ada", slow)
+    process = start(small_class)
+    assert process.stdout is not None
+    assert any(line.startswith("bob") for line in process.stdout)
+    (server,) = psutil.Process(process.pid).children()
+    leaves = [
+        p for p in server.children(recursive=True) if not p.children() and p.ppid() != server.pid
+    ]
+    assert leaves
+    for victim in leaves:
+        victim.kill()
+    process.communicate(timeout=60)
+    assert recorded(small_class) == {"ada", "bob"}
+    assert what_is_kept(small_class)["ada"][0] == "graded"  # type: ignore[index]
+
+
 def test_a_killed_server_costs_nobody_a_grade(small_class: SmallClass) -> None:
     hand_in_batch(small_class, 8)
     process = start(small_class)
