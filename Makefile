@@ -43,8 +43,12 @@ check: $(COURSE_READY) ## list everything in the course that is not in order
 mutants: $(COURSE_READY) ## list small mistakes in solutions that no test would notice (CHAPTER=01_basics)
 	@$(BIN)/classroom mutants $(CHAPTER)
 
+.PHONY: grade
+grade: $(COURSE_READY) ## grade a class: sandboxed, resumable (CHAPTER=01_basics, ARGS="--student ada")
+	@$(BIN)/classroom grade $(if $(CHAPTER),$(CHAPTER),$(error say which chapter: make grade CHAPTER=01_basics)) $(ARGS)
+
 .PHONY: demo
-demo: $(COURSE_READY) ## grade a made class from end to end with nbgrader
+demo: $(COURSE_READY) ## grade a made class from end to end and compare with what is expected
 	@$(BIN)/classroom demo $(CHAPTER)
 
 # ---- for contributors

@@ -6,7 +6,7 @@ Stock nbgrader commands (generate_assignment, autograde, formgrader, generate_fe
 from contextlib import suppress
 from pathlib import Path
 
-from nbconvert.preprocessors import ClearMetadataPreprocessor
+from nbconvert.preprocessors import ClearMetadataPreprocessor, CSSHTMLHeaderPreprocessor
 from nbgrader.preprocessors import (
     AssignLatePenalties,
     CheckCellMetadata,
@@ -14,6 +14,7 @@ from nbgrader.preprocessors import (
     ClearMarkScheme,
     ClearOutput,
     ComputeChecksums,
+    GetGrades,
     IgnorePattern,
     IncludeHeaderFooter,
     LimitOutput,
@@ -22,7 +23,7 @@ from nbgrader.preprocessors import (
     SaveCells,
 )
 
-from classroom.preprocessors import ClearSolutionsKeepStub, SandboxedExecute
+from classroom.preprocessors import ClearSolutionsKeepStub, HideTests, SandboxedExecute
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  (given by the loader of this file)
 
@@ -71,6 +72,9 @@ c.Autograde.autograde_preprocessors = [
     AssignLatePenalties,
     CheckCellMetadata,
 ]
+
+# Feedback shows the failed check's hint, never a hidden test.
+c.GenerateFeedback.preprocessors = [GetGrades, HideTests, CSSHTMLHeaderPreprocessor]
 
 # ipykernel warns at every start that its local sockets are not encrypted.
 c.Execute.extra_arguments = ["--IPKernelApp.log_level=ERROR"]

@@ -7,8 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from classroom.errors import ClassroomError
+
+if TYPE_CHECKING:
+    from classroom.project import Project
+    from classroom.room import Room
 
 EXIT_OK, EXIT_FINDINGS, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -68,6 +73,39 @@ def parser() -> argparse.ArgumentParser:
         chapters="*",
     )
     add("score", "score your own notebooks, hidden tests included", chapters="*")
+    sub = add("grade", "grade a class: sandboxed, resumable; then feedback, CSV and a report")
+    sub.add_argument("chapter", metavar="CHAPTER", help="01_basics, 1 or basics")
+    sub.add_argument(
+        "--student",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="only this student (repeatable)",
+    )
+    sub.add_argument(
+        "--exercise",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="grade this exercise again, keep all other grades (repeatable)",
+    )
+    sub.add_argument("--regrade", action="store_true", help="grade again what is graded")
+    sub.add_argument(
+        "--jobs", type=int, default=0, help="submissions at a time (default: one per core)"
+    )
+    sub.add_argument("--cluster", default="", metavar="ADDRESS", help="a Dask scheduler's address")
+    sub.add_argument(
+        "--gradebook", default="", metavar="URL", help="SQLite or PostgreSQL (default: the class's)"
+    )
+    sub.add_argument("--level", help="isolation to insist on (default: the best there is)")
+    sub.add_argument(
+        "--allow-limits-only",
+        action="store_true",
+        help="grade even where nothing keeps students' code from your files",
+    )
+    sub.add_argument(
+        "--no-outputs", action="store_true", help="no feedback, CSV and report afterwards"
+    )
     sub = add(
         "demo", "grade a made class from end to end and compare with what is expected", chapters="?"
     )
@@ -116,6 +154,8 @@ def run(arguments: argparse.Namespace) -> int:
 
         score(project, project.select(arguments.chapters))
         return EXIT_OK
+    if arguments.command == "grade":
+        return run_grade(project, arguments)
     if arguments.command == "demo":
         from classroom.demo import demo
 
@@ -126,6 +166,36 @@ def run(arguments: argparse.Namespace) -> int:
     from classroom.doctor import doctor
 
     return EXIT_OK if doctor(project) else EXIT_FINDINGS
+
+
+def run_grade(project: Project, arguments: argparse.Namespace) -> int:
+    """Grade a class; exit code 1 if a submission needs an instructor's look, 130 if stopped."""
+    from classroom.grade import Options, grade, outputs
+    from classroom.room import find_room
+
+    chapter = project.select([arguments.chapter])[0]
+    room: list[Room] = []
+
+    def find() -> Room:
+        room.append(find_room(project, gradebook=arguments.gradebook))
+        return room[0]
+
+    options = Options(
+        students=tuple(arguments.student),
+        exercises=tuple(arguments.exercise),
+        regrade=arguments.regrade,
+        workers=arguments.jobs or os.cpu_count() or 1,
+        level=arguments.level,
+        allow_limits_only=arguments.allow_limits_only,
+        cluster=arguments.cluster,
+    )
+    done = grade(chapter, options, find=find)
+    if done.stopped:
+        return EXIT_INTERRUPTED
+    if done.total and not arguments.no_outputs:
+        outputs(room[0], chapter)
+    look = done.unusable or any(record.flagged for record in done.graded)
+    return EXIT_FINDINGS if look else EXIT_OK
 
 
 def main(argv: Sequence[str] | None = None) -> int:

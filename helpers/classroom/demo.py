@@ -1,12 +1,12 @@
-"""`classroom demo`: a whole class, end to end, on made submissions, graded by stock nbgrader.
+"""`classroom demo`: a whole class, end to end, on made submissions.
 
-Release → submit → autograde → feedback → CSV, then a table of expected against given scores.
-What is expected comes from the texts and the banks, never from the grader.
+Release → submit → grade → feedback → CSV → report, then a table of expected against given scores.
+What is expected comes from the texts and the banks, never from the grader. A few honest students
+are graded by stock nbgrader too, and compared cell by cell.
 """
 
 from __future__ import annotations
 
-import csv
 import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -21,15 +21,21 @@ from nbformat import NotebookNode
 from classroom.bank import Answer, all_answers
 from classroom.build import read_course
 from classroom.errors import ClassroomError
+from classroom.grade import grade, outputs
+from classroom.gradebook import Gradebook
+from classroom.grading.model import CANNOT_BE_GRADED, GRADED
 from classroom.project import Chapter, Project, relative
 from classroom.release import course_config
+from classroom.room import room_of
 from classroom.texts import Lesson
 from classroom.trial import grade_id, is_answer
 from leverage.lessons.wording import item_label
 
 MARKER = ".made-by-classroom-demo"
 DUE = datetime(2026, 1, 15, 18, 0)
-CELL_SECONDS = 8
+CELL_SECONDS = 4
+STOCK_STUDENTS = 3
+"""Honest students that stock nbgrader grades as well, at two to three seconds each."""
 INFINITE_LOOP = "while True:\n    pass"
 SYNTAX_ERROR = "def broken(:\n    return"
 
@@ -40,14 +46,19 @@ class Student:
 
     id: str
     story: str
-    expected: float | None
-    """Points that autograding should give; None when there is nothing to grade."""
+    expected: float
+    """Points that autograding should give."""
     answers: Mapping[str, str] = field(default_factory=dict)
     """Code of answer cells, by grade_id; other answer cells keep their stub."""
     without: tuple[str, ...] = ()
     """Cells that the student deleted, by grade_id."""
     hands_in: bool = True
     late: timedelta = timedelta(0)
+
+    @property
+    def honest(self) -> bool:
+        """Whether nothing is wrong with the notebook but its answers."""
+        return self.hands_in and not self.without and self.id.startswith(("perfect", "wrong"))
 
 
 @dataclass(frozen=True)
@@ -58,15 +69,16 @@ class Row:
     given: float | None
     late_seconds: float
     feedback: bool
+    verdict: str = GRADED
 
     @property
     def agrees(self) -> bool:
         """Whether everything came out as expected."""
-        handed_in = self.student.expected is not None
         return (
             self.given == self.student.expected
             and self.late_seconds == self.student.late.total_seconds()
-            and self.feedback == handed_in
+            and self.feedback
+            and (self.verdict == CANNOT_BE_GRADED) == (not self.student.hands_in)
         )
 
 
@@ -113,7 +125,7 @@ def make_class(lesson: Lesson) -> list[Student]:
     half = others[: len(others) // 2]
     students += [
         Student("late", "perfect, two hours late", full, perfect, late=timedelta(hours=2)),
-        Student("no_notebook", "handed in a folder without the notebook", None, hands_in=False),
+        Student("no_notebook", "handed in a folder without the notebook", 0.0, hands_in=False),
         Student(
             "syntax_error",
             f"a syntax error in {item_label(first)}",
@@ -177,7 +189,7 @@ class DemoClass:
         for step in ("submitted", "autograded", "feedback"):
             config.CourseDirectory[f"{step}_directory"] = step
         config.CourseDirectory.db_url = f"sqlite:///{folder / 'gradebook.db'}"
-        config.Execute.timeout = CELL_SECONDS
+        self.room = room_of(config, folder)
         self.api: Any = NbGraderAPI(coursedir=CourseDirectory(config=config), config=config)
         self.api.coursedir.log.setLevel("ERROR")
 
@@ -214,37 +226,54 @@ class DemoClass:
         if student.hands_in:
             nbformat.write(submission(released, student), folder / f"{chapter.name}.ipynb")
 
-    def grade(self, chapter: Chapter, student: Student) -> None:
-        """Autograde one submission and write its feedback."""
-        graded = self.api.autograde(chapter.name, student.id)
-        if student.hands_in:
-            self.expect(graded, f"autograde of {student.id}")
-            feedback = self.api.generate_feedback(chapter.name, student.id)
-            self.expect(feedback, f"feedback of {student.id}")
+    def rows(self, chapter: Chapter, students: Sequence[Student]) -> list[Row]:
+        """Read back what the gradebook says of the students."""
+        with Gradebook.open(self.room.gradebook, self.room.course, chapter.name) as book:
+            layout = book.layout()
+            standings = {one.student: one for one in book.standings(layout)} if layout else {}
+            records = {record.student: record for record in book.records()}
+        rows = []
+        for student in students:
+            record, standing = records.get(student.id), standings.get(student.id)
+            handed_in = standing.handed_in if standing else None
+            late = max(timedelta(0), handed_in - DUE) if handed_in else timedelta(0)
+            rows.append(
+                Row(
+                    student,
+                    record.score if record else None,
+                    late.total_seconds(),
+                    self.room.page(student.id, chapter.name).exists(),
+                    record.verdict if record else "",
+                )
+            )
+        return rows
 
-    def row(self, chapter: Chapter, student: Student) -> Row:
-        """Read back what the gradebook says of a student."""
-        from nbgrader.api import MissingEntry
-
+    def scores(self, chapter: Chapter) -> dict[tuple[str, str], float | None]:
+        """Return the tests' points of everybody, by student and cell."""
         with self.api.gradebook as gradebook:
-            try:
-                found = gradebook.find_submission(chapter.name, student.id)
-                grades = [g for notebook in found.notebooks for g in notebook.grades]
-                given = float(sum(g.auto_score or 0 for g in grades)) if grades else None
-                late = float(found.total_seconds_late)
-            except MissingEntry:
-                given, late = None, 0.0
-        feedback = self.folder / "feedback" / student.id / chapter.name / f"{chapter.name}.html"
-        return Row(student, given, late, feedback.exists())
+            return {
+                (work.student.id, grade.name): grade.auto_score
+                for work in gradebook.find_assignment(chapter.name).submissions
+                for notebook in work.notebooks
+                for grade in notebook.grades
+            }
 
-    def export(self) -> Path:
-        """Write all grades as nbgrader's CSV."""
-        from nbgrader.plugins import CsvExportPlugin
 
-        path = self.folder / "grades.csv"
-        with self.api.gradebook as gradebook:
-            CsvExportPlugin(to=str(path)).export(gradebook)
-        return path
+def compare_with_stock(
+    project: Project, folder: Path, chapter: Chapter, students: Sequence[Student], ours: DemoClass
+) -> tuple[int, list[str]]:
+    """Grade some students with stock nbgrader; return how many cells were compared, and which differ."""
+    stock = DemoClass(project, folder)
+    released = stock.release(chapter)
+    for student in students:
+        stock.submit(chapter, released, student)
+        stock.expect(stock.api.autograde(chapter.name, student.id), f"autograde of {student.id}")
+    theirs, mine = stock.scores(chapter), ours.scores(chapter)
+    return len(theirs), [
+        f"{student}, {item_label(cell)}: stock gave {points}, we gave {mine[student, cell]}"
+        for (student, cell), points in theirs.items()
+        if mine[student, cell] != points
+    ]
 
 
 def prepare(folder: Path, root: Path) -> None:
@@ -298,43 +327,38 @@ def demo(
     progress: bool = True,
 ) -> list[Row]:
     """Run the demonstration class and return expected against given for every student."""
-    from tqdm import tqdm
+    from classroom.grading import Limits
 
     lesson = read_course(project).lesson(chapter)
     students = make_class(lesson)
     folder = folder.resolve()
     prepare(folder, project.root)
-    room = DemoClass(project, folder)
+    ours = DemoClass(project, folder)
     # SQLAlchemy and nbformat warn about nbgrader's own code, several times per submission.
     warnings.filterwarnings("ignore", module=r"nbgrader\.|nbformat\.")
     say(f"Releasing {chapter.name} and collecting {len(students)} submissions …")
-    released = room.release(chapter)
+    released = ours.release(chapter)
     for student in students:
-        room.submit(chapter, released, student)
-    rows = []
-    for student in tqdm(
-        students,
-        desc="autograding",
-        unit="student",
-        leave=False,
-        disable=None if progress else True,
-    ):
-        room.grade(chapter, student)
-        rows.append(room.row(chapter, student))
-    path = room.export()
-    with path.open(encoding="utf-8", newline="") as file:
-        exported = {line["student_id"] for line in csv.DictReader(file)}
+        ours.submit(chapter, released, student)
+    limits = Limits(cell_seconds=CELL_SECONDS)
+    grade(chapter, find=lambda: ours.room, limits=limits, say=say, progress=progress)
+    outputs(ours.room, chapter, say=say)
+    rows = ours.rows(chapter, students)
     say(table(rows))
     manual = sum(item.points for item in lesson.items if item.kind == "manual")
     if manual:
         say(f"({manual:g} more points are marked by hand.)")
-    say(
-        f"Feedback: {relative(folder, project.root)}/feedback/ · grades: {relative(path, project.root)} "
-        f"({len(exported)} students)"
-    )
     differing = [row.student.id for row in rows if not row.agrees]
     if differing:
         say(f"{len(differing)} of {len(rows)} differ: {', '.join(differing)}")
     else:
         say(f"All {len(rows)} students got what was expected.")
+    honest = [student for student in students if student.honest][:STOCK_STUDENTS]
+    cells, found = compare_with_stock(project, folder / "stock", chapter, honest, ours)
+    for difference in found:
+        say(difference)
+    if found:
+        raise ClassroomError(f"stock nbgrader grades {len(found)} of {cells} cells otherwise")
+    say(f"The class is in {relative(folder, project.root)}/.")
+    say(f"Stock nbgrader gave {len(honest)} of them the same points in all {cells} cells.")
     return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import re
 import shutil
@@ -143,6 +144,13 @@ def sandbox_states() -> Iterator[Diagnosis]:
         yield Diagnosis(name, found, report.available, False, report.install)
 
 
+def extra_state(module: str, extra: str, why: str) -> Diagnosis:
+    """Look for a package that only one job wants."""
+    ok = importlib.util.find_spec(module) is not None
+    found = "installed" if ok else f"not installed; {why}"
+    return Diagnosis(f"extra {extra}", found, ok, False, f"pip install leverage-course[{extra}]")
+
+
 def diagnose(project: Project) -> Iterator[Diagnosis]:
     """Look at everything that the commands need."""
     root = project.root
@@ -181,6 +189,8 @@ def diagnose(project: Project) -> Iterator[Diagnosis]:
         "install chromium (Debian: apt-get install chromium), or set CHROMIUM to a browser's path",
     )
     yield from sandbox_states()
+    yield extra_state("psycopg", "postgres", "a gradebook on PostgreSQL needs it")
+    yield extra_state("distributed", "cluster", "grading on a Dask cluster needs it")
     for folder in ("course", "solutions"):
         ok = can_write(root / folder)
         remedy = f"make {folder}/ writable, or clone the course where you may write"

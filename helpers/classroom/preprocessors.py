@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import ClearSolutions, Execute
+from nbgrader.preprocessors import ClearSolutions, Execute, NbGraderPreprocessor
 from traitlets import Bool, Float, Unicode
 
 BEGIN_SOLUTION = "### BEGIN SOLUTION"
@@ -126,3 +126,46 @@ class SandboxedExecute(Execute):  # type: ignore[misc]
         if outcome.notebook is not None:
             nb.cells = nbformat.from_dict(outcome.notebook).cells
         return nb, resources
+
+
+def visible_source(source: str) -> str:
+    """Return a test without its hidden regions.
+
+    >>> print(visible_source('''assert double(1) == 2
+    ... ### BEGIN HIDDEN TESTS
+    ... assert double(7) == 14
+    ... ### END HIDDEN TESTS'''))
+    assert double(1) == 2
+    """
+    kept, hidden = [], False
+    for line in source.split("\n"):
+        hidden = hidden or line.strip() == BEGIN_HIDDEN
+        if not hidden:
+            kept.append(line)
+        hidden = hidden and line.strip() != END_HIDDEN
+    return "\n".join(kept)
+
+
+class HideTests(NbGraderPreprocessor):  # type: ignore[misc]
+    """Keeps hidden tests out of the pages of `nbgrader generate_feedback`.
+
+    A test loses its hidden regions, what it printed, and the traceback, which quotes its source;
+    the message of the failed check stays.
+    """
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: Any, cell_index: int
+    ) -> tuple[NotebookNode, Any]:
+        """Clean one cell."""
+        meta = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "code" and meta.get("grade") and not meta.get("solution"):
+            hides = BEGIN_HIDDEN in cell.source
+            cell.source = visible_source(cell.source)
+            if hides:
+                cell.outputs = [o for o in cell.outputs if o.output_type == "error"]
+            for output in cell.outputs:
+                if output.output_type == "error":
+                    ours = output.ename == "CheckFailed"
+                    text = output.evalue if ours or not hides else "The test stopped with an error."
+                    output.traceback = [f"{output.ename}: {text}"]
+        return cell, resources

@@ -1,4 +1,4 @@
-"""`classroom demo` grades a whole class with stock nbgrader as the texts say it must be graded."""
+"""`classroom demo` grades a whole class as the texts say it must be graded, and as stock does."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def test_a_difference_in_score_lateness_or_feedback_is_seen(
     student = Student("a", "story", 5.0)
     assert Row(student, 5.0, 0.0, True).agrees
     assert not Row(student, given, late, feedback).agrees
+    assert not Row(student, 5.0, 0.0, True, "cannot be graded").agrees
 
 
 def test_a_small_class_is_graded_as_expected(
@@ -42,7 +43,8 @@ def test_a_small_class_is_graded_as_expected(
     assert main(["demo", "01_small"]) == 0
     out = capsys.readouterr().out
     assert "All 13 students got what was expected." in out
-    grades = (built.root / "class" / "demo" / "grades.csv").read_text(encoding="utf-8")
+    assert "Stock nbgrader gave 3 of them the same points" in out
+    grades = (built.root / "class" / "demo" / "grades_01_small.csv").read_text(encoding="utf-8")
     assert "01_small" in grades
 
 
@@ -51,4 +53,6 @@ def test_a_class_of_chapter_01_is_graded_as_expected(
 ) -> None:
     monkeypatch.chdir(root)
     assert main(["demo", "01_basics", "--folder", str(tmp_path / "demo")]) == 0
-    assert "students got what was expected." in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "students got what was expected." in out
+    assert "Stock nbgrader gave 3 of them the same points" in out

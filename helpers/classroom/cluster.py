@@ -1,0 +1,151 @@
+"""Execute submissions on a Dask cluster: the same function as here, without gradebook or files.
+
+Workers need this course's environment. They get the release, one submission and the limits, and
+give back the executed notebook and the verdict; isolation is that of the worker's own machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from classroom.errors import ClassroomError
+
+if TYPE_CHECKING:
+    from classroom.grading import Limits, Outcome, Release, Submission
+
+SECONDS_TO_CONNECT = 20
+AHEAD = 2
+"""Submissions sent to the cluster per thread of a worker: one that runs, one that waits."""
+TRIES = 2
+"""How often a submission is sent again after its worker died."""
+
+
+def execute_remotely(
+    release: Release, submission: Submission, limits: Limits, level: str | None, limits_only: bool
+) -> Outcome:
+    """Execute one submission on the worker that runs this."""
+    from classroom.grading import grade_one
+
+    return grade_one(release, submission, limits=limits, level=level, allow_limits_only=limits_only)
+
+
+def levels_here(level: str | None, limits_only: bool) -> str:
+    """Return the isolation level of the worker that runs this; raise where there is none."""
+    from classroom.grading import choose_level
+
+    return choose_level(level, allow_limits_only=limits_only)
+
+
+@contextmanager
+def cluster_executor(
+    address: str,
+    release: Release,
+    limits: Limits,
+    *,
+    level: str | None = None,
+    allow_limits_only: bool = False,
+) -> Iterator[tuple[str, Callable[[Iterable[Submission]], Iterator[Outcome]]]]:
+    """Yield the weakest level among the workers and a function that executes submissions on them.
+
+    Raises
+    ------
+    ClassroomError
+        If Dask is missing, the scheduler does not answer, it has no workers, or one of them
+        cannot isolate students' code.
+    """
+    try:
+        from distributed import Client
+    except ModuleNotFoundError:
+        raise ClassroomError(
+            "--cluster needs Dask; install it with 'pip install leverage-course[cluster]'"
+        ) from None
+    try:
+        client: Any = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ClassroomError(
+            f"no Dask scheduler answers at {address!r} ({' '.join(str(error).split())[:120]}); "
+            "give the address that 'dask scheduler' printed, such as tcp://10.0.0.5:8786"
+        ) from None
+    try:
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        if not workers:
+            raise ClassroomError(
+                f"the cluster at {address} has no workers; start some with 'dask worker {address}'"
+            )
+        weakest = weakest_level(client, address, level, allow_limits_only)
+        sent = client.scatter(release, broadcast=True, hash=False)
+        room = AHEAD * sum(worker["nthreads"] for worker in workers.values())
+
+        def execute(submissions: Iterable[Submission]) -> Iterator[Outcome]:
+            yield from run(client, sent, submissions, limits, level, allow_limits_only, room)
+
+        yield weakest, execute
+    finally:
+        client.close(timeout=5)
+
+
+def weakest_level(client: Any, address: str, level: str | None, limits_only: bool) -> str:
+    """Ask every worker for its isolation level."""
+    from classroom.grading import LEVELS
+
+    try:
+        found = client.run(levels_here, level, limits_only)
+    except ModuleNotFoundError as error:
+        raise ClassroomError(
+            f"a worker of {address} cannot import {error.name}; start workers in this course's "
+            "environment"
+        ) from None
+    return str(max(found.values(), key=LEVELS.index))
+
+
+def run(
+    client: Any,
+    release: Any,
+    submissions: Iterable[Submission],
+    limits: Limits,
+    level: str | None,
+    limits_only: bool,
+    room: int,
+) -> Iterator[Outcome]:
+    """Keep `room` submissions on the cluster and yield outcomes as they come back."""
+    from distributed import as_completed
+    from distributed.scheduler import KilledWorker
+
+    waiting = iter(submissions)
+    running = as_completed([], loop=client.loop)
+    names: dict[Any, str] = {}
+
+    def send() -> bool:
+        submission = next(waiting, None)
+        if submission is None:
+            return False
+        future = client.submit(
+            execute_remotely, release, submission, limits, level, limits_only,
+            pure=False, retries=TRIES,
+        )  # fmt: skip
+        names[future.key] = submission.student
+        running.add(future)
+        return True
+
+    for _ in range(room):
+        if not send():
+            break
+    lost = []
+    while names:
+        future = next(running)
+        student = names.pop(future.key)
+        send()
+        try:
+            outcome: Outcome = future.result()
+        except KilledWorker:
+            lost.append(student)
+            continue
+        yield outcome
+        future.release()
+    if lost:
+        raise ClassroomError(
+            f"the cluster's workers died while grading {', '.join(lost)}; all others are graded. "
+            "Run the same command again, or grade these on this machine (without --cluster)"
+        )

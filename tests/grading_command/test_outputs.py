@@ -1,0 +1,247 @@
+"""What instructors and students get: pages that give nothing away, files that others import."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from small_class import CHAPTER, RIGHT, WRONG, SmallClass, handed_in
+
+from classroom.exports import canvas_csv, moodle_csv, nbgrader_csv
+from classroom.feedback import clean, formula, output_html, plain, rendered
+from classroom.grade import grade, outputs
+from classroom.gradebook import Gradebook, Record, Standing
+from classroom.report import hints, item_statistics
+from classroom.similarity import groups
+
+REQUEST = re.compile(
+    r"""\b(?:src|srcset|data|action|poster|background)\s*=\s*(?!["']?data:)|url\(|@import"""
+)
+SPY = """
+seen = []
+def double(number):
+    seen.append(number)
+    print("called with", number)
+    return number + 2
+"""
+
+
+def with_outputs(answers: dict[str, str], texts: list[dict]) -> bytes:
+    """A handed-in notebook whose answer cell has outputs, and a last cell that tells what it saw."""
+    notebook = json.loads(json.dumps(handed_in(answers)))
+    notebook["cells"][1]["outputs"] = texts
+    last = {
+        "cell_type": "code", "id": "spy", "metadata": {}, "outputs": [], "execution_count": None,
+        "source": "print(seen)",
+    }  # fmt: skip
+    notebook["cells"].append(last)
+    return json.dumps(notebook).encode()
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, root: Path) -> SmallClass:
+    """A graded class with its pages and files; tests only read it."""
+    made = SmallClass(tmp_path_factory.mktemp("outputs") / "course", root)
+    evil = [
+        {"output_type": "stream", "name": "stdout", "text": "<script>alert(1)</script> mine"},
+        {
+            "output_type": "display_data", "metadata": {},
+            "data": {"text/html": "<table><tr><td onclick='x()'>7</td></tr></table>"
+                     "<script src='https://example.org/a.js'></script>"
+                     "<img src='https://example.org/pixel.png'>", "text/plain": "table"},
+        },
+    ]  # fmt: skip
+    made.hand_in("ada", RIGHT, "2026-01-15 12:00:00 UTC")
+    made.hand_in("bob", WRONG)
+    made.hand_in(
+        "spy", with_outputs({"double": SPY.strip(), "why": "<b onclick=x()>Why</b>"}, evil)
+    )
+    made.hand_in("broken", b"no notebook")
+    grade(made.chapter, find=lambda: made.room, say=lambda _: None, progress=False)
+    outputs(made.room, made.chapter, say=lambda _: None)
+    return made
+
+
+def page(small: SmallClass, student: str) -> str:
+    return small.room.page(student, CHAPTER).read_text(encoding="utf-8")
+
+
+def test_everybody_who_handed_in_gets_a_page_with_the_failed_checks_hint(done: SmallClass) -> None:
+    assert "5 of 9 points" in page(done, "ada")
+    assert "Twice the number." in page(done, "bob")
+    assert "cannot be graded" in page(done, "broken") or "notebook" in page(done, "broken")
+    assert "to be marked by hand" in page(done, "ada")
+
+
+def test_no_page_holds_a_hidden_tests_source_or_values(done: SmallClass) -> None:
+    for student in ("ada", "bob", "spy", "broken"):
+        text = page(done, student)
+        for secret in ("4711", "9422", "HIDDEN TESTS", "model answer"):
+            assert secret not in text, f"{student} can read {secret}"
+    assert "4711" in done.room.graded("spy", CHAPTER).read_text(encoding="utf-8")
+
+
+def test_a_page_needs_nothing_and_runs_nothing(done: SmallClass) -> None:
+    for student in ("ada", "bob", "spy", "broken"):
+        text = page(done, student)
+        assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in text
+        assert "<script" not in text
+        assert "onclick" not in text.replace("&lt;b onclick", "")
+        body = re.sub(r"<pre>.*?</pre>", "", text, flags=re.S)
+        assert not REQUEST.search(body), REQUEST.search(body)
+    assert "&lt;script&gt;alert(1)" in page(done, "spy")
+
+
+def test_a_report_names_what_an_instructor_looks_for(done: SmallClass) -> None:
+    text = (done.room.folder / f"report_{CHAPTER}.html").read_text(encoding="utf-8")
+    for part in (
+        "Histogram. 4 scores",
+        "Hints shown most",
+        "cannot be graded",
+        "broken",
+        "Tampering",
+    ):
+        assert part in text
+    assert not REQUEST.search(text)
+    assert text.count('alt="') == text.count("<img ") >= 2
+
+
+def test_our_csv_is_nbgraders_to_the_letter(done: SmallClass, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs.csv"
+    subprocess.run(
+        ["nbgrader", "export", "--to", str(theirs)],
+        cwd=done.project.root, check=True, capture_output=True,
+    )  # fmt: skip
+    ours = done.room.folder / f"grades_{CHAPTER}.csv"
+    # nbgrader leaves the order of students without names to the database.
+    lines = [sorted(path.read_text(encoding="utf-8").splitlines()) for path in (ours, theirs)]
+    assert lines[0] == lines[1]
+
+
+def test_a_page_that_did_not_change_is_not_written_again(done: SmallClass) -> None:
+    path = done.room.page("ada", CHAPTER)
+    before = path.stat().st_mtime_ns
+    said: list[str] = []
+    outputs(done.room, done.chapter, say=said.append)
+    assert path.stat().st_mtime_ns == before
+    assert "Feedback: 0 pages new or changed" in said[0]
+
+
+def test_a_manual_grade_and_comment_reach_the_page(done: SmallClass) -> None:
+    from nbgrader.api import Gradebook as NbgraderGradebook
+
+    with NbgraderGradebook(done.room.gradebook, "leverage_course") as theirs:
+        grade_row = theirs.find_grade("ch01_b", CHAPTER, CHAPTER, "bob")
+        grade_row.manual_score, grade_row.needs_manual_grade = 2.5, False
+        theirs.find_comment("ch01_b", CHAPTER, CHAPTER, "bob").manual_comment = "A reason, please."
+        theirs.db.commit()
+    outputs(done.room, done.chapter, say=lambda _: None)
+    assert "2.5 of 4 points" in page(done, "bob")
+    assert "A reason, please." in page(done, "bob")
+
+
+def test_exports_quote_names_and_leave_out_who_handed_in_nothing() -> None:
+    class_ = [
+        Standing("ada", "Ada", "King, Countess", "ada@example.org", "17", score=9.5, penalty=2),
+        Standing("bob"),
+    ]
+    canvas = list(csv.reader(io.StringIO(canvas_csv("01_small", 10, class_))))
+    assert canvas[1] == ["Points Possible", "", "", "", "", "10"]
+    assert canvas[2] == ["King, Countess, Ada", "17", "", "ada", "", "7.5"]
+    assert canvas[3] == ["bob", "", "", "bob", "", ""]
+    said = Record("ada", "", "graded", "", "", "", for_student='Look at "1.A", please.')
+    moodle = list(csv.reader(io.StringIO(moodle_csv("01_small", class_, {"ada": said}))))
+    assert moodle[1:] == [["ada", "ada@example.org", "7.5", 'Look at "1.A", please.']]
+    rows = list(csv.DictReader(io.StringIO(nbgrader_csv("01_small", None, 10, class_))))
+    assert [row["score"] for row in rows] == ["0.0", "7.5"]
+
+
+def test_outputs_are_shortened_and_cleaned() -> None:
+    assert "characters left out" in plain("x" * 100_000)
+    assert len(plain("x" * 100_000)) < 30_000
+    assert "\x1b" not in plain("\x1b[31mred\x1b[0m")
+    assert "cannot be shown" in output_html(
+        {"output_type": "display_data", "data": {"image/png": '"><script>'}}
+    )
+    assert "javascript:" not in clean('<a href="javascript:x()">a</a>')
+    assert "javascript:" not in rendered("[a](javascript:x())")
+    assert 'alt="x^2"' in formula("x^2")
+    assert formula(r"\nosuchthing{") == r"<code>\nosuchthing{</code>"
+
+
+LONG = """
+def price(side, entry, quantity, margin, rate):
+    total = 0.0
+    for step in range(3):
+        total = total + entry * quantity * rate - margin / (step + 1)
+    if side > 0:
+        return entry - total / quantity
+    return entry + total / quantity
+"""
+
+
+def renamed(code: str) -> str:
+    return (
+        code.replace("total", "amount")
+        .replace("step", "k")
+        .replace("    for", "    # loop\n    for")
+    )
+
+
+def test_long_answers_that_differ_in_names_and_comments_only_are_shown_together() -> None:
+    answers = {"ada": LONG, "bob": renamed(LONG), "cleo": LONG.replace("range(3)", "range(4)")}
+    (group,) = groups("ch01_a", answers, "")
+    assert group.students == ("ada", "bob")
+    assert not group.exact
+    (known,) = groups("ch01_a", answers, "", {"the reference solution": renamed(LONG)})
+    assert known.known == "the reference solution"
+
+
+def test_answers_that_most_people_would_write_alike_are_not_shown() -> None:
+    short = dict.fromkeys(("ada", "bob", "cleo"), "def double(number):\n    return 2 * number")
+    assert groups("ch01_a", short, "def double(number):\n    ...") == []
+    stub = LONG.replace("range(3)", "...")
+    assert groups("ch01_a", {"ada": LONG, "bob": LONG}, stub) == []
+    middle = "def f(a, b, c):\n    d = a * b - c / (1 + a)\n    return d * d - b"
+    other = "def f(a, b, c):\n    return a + b * c - 1 + b / (2 * c) - a ** 2 + b"
+    usual = {f"s{n}": middle for n in range(20)} | {f"t{n}": other for n in range(2)}
+    assert [group.students for group in groups("ch01_a", usual, "")] == [("t0", "t1")]
+
+
+def test_code_that_does_not_parse_is_in_no_group() -> None:
+    assert groups("ch01_a", {"ada": "def f(:", "bob": "def f(:"}, "") == []
+
+
+def test_discrimination_is_the_correlation_with_all_other_exercises() -> None:
+    scores = {"a": [0, 0, 1, 1], "b": [0, 1, 1, 2], "c": [1, 1, 1, 1]}
+    found = {i.exercise: i for i in item_statistics(scores, {"a": 1, "b": 2, "c": 1})}
+    assert found["a"].mean == found["b"].mean == 0.5
+    assert found["a"].discrimination == pytest.approx(0.5**0.5)
+    assert found["c"].discrimination is None
+
+
+def test_hints_are_counted_by_item_and_sentence() -> None:
+    from classroom.gradebook import CellRecord
+
+    def record(student: str, text: str) -> Record:
+        cells = {"ch01_a_value": CellRecord(0, 1, text)}
+        return Record(student, "", "graded", "", "", "", cells=cells)
+
+    told = "✗ 1.A value: not yet.\nf(1) gave 3.\nHint: Twice the number."
+    other = told.replace("gave 3", "gave 4")
+    assert hints([record("a", told), record("b", other), record("c", "")]) == [
+        (2, "1.A value", "Twice the number.")
+    ]
+
+
+def test_a_gradebook_without_records_still_gives_pages(small_class: SmallClass) -> None:
+    room = small_class.room
+    outputs(room, small_class.chapter, say=lambda _: None)
+    with Gradebook.open(room.gradebook, room.course, CHAPTER) as book:
+        assert book.records() == []
+    assert (room.folder / f"grades_{CHAPTER}.csv").is_file()
