@@ -848,6 +848,22 @@ def test_errors_of_the_test_cell_itself_become_a_sentence(run, statement, says):
     assert says in ran.message
 
 
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("text / 2", "kept stopped with TypeError: unsupported operand"),
+        ("texts", "kept stopped with NameError: name 'texts' is not defined, in line 2"),
+        ("texts", "a text, such as a column's name, needs quotes"),
+        ("...  + 1", "A blank (...) or NotImplementedError is still there"),
+    ],
+)
+def test_an_error_in_a_function_that_the_test_cell_calls_is_placed_in_the_function(run, body, says):
+    ran = run(f"text = 'a'\ndef kept(x): return {body}", "y = [kept(x) for x in [1]]")
+    assert isinstance(ran.error, CheckFailed)
+    assert says in ran.message
+    assert "Run the chapter's cells" not in ran.message
+
+
 def test_interrupting_a_test_cell_stays_an_interrupt(run):
     with pytest.raises(KeyboardInterrupt):
         run("", "raise KeyboardInterrupt")

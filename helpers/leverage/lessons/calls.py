@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 from .goals import AnswerError, Subject
@@ -90,10 +91,28 @@ def crash(error: BaseException, subject: Subject, names: Mapping[str, object]) -
     if isinstance(error, TypeError) and "ellipsis" in text.lower():
         unanswered = f"{subject.name} still holds ...: replace every ... with your answer{line}."
         return AnswerError(unanswered, hidden=unanswered, unanswered=True)
+    advice = ""
+    if type(error) is NameError and error.name:
+        advice = " Check the spelling; a text, such as a column's name, needs quotes."
     return AnswerError(
-        f"{subject.shown} stopped with {text}{line}.",
-        hidden=f"{subject.name} stopped with {type(error).__name__}{line}.",
+        f"{subject.shown} stopped with {text}{line}.{advice}",
+        hidden=f"{subject.name} stopped with {type(error).__name__}{line}.{advice}",
     )
+
+
+def function_of(trace: TracebackType | None, names: Mapping[str, object]) -> str:
+    """Name the learner's function that ended a test cell with an error; "" if none did.
+
+    The trace begins in the test cell itself, which lives among the same names, and so do its
+    comprehensions.
+    """
+    while trace is not None:
+        trace = trace.tb_next
+        if trace is not None and trace.tb_frame.f_globals is names:
+            name = trace.tb_frame.f_code.co_name
+            if not name.startswith("<"):
+                return name
+    return ""
 
 
 def _special_end(error: BaseException) -> str:

@@ -618,13 +618,17 @@ class Check:
             return AuthorError(
                 _author(self._item_id, f"the check stopped with {calls.error_text(error)}")
             )
+        function = calls.function_of(trace, self._names)
         name = getattr(error, "name", None) if type(error) is NameError else None
-        if name:
+        if name and not function:
             return self._fail(self._missing(str(name)), "")
         if isinstance(error, NotImplementedError) or "ellipsis" in calls.error_text(error).lower():
             text = "A blank (...) or NotImplementedError is still there: write your answer,"
             text += " run its cell, then this one."
             return self._fail(AnswerError(text, hidden=text, unanswered=True), "")
+        if function:
+            subject = Subject(function, function, is_call=True)
+            return self._fail(self._crash(error, subject), "")
         advice = "Run the chapter's cells from the top, then look at your answer again."
         return self._fail(
             AnswerError(
