@@ -149,7 +149,7 @@ def test_the_crash_chart_says_how_far_beyond_the_stop_the_price_went():
     figure = risk.plot_stop_in_a_crash(
         load_hourly_window("2020-03-12"), opened="2020-03-12 10:00", stop_distance=0.05
     )
-    assert "Low of that hour 5 550.00,\n4.9 planned losses below" in labels(figure)
+    assert "Low of that hour 5 550.00,\n4.9 planned losses below the entry" in labels(figure)
 
 
 def test_the_running_result_marks_the_longest_streak_and_the_deepest_fall():

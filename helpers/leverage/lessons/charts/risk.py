@@ -133,7 +133,8 @@ def plot_stop_in_a_crash(bars: pd.DataFrame, *, opened: str, stop_distance: floa
         )
         beyond = (entry - lowest) / (entry - stop)
         axes.plot([0], [lowest], marker="v", color=COLOURS["loss"], markersize=9)
-        text = f"Low of that hour {format_price(lowest)},\n{format_amount(beyond, 1)} planned losses below"
+        losses = f"{format_amount(beyond, 1)} planned losses below the entry"
+        text = f"Low of that hour {format_price(lowest)},\n{losses}"
         label_point(axes, text, 0, lowest, offset=(10, 0), vertical="top")
         finish_axes(
             axes,

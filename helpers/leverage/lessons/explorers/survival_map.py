@@ -323,11 +323,12 @@ class SurvivalMap(Explorer):
         distance = format_percent(odds.level / _ENTRY - 1, 2, signed=True) if has_level else "none"
         typical = odds.volatility * math.sqrt(odds.days / 365)
         survivable = odds.survivable
+        watched = "once a day" if odds.step_hours > 1 else "every hour"
         return {
             "Move from entry to liquidation": distance,
             "Typical move in that time, σ√T": format_percent(typical),
             "Chance by the formula": _chance(odds.chance),
-            "Chance by Monte Carlo, 2 000 paths": (
+            f"Chance by Monte Carlo, 2 000 paths, looked at {watched}": (
                 f"{_chance(odds.estimate)} ± {format_amount(odds.standard_error * 100)} points"
             ),
             "Share in bitcoin's history": _chance(odds.lived),
@@ -503,11 +504,14 @@ class _MapPicture:
             "simulated": "dots: Monte Carlo, ± 2 standard errors",
             "history": "dashed: bitcoin's history",
         }
-        low = max(odds.formula[-1], odds.history[-1]) < 0.5
+        lower, upper = sorted((float(odds.formula[-1]), float(odds.history[-1])))
+        low = upper < 0.5
+        # The words stand above both curves, below both or, where those are far apart, between them.
+        top = 0.99 if low else 0.2 if lower > 0.3 else (lower + upper) / 2 + 0.06
         for number, (name, text) in enumerate(names.items()):
             label = self._curve_texts[name]
             label.text = text
-            label.position = (0.03 if low else 0.97, (0.99 if low else 0.2) - 0.06 * number)
+            label.position = (0.03 if low else 0.97, top - 0.06 * number)
             label.align = "left" if low else "right"
 
 
