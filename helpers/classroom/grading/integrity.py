@@ -7,6 +7,7 @@ sent at once, so that it cannot be taken back.
 from __future__ import annotations
 
 import builtins
+import operator
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -63,7 +64,45 @@ _BETWEEN = frozenset(
         "IPython.core.interactiveshell",
     }
 )
+# References of our own: they are used while the names may have been replaced.
+_all, _map, _is, _call = all, map, operator.is_, operator.call
 _SECRET_FILES = ("mem", "maps", "environ", "fd", "fdinfo", "root", "cwd", "pagemap", "syscall")
+
+
+class Watched:
+    """What stays as it is while a student's code runs: functions, classes and their methods.
+
+    It is taken once, before processes are forked for students. There are some thousands of names,
+    looked at after each cell: one loop in C says whether any of them means something else.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self._rows = tuple(_attributes(shell))
+        self._getters = tuple(space.get for _, space, _, _, _ in self._rows)
+        self._names = tuple(name for _, _, name, _, _ in self._rows)
+        self._values = tuple(value for _, _, _, value, _ in self._rows)
+
+    def changed(self, *, codes: bool) -> list[str]:
+        """Return the names of what is no longer what it was; `codes` compares functions' code too.
+
+        Python raises an audit event for each look at a function's code, which makes that slow.
+        """
+        if not codes and _all(_map(_is, _map(_call, self._getters, self._names), self._values)):
+            return []
+        found = []
+        for owner, space, name, value, code in self._rows:
+            now = space.get(name)
+            if now is not value or getattr(now, "__code__", None) is not code:
+                found.append(f"{owner}.{name}")
+        return found
+
+    def restore(self) -> None:
+        """Put back what was replaced, as far as Python allows it."""
+        for _, space, name, value, code in self._rows:
+            if isinstance(space, dict):
+                space[name] = value
+            if isinstance(value, types.FunctionType) and isinstance(code, types.CodeType):
+                value.__code__ = code
 
 
 class Integrity:
@@ -73,19 +112,23 @@ class Integrity:
     ----------
     shell : object
         The IPython shell.
+    watched : Watched
+        What must stay as it is.
     report : callable
         Told each finding, once.
     """
 
-    def __init__(self, shell: Any, report: Callable[[str], None]) -> None:
+    def __init__(self, shell: Any, watched: Watched, report: Callable[[str], None]) -> None:
         self._shell, self._report = shell, report
         self._said: set[str] = set()
         self._names = shell.user_ns
-        self._kept = list(self._attributes())
+        self._watched = watched
         self._hooks = self._hooks_now()
         self._space = vars(builtins)
         self._builtins = tuple(self._space.items())
         self._mended: tuple[str, ...] = ()
+        self._code_set = False
+        """Somebody has set the code of a function since the last look."""
         self._limit, self._set_limit = sys.getrecursionlimit(), sys.setrecursionlimit
         sys.addaudithook(self._audit)
 
@@ -100,14 +143,14 @@ class Integrity:
         for name in self._mended:
             self.say(f"replaced builtins.{name}")
         self._mended = ()
-        for owner, space, name, value, code in self._kept:
-            now = space.get(name)
-            if now is not value or getattr(now, "__code__", None) is not code:
-                self.say(f"replaced {owner}.{name}")
+        codes, self._code_set = self._code_set, False
+        for name in self._watched.changed(codes=codes):
+            self.say(f"replaced {name}")
+        hooks = self._hooks_now()
         for label, before in self._hooks.items():
-            if self._hooks_now()[label] != before:
+            if hooks[label] != before:
                 self.say(f"changed {label}")
-                self._hooks = self._hooks_now()
+                self._hooks = hooks
                 break
 
     def mend(self) -> None:
@@ -126,31 +169,8 @@ class Integrity:
         self.look()
         sys.settrace(None)
         sys.setprofile(None)
-        for _, space, name, value, code in self._kept:
-            if isinstance(space, dict):
-                space[name] = value
-            if isinstance(value, types.FunctionType) and isinstance(code, types.CodeType):
-                value.__code__ = code
+        self._watched.restore()
         self._shell.ast_transformers = []
-
-    def _attributes(self) -> Iterator[tuple[str, Any, str, object, object]]:
-        """Yield what must stay as it is: functions and classes, and the methods of some classes."""
-        names = [*WATCHED_MODULES]
-        names += [n for n in sys.modules if n.partition(".")[0] in WATCHED_PACKAGES]
-        for module_name in names:
-            module = sys.modules.get(module_name)
-            if not isinstance(module, types.ModuleType):
-                continue
-            for name, value in list(vars(module).items()):
-                if not name.startswith("__") or name in ("__import__", "__build_class__"):
-                    if callable(value):
-                        code = getattr(value, "__code__", None)
-                        yield module_name, vars(module), name, value, code
-                    own = isinstance(value, type) and value.__module__ == module_name
-                    if own and module_name.partition(".")[0] in (*WATCHED_PACKAGES, "unittest"):
-                        yield from _methods(value)
-        for kind in type(self._shell).__mro__[:-1]:
-            yield from _methods(kind)
 
     def _hooks_now(self) -> dict[str, Any]:
         shell = self._shell
@@ -184,6 +204,7 @@ class Integrity:
             if self._from_student():
                 self.say("sent a signal to a process")
         elif event == "object.__setattr__":
+            self._code_set = self._code_set or args[1] == "__code__"
             if args[1] in ("__code__", "__defaults__", "__closure__") and self._from_student():
                 name = getattr(args[0], "__qualname__", "")
                 if getattr(args[0], "__globals__", None) is not self._names:
@@ -224,6 +245,26 @@ def _calling_frame() -> Any:
     while frame is not None and frame.f_globals is home:
         frame = frame.f_back
     return frame
+
+
+def _attributes(shell: Any) -> Iterator[tuple[str, Any, str, object, object]]:
+    """Yield what must stay as it is: functions and classes, and the methods of some classes."""
+    names = [*WATCHED_MODULES]
+    names += [n for n in sys.modules if n.partition(".")[0] in WATCHED_PACKAGES]
+    for module_name in names:
+        module = sys.modules.get(module_name)
+        if not isinstance(module, types.ModuleType):
+            continue
+        for name, value in list(vars(module).items()):
+            if not name.startswith("__") or name in ("__import__", "__build_class__"):
+                if callable(value):
+                    code = getattr(value, "__code__", None)
+                    yield module_name, vars(module), name, value, code
+                own = isinstance(value, type) and value.__module__ == module_name
+                if own and module_name.partition(".")[0] in (*WATCHED_PACKAGES, "unittest"):
+                    yield from _methods(value)
+    for kind in type(shell).__mro__[:-1]:
+        yield from _methods(kind)
 
 
 def _methods(kind: type) -> Iterator[tuple[str, Any, str, object, object]]:

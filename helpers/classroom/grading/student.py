@@ -24,7 +24,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from classroom.grading import kernel, sandbox
 from classroom.grading.channel import Channel, ClosedError, ProtocolError
 from classroom.grading.codec import TooLargeError
-from classroom.grading.integrity import Integrity
+from classroom.grading.integrity import Integrity, Watched
 from classroom.grading.peer import Peer
 from classroom.grading.runner import Notebook, RunnerShell
 
@@ -47,12 +47,14 @@ class _Printed(io.StringIO):
 class StudentSide:
     """Serves the judge's requests."""
 
-    def __init__(self, channel: Channel, shell: RunnerShell, output_bytes: int) -> None:
+    def __init__(
+        self, channel: Channel, shell: RunnerShell, output_bytes: int, watched: Watched
+    ) -> None:
         self.shell = shell
         self.notebook = Notebook(shell, output_bytes)
         self.peer = Peer(channel, self.serve, self.stand_in)
         self.channel = channel
-        self.integrity = Integrity(shell, lambda what: channel.send({"report": what}))
+        self.integrity = Integrity(shell, watched, lambda what: channel.send({"report": what}))
         self.notebook.mend = self.integrity.mend
         self._running = False
         self._child = 0

@@ -71,6 +71,7 @@ class Server:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._shell: Any = None
+        self._watched: Any = None
         self._known: set[int] = set()
 
     def warm(self) -> None:
@@ -81,6 +82,7 @@ class Server:
 
         matplotlib.use("module://matplotlib_inline.backend_inline")
         from classroom.grading import judge, runner, student
+        from classroom.grading.integrity import Watched
 
         self._modules = (judge, runner, student)
         self._shell = runner.make_shell()
@@ -98,6 +100,7 @@ class Server:
         self._shell.execution_count = 1
         notebook.run("", "rehearsal", count=False)
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+        self._watched = Watched(self._shell)
         gc.collect()
         gc.freeze()
 
@@ -147,9 +150,8 @@ class Server:
         np.random.seed()
         from classroom.grading.student import StudentSide
 
-        side = StudentSide(
-            Channel(socket.socket(fileno=connection)), self._shell, limits.output_bytes
-        )
+        channel = Channel(socket.socket(fileno=connection))
+        side = StudentSide(channel, self._shell, limits.output_bytes, self._watched)
         side.notebook.redirect_descriptors()
         side.loop()
 
