@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import struct
 import sys
 
@@ -43,6 +44,9 @@ _REFUSED = {
     },
 }  # fmt: skip
 _AUDIT_ARCH = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
+
+_ANY_SHARED = re.compile(rb" .w.s ")
+_SHARED = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) .w.s ", re.MULTILINE)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -175,10 +179,10 @@ def shared_memory() -> list[tuple[int, int]]:
     """Return where this process has memory that its forks share and may write."""
     if sys.platform != "linux":
         return []
-    with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
-        rows = [row.split()[:2] for row in file]
-    places = [place for place, rights in rows if "w" in rights and rights.endswith("s")]
-    return [(int(first, 16), int(last, 16)) for first, last in (p.split("-") for p in places)]
+    with open("/proc/self/maps", "rb", buffering=1 << 18) as file:
+        text = file.read()
+    rows = _SHARED.findall(text) if _ANY_SHARED.search(text) else []
+    return [(int(first, 16), int(last, 16)) for first, last in rows]
 
 
 def own_memory(places: list[tuple[int, int]]) -> None:
