@@ -134,6 +134,78 @@ def test_a_number_at_the_end_of_a_test_is_its_score(tmp_path: Path) -> None:
     assert [outcome.verdict.points for outcome in points] == [2, 0.5, 0, 0]
 
 
+ORDERS = """def orders(price):
+    return [{"side": "sell", "price": price, "parts": [[1, 2], [price]], "reduce": True}]"""
+FORGED = """class Any(KIND):
+    def __eq__(self, other):
+        return True
+    def __ne__(self, other):
+        return False
+    def __hash__(self):
+        return 0
+"""
+FORGERIES = {
+    "a right answer of other classes": (
+        ORDERS.replace("[1, 2]", "(1.0, np.int64(2))").replace("True", "np.True_"),
+        2,
+    ),
+    "a wrong part deep inside": (ORDERS.replace("[1, 2]", "[1, 3]"), 0),
+    "a key too many": (ORDERS.replace('"side"', '"more": 1, "side"'), 0),
+    "a list that equals everything": (
+        FORGED.replace("KIND", "list") + "def orders(price):\n    return Any()",
+        0,
+    ),
+    "a dictionary that equals everything": (
+        FORGED.replace("KIND", "dict") + "def orders(price):\n    return [Any()]",
+        0,
+    ),
+    "a text that equals everything": (
+        FORGED.replace("KIND", "str") + ORDERS.replace('"sell"', "Any('x')"),
+        0,
+    ),
+    "a number that equals everything": (
+        FORGED.replace("KIND", "float") + ORDERS.replace('"price": price', '"price": Any(1)'),
+        0,
+    ),
+    "an object that equals everything": (
+        FORGED.replace("KIND", "object") + ORDERS.replace("[price]", "Any()"),
+        0,
+    ),
+    "a right answer in a class of its own": (
+        "class Mine(dict):\n    pass\n" + ORDERS.replace("[{", "[Mine({").replace("}]", "})]"),
+        0,
+    ),
+    "a list that holds itself": (
+        "def orders(price):\n    x = []\n    x.append(x)\n    return x",
+        0,
+    ),
+    "an endless list": ("def orders(price):\n    return iter(int, 1)", 0),
+}
+
+
+def test_dictionaries_and_lists_are_compared_as_plain_data(tmp_path: Path) -> None:
+    answer = f"### BEGIN SOLUTION\n{ORDERS}\n### END SOLUTION"
+    test = 'from leverage.lessons import exercise\nwith exercise("test") as check:\n'
+    test += (
+        '    expected = [{"side": "sell", "price": 4, "parts": [[1, 2], [4]], "reduce": True}]\n'
+    )
+    test += '    check.data("orders", (4,), expected, hint="Sell.", hints={"side": "Sell."})\n'
+    made = release_with(test, answer, tmp_path)
+    with Grader(made, corpus.LIMITS, allow_limits_only=True) as grader:
+        assert grader.modes == {}
+        assert grader.unsound == ()
+        points = {}
+        for name, (source, _) in FORGERIES.items():
+            cells = tuple(
+                dataclasses.replace(cell, source=source) if cell.kind == "answer" else cell
+                for cell in made.cells
+            )
+            outcome = grader.grade(dataclasses.replace(made, cells=cells).reference())
+            points[name] = outcome.verdict.points
+            assert outcome.verdict.status == "graded"
+    assert points == {name: wanted for name, (_, wanted) in FORGERIES.items()}
+
+
 def test_names_that_depend_on_answers_are_the_students(tmp_path: Path) -> None:
     cells = [
         corpus.code("import math\nfee = 2\ntrades = []", corpus.meta("given", locked=True)),

@@ -127,16 +127,17 @@ class Encoder:
 
     def _container(self, value: Any, kind: type, depth: int) -> Any:
         if issubclass(kind, list):
-            return [self._value(part, depth + 1) for part in list.__iter__(value)]
+            parts = [self._value(part, depth + 1) for part in list.__iter__(value)]
+            return parts if kind is list else {"t": "l", "k": _name_of(kind), "v": parts}
         if issubclass(kind, tuple):
             parts = [self._value(part, depth + 1) for part in tuple.__iter__(value)]
-            return {"t": "t", "v": parts}
+            return {"t": "t", "v": parts, **_own_kind(kind, tuple)}
         if issubclass(kind, dict):
             pairs = [
                 [self._value(key, depth + 1), self._value(part, depth + 1)]
                 for key, part in dict.items(value)
             ]
-            return {"t": "d", "v": pairs}
+            return {"t": "d", "v": pairs, **_own_kind(kind, dict)}
         for base, tag in ((set, "s"), (frozenset, "fs")):
             if issubclass(kind, base):
                 return {
@@ -286,6 +287,24 @@ class Encoder:
         }
 
 
+def _name_of(kind: type) -> str:
+    return str(type.__getattribute__(kind, "__name__"))[:80]
+
+
+def _own_kind(kind: type, plain: type) -> dict[str, str]:
+    """Say that a container is of a class derived from a plain one, and what that is called."""
+    return {} if kind is plain else {"k": _name_of(kind)}
+
+
+def _kind_from(data: dict[str, Any], plain: type) -> Any:
+    """Return the plain class, or an empty class derived from it where the message names one.
+
+    Checks that ask for the plain class refuse such an answer here as they do in the notebook; of
+    the derived class nothing but the name has crossed.
+    """
+    return type(str(data["k"]), (plain,), {}) if "k" in data else plain
+
+
 def _is_of_a_module(kind: type) -> bool:
     """Tell whether a class is one that an imported module offers, not one of the notebook."""
     module = sys.modules.get(str(kind.__module__))
@@ -396,11 +415,15 @@ class Decoder:
         value = _unpack(data["v"])
         return bytearray(value) if data["k"] == "bytearray" else value
 
-    def _make_tuple(self, data: dict[str, Any]) -> tuple[Any, ...]:
-        return tuple(self._value(part) for part in data["v"])
+    def _make_list(self, data: dict[str, Any]) -> Any:
+        return _kind_from(data, list)(self._value(part) for part in data["v"])
 
-    def _make_dict(self, data: dict[str, Any]) -> dict[Any, Any]:
-        return {self._value(key): self._value(part) for key, part in data["v"]}
+    def _make_tuple(self, data: dict[str, Any]) -> Any:
+        return _kind_from(data, tuple)(self._value(part) for part in data["v"])
+
+    def _make_dict(self, data: dict[str, Any]) -> Any:
+        pairs = ((self._value(key), self._value(part)) for key, part in data["v"])
+        return _kind_from(data, dict)(pairs)
 
     def _make_set(self, data: dict[str, Any]) -> set[Any] | frozenset[Any]:
         parts = {self._value(part) for part in data["v"]}
@@ -517,6 +540,7 @@ _METHODS = {
     "i": "int",
     "c": "complex",
     "b": "bytes",
+    "l": "list",
     "t": "tuple",
     "d": "dict",
     "s": "set",
