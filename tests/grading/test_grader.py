@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
+import threading
 from pathlib import Path
 
 import corpus
@@ -81,6 +83,37 @@ def test_partial_credit_gives_points_per_check(release: Release) -> None:
     assert [check.passed for check in result.checks] == [True, False]
     assert [check.hidden for check in result.checks] == [False, True]
     assert "4.711" not in result.sentence
+
+
+SLOW = "import time\ntime.sleep(1)"
+
+
+def test_a_server_stopped_from_outside_ends_the_batch_without_a_verdict(release: Release) -> None:
+    slow = Submission("ana", corpus.files_of(corpus.submitted(first=SLOW)))
+    with Grader(release, corpus.LIMITS, workers=1, allow_limits_only=True) as grader:
+        server = grader._server
+        assert server is not None
+        threading.Timer(0.5, server.kill).start()
+        with pytest.raises(ClassroomError, match="run the same command again"):
+            grader.grade(slow)
+        with pytest.raises(ClassroomError, match="run the same command again"):
+            grader.grade(slow)
+
+
+def test_a_submission_whose_judge_is_stopped_from_outside_is_run_again(release: Release) -> None:
+    slow = Submission("ana", corpus.files_of(corpus.submitted(first=SLOW)))
+    with Grader(release, corpus.LIMITS, workers=1, allow_limits_only=True) as grader:
+        stopped: list[int] = []
+
+        def stop() -> None:
+            for job in list(grader._jobs.values()):
+                os.kill(job.judge, signal.SIGKILL)
+                stopped.append(job.judge)
+
+        threading.Timer(0.5, stop).start()
+        verdict = grader.grade(slow).verdict
+    assert stopped
+    assert (verdict.status, verdict.points) == ("graded", corpus.FULL)
 
 
 def release_with(test: str, answer: str, folder: Path) -> Release:

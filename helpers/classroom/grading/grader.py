@@ -39,6 +39,11 @@ START_SECONDS = 60.0
 WATCH_SECONDS = 0.2
 GRACE_SECONDS = 3.0
 MEMORY_SLACK = 1.1
+SERVER_ENDED = (
+    "the grading server ended while it worked, perhaps stopped from outside or for lack of memory;"
+    " what was graded is kept: run the same command again"
+)
+JUDGE_ENDED = "the judge ended"
 
 
 class _Job:
@@ -51,6 +56,8 @@ class _Job:
         self.records: list[dict[str, Any]] = []
         self.over: dict[str, Any] | None = None
         self.killed = ""
+        self.again = False
+        """This is the second run, after the judge's process was ended from outside."""
         self.watched = self.began
         self.memory_mb = 0.0
         self.student = 0
@@ -228,6 +235,7 @@ class Grader:
 
     def run(self, submissions: Iterable[Submission]) -> Iterator[Outcome]:
         """Grade submissions; gives each outcome as soon as it is there, in any order."""
+        self._require_server()
         waiting = iter(submissions)
         more = True
         with selectors.DefaultSelector() as selector:
@@ -255,7 +263,15 @@ class Grader:
                     if job.over is not None:
                         assert job.channel is not None
                         selector.unregister(job.channel)
-                        yield self._finish(job)
+                        self._require_server()
+                        outcome = self._finish(job)
+                        if job.over.get("ended") == JUDGE_ENDED and not job.again:
+                            job = self._begin(job.submission, job.prepared, time.monotonic())
+                            job.again = True
+                            assert job.channel is not None
+                            selector.register(job.channel, selectors.EVENT_READ, job)
+                        else:
+                            yield outcome
 
     def _begin(self, submission: Submission, prepared: Prepared, began: float) -> _Job:
         job = _Job(submission, prepared)
@@ -271,25 +287,38 @@ class Grader:
                 "limits": self.limits.to_json(),
                 "folder": str(self._run_folder),
             }
-            job.student = self._ask_server(request, student_end.fileno(), files.fileno())
-            send_with_descriptors(
-                self._template,
-                {"limits": self.limits.to_json(), "modes": self.modes},
-                [judge_end.fileno(), his.fileno()],
-            )
-            job.judge = int(receive_with_descriptors(self._template)[0]["pid"])
+            try:
+                job.student = self._ask_server(request, student_end.fileno(), files.fileno())
+                send_with_descriptors(
+                    self._template,
+                    {"limits": self.limits.to_json(), "modes": self.modes},
+                    [judge_end.fileno(), his.fileno()],
+                )
+                job.judge = int(receive_with_descriptors(self._template)[0]["pid"])
+            except (ClosedError, OSError):
+                raise ClassroomError(SERVER_ENDED) from None
         job.channel = Channel(mine)
         job.stages["fork"] = time.monotonic() - start
         job.channel.send({"plan": verdict.plan(prepared)})
         self._jobs[id(job)] = job
         return job
 
+    def _require_server(self) -> None:
+        """Raise where the server or the judge has gone: what ends with them has no verdict."""
+        assert self._server is not None
+        gone = self._server.poll() is not None
+        with suppress(BlockingIOError, InterruptedError):
+            peek = socket.MSG_PEEK | socket.MSG_DONTWAIT
+            gone = gone or not self._template.recv(1, peek)
+        if gone:
+            raise ClassroomError(SERVER_ENDED)
+
     def _read(self, job: _Job) -> None:
         assert job.channel is not None
         try:
             messages = job.channel.drain()
         except (ClosedError, ProtocolError):
-            job.over = job.over or {"ended": job.killed or "the judge ended"}
+            job.over = job.over or {"ended": job.killed or JUDGE_ENDED}
             return
         for message in messages:
             if message.get("do") == "interrupt":
