@@ -17,6 +17,7 @@ from .progress import forget_progress, show_progress
 if TYPE_CHECKING:
     from .charts.basics import plot_equity, plot_recovery, plot_roe_table, plot_two_traders
     from .explorers import (
+        BotBench,
         LeverageExplorer,
         LiquidationMap,
         MarginModeExplorer,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AuthorError",
+    "BotBench",
     "Check",
     "CheckFailed",
     "Exercise",
@@ -52,6 +54,7 @@ __all__ = [
 ]
 
 _HOME_OF = {
+    "BotBench": "explorers",
     "LeverageExplorer": "explorers",
     "LiquidationMap": "explorers",
     "MarginModeExplorer": "explorers",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .base import Explorer
+    from .bots import BotBench
     from .leverage import LeverageExplorer
     from .liquidation_map import LiquidationMap
     from .margin_modes import MarginModeExplorer
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .tiers import TierExplorer
 
 __all__ = [
+    "BotBench",
     "Explorer",
     "LeverageExplorer",
     "LiquidationMap",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 _HOME_OF = {
+    "BotBench": "bots",
     "Explorer": "base",
     "LeverageExplorer": "leverage",
     "LiquidationMap": "liquidation_map",
