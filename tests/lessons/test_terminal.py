@@ -216,3 +216,16 @@ def test_the_picture_changes_with_the_market_and_has_a_still() -> None:
 def test_a_market_that_the_exchange_does_not_have_is_refused() -> None:
     with pytest.raises(ValueError, match="symbol must be a market of the exchange, was 'DOGE'"):
         TradingTerminal(PaperExchange(bars(), venue="binance", balance=1), "DOGE")
+
+
+def test_the_margin_bar_of_an_isolated_position_is_that_of_the_position() -> None:
+    exchange = PaperExchange(bars(), venue="binance", balance=1_000)
+    exchange.set_margin_mode("isolated", SYMBOL)
+    shown = TradingTerminal(exchange, SYMBOL)
+    shown.leverage.value, shown.amount.value = 5, 10
+    shown.send()
+    position = exchange.fetch_position(SYMBOL)
+    share = position["maintenanceMargin"] / (position["initialMargin"] + position["unrealizedPnl"])
+    assert shown.rows["Requirement / equity"].replace("\u202f", " ") == f"{share:.1%}".replace(
+        "%", " %"
+    )

@@ -357,6 +357,13 @@ class TradingTerminal(Explorer):
         position = self.exchange.fetch_position(self.symbol)
         return position if position and position["contracts"] else None
 
+    def _ratio(self) -> float:
+        """Give requirement over equity: of the position if it is isolated, else of the wallet."""
+        position = self._position()
+        if position is not None and position["marginMode"] == "isolated":
+            return float(position["marginRatio"] or 0.0)
+        return self.exchange.margin_ratio()
+
     def _set_leverage(self) -> str:
         wanted = self.leverage.value
         now = self.exchange.fetch_leverage(self.symbol)["longLeverage"]
@@ -405,7 +412,7 @@ class TradingTerminal(Explorer):
     def rows(self) -> dict[str, str]:
         """Balance and position, as the table shows them."""
         balance = self.exchange.fetch_balance()[self._currency]
-        ratio = self.exchange.margin_ratio()
+        ratio = self._ratio()
         rows = {
             "Total, without open profit": self._money(balance["total"]),
             "Used": self._money(balance["used"]),
@@ -425,7 +432,7 @@ class TradingTerminal(Explorer):
     def _show(self, values: Mapping[str, Any]) -> str:
         refused = self._set_leverage()
         orders = self.exchange.fetch_open_orders(self.symbol)
-        self._picture.show(self._position(), orders, self.exchange.margin_ratio())
+        self._picture.show(self._position(), orders, self._ratio())
         loud, words = self._news
         parts = [
             f'<p role="status" style="margin:0.3em 0;line-height:1.5">{escape(self.sentence)}</p>'
