@@ -48,11 +48,11 @@ if TYPE_CHECKING:
     from leverage.paper import PaperExchange
 
 _KINDS = {
-    "market": "Market: now, at the best price",
-    "limit": "Limit: wait for a price",
-    "stop": "Stop-loss: close if it gets worse",
-    "target": "Take-profit: close if it gets better",
-    "trailing": "Trailing stop: close, following the price",
+    "market": "Market: now",
+    "limit": "Limit: at my price",
+    "stop": "Stop-loss: if worse",
+    "target": "Take-profit: if better",
+    "trailing": "Trailing stop: follows",
 }
 _PRICE_LABELS = {
     "market": "Price",
