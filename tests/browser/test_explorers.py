@@ -83,7 +83,7 @@ def test_the_trading_terminal_is_worked_by_the_keyboard_alone(
 ) -> None:
     notebook = open_chapter("03_getting_started", opened, page, lab_server, trouble)
     notebook.run(notebook.indexes("code", r"^bars = load_hourly_window")[0])
-    (place,) = notebook.indexes("code", r"^TradingTerminal\(")
+    (place,) = notebook.indexes("code", r"(?m)^TradingTerminal\(")
     notebook.run(place)
     shown = notebook.cell(place).locator(".jp-OutputArea")
     image, status = shown.locator("img.widget-image"), shown.locator("[role=status]")

@@ -81,8 +81,9 @@ def test_a_stop_attached_to_the_order_closes_it_and_the_terminal_says_so() -> No
     shown.amount.value, shown.stop_price.value = 2, 95
     shown.send()
     assert len(shown.exchange.fetch_open_orders(SYMBOL)) == 1
-    assert "sell 2 at 95.00, reduce-only" in words(shown)
+    assert re.search(r"Stop-loss, order 2\s+sell 2 at 95.00, reduce-only", words(shown))
     shown.next_event()
+    assert "It happened: Filled: sell 2 BTC at 95.00." in re.sub(r"\s+", " ", words(shown))
     assert shown.exchange.fetch_position(SYMBOL) is None
     assert "You hold no position" in shown.sentence
 
@@ -115,6 +116,15 @@ def test_the_end_of_the_replay_is_said() -> None:
     assert "The replay is over" in words(shown)
 
 
+def test_the_player_stops_at_the_end_of_the_replay() -> None:
+    shown = terminal()
+    shown.play.playing = True
+    shown.play.value = 1
+    assert shown.play.playing
+    shown.step_bars(1_000)
+    assert not shown.play.playing
+
+
 @pytest.mark.parametrize("kind", ["limit", "stop", "target", "trailing"])
 def test_every_kind_of_order_can_be_sent(kind: str) -> None:
     shown = terminal()
@@ -127,6 +137,37 @@ def test_every_kind_of_order_can_be_sent(kind: str) -> None:
     orders = shown.exchange.fetch_open_orders(SYMBOL)
     assert len(orders) == 1, words(shown)
     assert orders[0]["reduceOnly"] is (kind != "limit")
+    name = {"limit": "Limit", "stop": "Stop-loss", "target": "Take-profit"}.get(
+        kind, "Trailing stop"
+    )
+    assert f"{name}, order 2" in words(shown)
+
+
+def test_the_orders_of_a_short_are_named_by_what_they_do() -> None:
+    shown = terminal()
+    shown.side.value, shown.amount.value = "sell", 2
+    shown.stop_price.value, shown.target_price.value = 120, 60
+    shown.send()
+    assert re.search(r"Stop-loss, order \d+\s+buy 2 at 120.00", words(shown))
+    assert re.search(r"Take-profit, order \d+\s+buy 2 at 60.00", words(shown))
+
+
+def test_the_price_field_says_what_it_means_for_each_kind_of_order() -> None:
+    shown = terminal()
+    assert shown.price.disabled
+    shown.kind.value = "trailing"
+    assert (shown.price.description, shown.price.value) == ("Distance (%)", 3.0)
+    shown.kind.value = "limit"
+    assert (shown.price.description, shown.price.value) == ("Limit price", 100.0)
+    assert not shown.price.disabled
+
+
+def test_an_order_that_was_sent_is_not_announced_a_second_time() -> None:
+    shown = terminal()
+    shown.amount.value = 2
+    shown.send()
+    shown.step_bars(1)
+    assert "Filled" not in words(shown)
 
 
 @settings(deadline=None, max_examples=25)
@@ -175,3 +216,16 @@ def test_the_picture_changes_with_the_market_and_has_a_still() -> None:
 def test_a_market_that_the_exchange_does_not_have_is_refused() -> None:
     with pytest.raises(ValueError, match="symbol must be a market of the exchange, was 'DOGE'"):
         TradingTerminal(PaperExchange(bars(), venue="binance", balance=1), "DOGE")
+
+
+def test_the_margin_bar_of_an_isolated_position_is_that_of_the_position() -> None:
+    exchange = PaperExchange(bars(), venue="binance", balance=1_000)
+    exchange.set_margin_mode("isolated", SYMBOL)
+    shown = TradingTerminal(exchange, SYMBOL)
+    shown.leverage.value, shown.amount.value = 5, 10
+    shown.send()
+    position = exchange.fetch_position(SYMBOL)
+    share = position["maintenanceMargin"] / (position["initialMargin"] + position["unrealizedPnl"])
+    assert shown.rows["Requirement / equity"].replace("\u202f", " ") == f"{share:.1%}".replace(
+        "%", " %"
+    )

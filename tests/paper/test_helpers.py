@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leverage.paper import errors
+from leverage.paper import PaperExchange, errors
 from leverage.paper.base import Base
 
 BTC = "BTC/USDT:USDT"
@@ -82,3 +82,10 @@ def test_markets_are_found_by_symbol_and_by_id(ticks):
     assert exchange.safe_currency_code("USDT") == "USDT"
     with pytest.raises(errors.BadSymbol):
         exchange.currency("GOLD")
+
+
+def test_an_exchange_shows_its_rules_and_its_account_and_no_address() -> None:
+    exchange = PaperExchange([[0, 100, 101, 99, 100, 1]], venue="binance", balance=10)
+    other = exchange.open_account("other", 5)
+    assert repr(exchange) == "PaperExchange('binance usdt_futures', account 'main')"
+    assert repr(other) == "PaperExchange('binance usdt_futures', account 'other')"

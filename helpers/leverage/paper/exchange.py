@@ -253,6 +253,9 @@ class PaperExchange(PrivateData):
         self.features: dict[str, Any] = features_dict(world)
         self._load()
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._world.rules.name!r}, account {self._name!r})"
+
     def _amounts(self, amounts: float | Mapping[str, float]) -> dict[str, float]:
         """Read money by currency; a number is in the settlement currency of the first market."""
         if not isinstance(amounts, Mapping):

@@ -125,5 +125,6 @@ def _fill(axes: Axes, fill: Mapping[str, Any], start: float) -> None:
         color=COLOURS["long" if bought else "short"],
         markersize=9,
         linestyle="none",
+        clip_on=False,  # a fill in the first minute stands on the axis
         zorder=3,
     )

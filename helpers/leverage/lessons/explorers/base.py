@@ -132,8 +132,10 @@ class Explorer(ABC):
                 self._shown = None
                 return
         self._shown = latest
-        self._result.value = self._show(values)
+        words = self._show(values)
+        # The picture goes first: whoever sees the new words sees the picture that belongs to them.
         self._canvas.refresh()
+        self._result.value = words
         self.redraws += 1
 
 
@@ -154,7 +156,7 @@ def table(caption: str, rows: Mapping[str, str]) -> str:
     )
     return (
         '<table style="border-collapse:collapse;line-height:1.5">'
-        f'<caption style="text-align:left;font-style:italic">{caption}</caption>{cells}</table>'
+        f'<caption style="text-align:left;font-style:italic;white-space:nowrap">{caption}</caption>{cells}</table>'
     )
 
 

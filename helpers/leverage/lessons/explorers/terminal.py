@@ -48,12 +48,21 @@ if TYPE_CHECKING:
     from leverage.paper import PaperExchange
 
 _KINDS = {
-    "market": "Market: now, at the best price",
-    "limit": "Limit: wait for a price",
-    "stop": "Stop-loss: close if it gets worse",
-    "target": "Take-profit: close if it gets better",
-    "trailing": "Trailing stop: close, following the price",
+    "market": "Market: now",
+    "limit": "Limit: at my price",
+    "stop": "Stop-loss: if worse",
+    "target": "Take-profit: if better",
+    "trailing": "Trailing stop: follows",
 }
+_PRICE_LABELS = {
+    "market": "Price",
+    "limit": "Limit price",
+    "stop": "Trigger price",
+    "target": "Trigger price",
+    "trailing": "Distance (%)",
+}
+_TRAILING_PCT = 3.0
+_LOOKS = {"Stop-loss": "loss", "Trailing stop": "loss", "Take-profit": "gain", "Limit": "cost"}
 _SPEEDS_MS = {"slow": 1_000, "medium": 400, "fast": 120}
 _LEVELS_SHOWN = 4
 _LEDGER_ROWS = 6
@@ -109,6 +118,7 @@ class TradingTerminal(Explorer):
         self._quote = market["quote"]
         self._news: tuple[str, str] = ("", "")
         self._seen = max((event["id"] for event in exchange.events()), default=0)
+        self._trades_seen = len(exchange.fetch_my_trades(self.symbol))
         self._make_controls()
         self._picture = _TerminalPicture(exchange, self.symbol, self._base, self._quote)
         super().__init__(
@@ -133,7 +143,7 @@ class TradingTerminal(Explorer):
     # ---- controls
 
     def _make_controls(self) -> None:
-        wide, label = Layout(width="330px"), {"description_width": "120px"}
+        wide, label = Layout(width="330px"), {"description_width": "130px"}
         exchange, symbol = self.exchange, self.symbol
         largest = int(min(_LARGEST_LEVERAGE, self._largest_leverage()))
         self.side = Dropdown(
@@ -152,10 +162,12 @@ class TradingTerminal(Explorer):
         )
         self.price = FloatText(
             value=round(exchange.last_price(symbol), 2),
-            description="Price or trigger",
+            description=_PRICE_LABELS["market"],
+            disabled=True,
             layout=wide,
             style=label,
         )
+        self.kind.observe(self._on_kind, names="value")
         self.leverage = IntSlider(
             value=min(3, largest),
             min=1,
@@ -166,10 +178,10 @@ class TradingTerminal(Explorer):
             style=label,
         )
         self.stop_price = FloatText(
-            value=0.0, description="Stop-loss (0: none)", layout=wide, style=label
+            value=0.0, description="Stop-loss or 0", layout=wide, style=label
         )
         self.target_price = FloatText(
-            value=0.0, description="Take-profit (0: none)", layout=wide, style=label
+            value=0.0, description="Take-profit or 0", layout=wide, style=label
         )
         self.reduce_only = Checkbox(
             value=False, description="Reduce-only", layout=wide, style=label, indent=True
@@ -199,6 +211,13 @@ class TradingTerminal(Explorer):
     def _largest_leverage(self) -> float:
         limits = self.exchange.market(self.symbol)["limits"]["leverage"]
         return float(limits["max"] or 1)
+
+    def _on_kind(self, change: Mapping[str, Any]) -> None:
+        old, new = change["old"], change["new"]
+        self.price.description, self.price.disabled = _PRICE_LABELS[new], new == "market"
+        if "trailing" in (old, new):  # a distance in per cent is no price, and the reverse
+            last = round(self.exchange.last_price(self.symbol), 2)
+            self.price.value = _TRAILING_PCT if new == "trailing" else last
 
     # ---- what the buttons do
 
@@ -271,13 +290,17 @@ class TradingTerminal(Explorer):
             self._news = ("", act())
         except errors.BaseError as error:
             self._news = ("Refused.", str(error))
+        self._new_fills()
         self._redraw()
 
     def _pass_time(self, go: Callable[[], int]) -> None:
         passed = go()
-        events = [
+        events = self._new_fills()
+        events += [
             f"{event['kind'].capitalize()}. {event['message']}" for event in self._new_events()
         ]
+        if self.exchange.is_finished:
+            self.play.playing = False
         if not passed:
             self._news = ("", "The replay is over: there are no more prices.")
         elif events:
@@ -290,6 +313,16 @@ class TradingTerminal(Explorer):
         events = list(self.exchange.events(self._seen))
         self._seen = max((event["id"] for event in events), default=self._seen)
         return events
+
+    def _new_fills(self) -> list[str]:
+        trades = self.exchange.fetch_my_trades(self.symbol)
+        new, self._trades_seen = trades[self._trades_seen :], len(trades)
+        return [
+            f"Filled: {trade['side']} {_number(trade['amount'])} {self._base} "
+            f"at {format_price(trade['price'])}."
+            for trade in new
+            if trade["info"]["kind"] == "fill"
+        ]
 
     def _redraw(self) -> None:
         self._shown = None
@@ -323,6 +356,13 @@ class TradingTerminal(Explorer):
     def _position(self) -> Mapping[str, Any] | None:
         position = self.exchange.fetch_position(self.symbol)
         return position if position and position["contracts"] else None
+
+    def _ratio(self) -> float:
+        """Give requirement over equity: of the position if it is isolated, else of the wallet."""
+        position = self._position()
+        if position is not None and position["marginMode"] == "isolated":
+            return float(position["marginRatio"] or 0.0)
+        return self.exchange.margin_ratio()
 
     def _set_leverage(self) -> str:
         wanted = self.leverage.value
@@ -372,7 +412,7 @@ class TradingTerminal(Explorer):
     def rows(self) -> dict[str, str]:
         """Balance and position, as the table shows them."""
         balance = self.exchange.fetch_balance()[self._currency]
-        ratio = self.exchange.margin_ratio()
+        ratio = self._ratio()
         rows = {
             "Total, without open profit": self._money(balance["total"]),
             "Used": self._money(balance["used"]),
@@ -392,7 +432,7 @@ class TradingTerminal(Explorer):
     def _show(self, values: Mapping[str, Any]) -> str:
         refused = self._set_leverage()
         orders = self.exchange.fetch_open_orders(self.symbol)
-        self._picture.show(self._position(), orders, self.exchange.margin_ratio())
+        self._picture.show(self._position(), orders, self._ratio())
         loud, words = self._news
         parts = [
             f'<p role="status" style="margin:0.3em 0;line-height:1.5">{escape(self.sentence)}</p>'
@@ -433,7 +473,7 @@ class TradingTerminal(Explorer):
             level = order.get("triggerPrice") or order.get("stopPrice") or order["price"]
             where = f"at {format_price(level)}" if level else "following the price"
             only = ", reduce-only" if order["reduceOnly"] else ""
-            rows[f"Order {order['id']}"] = (
+            rows[f"{_order_name(order)}, order {order['id']}"] = (
                 f"{order['side']} {_number(order['amount'])} {where}{only}"
             )
         return table("Waiting orders", rows or {"none": ""})
@@ -552,7 +592,7 @@ class _TerminalPicture:
         for number, order in enumerate(orders[:_LEVELS_SHOWN]):
             price = order.get("triggerPrice") or order.get("stopPrice") or order["price"]
             if price:
-                levels[f"order {number}"] = price, str(order["side"]).capitalize()
+                levels[f"order {number}"] = price, _order_name(order)
         return levels
 
     def _fit(self, prices: Sequence[float], last: float) -> None:
@@ -580,6 +620,8 @@ class _TerminalPicture:
             text.text = ""
             if shown:
                 line.set_data([0, right], [price, price])
+                if words in _LOOKS:
+                    line.set(**line_style(_LOOKS[words]))
                 away = " ↓" if price < low else " ↑" if price > high else ""
                 text.text = f"{words} {format_price(price)}{away}"
                 inside = min(max(price, low + 0.03 * (high - low)), high - 0.03 * (high - low))
@@ -592,6 +634,17 @@ def _button(name: str, tooltip: str, act: Callable[[], None], style: str = "") -
     )
     button.on_click(lambda _button: act())
     return button
+
+
+def _order_name(order: Mapping[str, Any]) -> str:
+    """Name a waiting order by what it does: a sell below the market is a stop, one above a target."""
+    info = order["info"]
+    if not order["triggerPrice"]:
+        return "Limit"
+    if info["trailingPercent"] or info["trailingAmount"]:
+        return "Trailing stop"
+    falling = info["triggerWay"] < 0
+    return "Stop-loss" if falling == (order["side"] == "sell") else "Take-profit"
 
 
 def _number(value: float) -> str:
