@@ -247,7 +247,7 @@ class Grader:
                         break
                     began = time.monotonic()
                     try:
-                        prepared = prepare(self.release, submission)
+                        prepared = readable(self.release, submission)
                     except UnreadableError as problem:
                         yield verdict.unreadable(
                             self.release, submission, problem, self.level, time.monotonic() - began
@@ -395,6 +395,17 @@ class Grader:
             memory_mb=job.memory_mb,
             unsound=self.unsound,
         )
+
+
+def readable(release: Release, submission: Submission) -> Prepared:
+    """Prepare a submission; a fault that nobody thought of is its own, not the batch's."""
+    try:
+        return prepare(release, submission)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as problem:
+        raise UnreadableError(
+            "Your notebook could not be read. Open it in Jupyter, save it, and hand it in again.",
+            f"reading the notebook stopped with {type(problem).__name__}: {problem}"[:300],
+        ) from problem
 
 
 _graders: dict[tuple[object, ...], tuple[Grader, threading.Lock]] = {}

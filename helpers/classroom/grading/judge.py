@@ -9,6 +9,7 @@ given cells) is this process's own.
 from __future__ import annotations
 
 import ast
+import builtins
 import io
 import linecache
 import secrets
@@ -38,6 +39,8 @@ from classroom.grading.runner import Recorder, RunnerShell
 INTERRUPTS = 8
 BETWEEN_INTERRUPTS = 0.25
 HIDDEN_FAILED = "A hidden check did not pass."
+LONGEST_TOLD = 200
+"""Lines of a cell that a message about a hidden check may point to."""
 _BEGIN_HIDDEN, _END_HIDDEN = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
 
 
@@ -76,14 +79,34 @@ def hidden_lines(source: str) -> frozenset[int]:
     return frozenset(numbers)
 
 
+def hints_in(source: str) -> list[str]:
+    r"""Return the texts that a test has for students: messages of `assert`, and hints.
+
+    >>> hints_in("assert f(2) == 4, 'Double it.'\\ncheck.value('x', 1, hint='Look.')")
+    ['Double it.', 'Look.']
+    """
+    with suppress(SyntaxError):
+        nodes = list(ast.walk(ast.parse(source)))
+        texts = [node.msg for node in nodes if isinstance(node, ast.Assert)]
+        texts += [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "hint"]
+        return [
+            text.value
+            for text in texts
+            if isinstance(text, ast.Constant) and isinstance(text.value, str) and text.value
+        ]
+    return []
+
+
 class Names(dict[str, Any]):
     """The names that a test sees: the judge's own, and the student's where they are answers."""
 
-    def __init__(self, own: Mapping[str, Any], session: Session) -> None:
+    def __init__(self, own: Mapping[str, Any], session: Session, learner: frozenset[str]) -> None:
         super().__init__(own)
-        self._session = session
+        self._session, self._learner = session, learner
 
     def __missing__(self, name: str) -> Any:
+        if hasattr(builtins, name) and name not in self._learner:
+            raise KeyError(name)  # a student's own `abs` or `all` is none of the test's
         found, value = self._session.fetch(name)
         if not found:
             raise KeyError(name)
@@ -193,6 +216,7 @@ class Session:
         self.names: Names | None = None
         self._student_names: tuple[str, ...] | None = None
         self._quiet: Callable[[], bool] = lambda: False
+        self._sources: list[list[str]] = []
         self.tampering: list[str] = []
         self.notes: list[str] = []
 
@@ -242,6 +266,7 @@ class Session:
     def run(self, source: str, cell_id: str) -> dict[str, Any]:
         """Run one of the student's cells."""
         self.begin()
+        self._sources.append([line.strip()[:300] for line in source.split("\n")])
         return self.ask({"op": "run", "source": source, "id": cell_id})
 
     # names
@@ -315,10 +340,18 @@ class Session:
         line = data.get("line")
         if not isinstance(line, int) or not 0 < line < 100_000 or self.names is None:
             raise error
-        name, source = str(data.get("file", "")), str(data.get("source", ""))
+        name, source = "<your notebook>", str(data.get("source", ""))
+        if self._quiet() and not self._is_handed_in(line, source):
+            raise error
         linecache.cache[name] = (1, None, ["\n"] * (line - 1) + [source + "\n"], name)
         code = compile("\n" * (line - 1) + "raise __error__", name, "exec")
         exec(code, self.names, {"__error__": error})  # noqa: S102 - our own text
+
+    def _is_handed_in(self, line: int, source: str) -> bool:
+        """Tell whether a line stands so in the notebook, and was not made up to tell something."""
+        return line <= LONGEST_TOLD and any(
+            len(lines) >= line and lines[line - 1] == source for lines in self._sources
+        )
 
     def _error(self, data: Mapping[str, Any]) -> BaseException:
         """Make the error that a student's function raised."""
@@ -330,6 +363,8 @@ class Session:
                 known = found
                 break
         text, name = str(data["text"]), kinds[0][1].rpartition(".")[2] if kinds else "Exception"
+        if self._quiet():
+            name = known.__name__  # a name of the student's making could tell what was asked
 
         def init(self: BaseException, *args: Any) -> None:
             pass
@@ -339,6 +374,7 @@ class Session:
             "__new__": lambda kind, *args: BaseException.__new__(kind, text),
             "__str__": lambda self: text,
             "__module__": known.__module__,
+            "_of_the_student": True,
         }
         error: BaseException = type(name, (known,), parts)()
         if isinstance(error, NameError):
@@ -381,7 +417,10 @@ class Session:
                     f" (class {data['n']}: {methods})"
                 )
             base = _RemoteCallable if data.get("call") else _Remote
-            kind = type(str(data["n"]), (base,), {"__module__": str(data["m"])})
+            name, home = str(data["n"]), str(data["m"])
+            if self._quiet() and not hasattr(sys.modules.get(home), name):
+                name = "object"
+            kind = type(name, (base,), {"__module__": home})
             return kind(self, data)
         raise CodecError(f"a value of kind {tag!r}")
 
@@ -504,11 +543,12 @@ class TestRunner:
     ) -> None:
         self._session, self._shell = session, shell
         self._own = {name: value for name, value in own.items() if name not in learner}
+        self._learner = learner
         self._partial = partial_credit
         self._watch = RemoteWatch(session)
         self._checks: list[CheckResult] = []
         self._hidden: frozenset[int] = frozenset()
-        self._file = ""
+        self._file = self._source = ""
         self._error_line = 0
         session._quiet = self.in_hidden_part
         self._follow_checks()
@@ -546,9 +586,13 @@ class TestRunner:
         frame: Any = sys._getframe(1)
         while frame is not None:
             if frame.f_code.co_filename == self._file:
-                return frame.f_lineno in self._hidden
+                return self._is_hidden(frame.f_lineno)
             frame = frame.f_back
         return False
+
+    def _is_hidden(self, line: int) -> bool:
+        """Tell whether a line is hidden or comes after one, so that it could tell what that asked."""
+        return bool(self._hidden) and line >= min(self._hidden)
 
     def run(self, cell: ReleaseCell) -> TestRun:
         """Run one test; whatever happens, it ends with a state."""
@@ -559,14 +603,14 @@ class TestRunner:
         session.begin()
         self._checks = []
         self._hidden = hidden_lines(cell.source)
-        self._file = f"<test {cell.grade_id}>"
+        self._file, self._source = f"<test {cell.grade_id}>", cell.source
         self._shell.recorder = recorder
         output = _TestOutput(recorder, self.in_hidden_part)
         score: Any = None
         error: BaseException | None = None
         try:
             with redirect_stdout(output), redirect_stderr(output):
-                session.names = names = Names(self._own, session)
+                session.names = names = Names(self._own, session, self._learner)
                 score = self._execute(cell.source, names)
         except BaseException as raised:
             error = raised
@@ -591,7 +635,7 @@ class TestRunner:
         session.begin()
         self._checks = []
         self._hidden = hidden_lines(cell.source)
-        self._file = f"<test {cell.grade_id}>"
+        self._file, self._source = f"<test {cell.grade_id}>", cell.source
         linecache.cache[self._file] = (
             len(cell.source),
             None,
@@ -686,6 +730,8 @@ class TestRunner:
             self._score(run, cell, score, recorder)
             return
         kind = type(error).__name__ if error is not None else "Ended"
+        if hasattr(type(error), "_of_the_student"):
+            kind = next(k.__name__ for k in type(error).__mro__ if k.__module__ == "builtins")
         if session.timed_out:
             kind = "CellTimeoutError"
         recorder.outputs = [part for part in recorder.outputs if part["output_type"] == "stream"]
@@ -725,15 +771,16 @@ class TestRunner:
         if self._session.timed_out:
             run.sentence = "Your function ran too long and was stopped."
             run.detail = f"{name}: {error}"
-            self._checks.append(CheckResult(False, line in self._hidden, run.sentence))
+            self._checks.append(CheckResult(False, self._is_hidden(line), run.sentence))
             return
-        hidden = line in self._hidden
+        hidden = self._is_hidden(line)
+        theirs = hasattr(type(error), "_of_the_student")
+        if hidden and theirs and not isinstance(error, AssertionError):
+            name = next(k.__name__ for k in type(error).__mro__ if k.__module__ == "builtins")
         source = linecache.getline(self._file, line).strip() if line else ""
         run.detail = f"{name}: {error}" + (f" (line {line}: {source})" if source else "")
         lessons: Any = sys.modules.get("leverage.lessons.checks")
-        if lessons is not None and (
-            isinstance(error, lessons.CheckFailed) or name == "CheckFailed"
-        ):
+        if lessons is not None and isinstance(error, lessons.CheckFailed) and not theirs:
             run.sentence = str(error)
             return
         if lessons is not None and isinstance(error, lessons.AuthorError):
@@ -741,7 +788,7 @@ class TestRunner:
         elif isinstance(error, AssertionError):
             message = str(error)
             if hidden:
-                run.sentence = self._hint_of(message) or HIDDEN_FAILED
+                run.sentence = self._hint_of(message, theirs) or HIDDEN_FAILED
             else:
                 run.sentence = message or f"This check did not pass: {source}"
         elif hidden:
@@ -750,8 +797,14 @@ class TestRunner:
             run.sentence = f"The test stopped with {name}: {error}"
         self._checks.append(CheckResult(False, hidden, run.sentence))
 
-    def _hint_of(self, message: str) -> str:
-        """Return the message of a hidden check where it quotes nothing of the hidden part."""
+    def _hint_of(self, message: str, theirs: bool) -> str:
+        """Return the message of a hidden check where it quotes nothing of the hidden part.
+
+        What comes from the student's process counts only as far as the test itself says it.
+        """
+        if theirs:
+            said = [hint for hint in hints_in(self._source) if hint in message]
+            message = max(said, key=len, default="")
         return message if message and not any(map(str.isdigit, message)) else ""
 
     def _line_of(self, error: BaseException) -> int:

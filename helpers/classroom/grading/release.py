@@ -262,8 +262,8 @@ def statements(source: str) -> list[ast.stmt]:
         return []
     try:
         return ast.parse("\n".join(lines)).body
-    except SyntaxError:
-        return []
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []  # not Python, half a character, or nested without end
 
 
 def _touched(statement: ast.stmt) -> tuple[set[str], set[str], set[str]]:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -18,7 +19,8 @@ from classroom.grading.release import TEXT_STUB, learner_names, statements, text
 
 MOST_CELLS = 3_000
 LARGEST_SOURCE = 1_000_000
-_ALIKE = 0.6
+LARGEST_ANSWER = 20_000
+"""Characters of a cell that is looked at to find an answer which lost its metadata."""
 
 
 class UnreadableError(Exception):
@@ -362,12 +364,20 @@ def same_names(own: ReleaseCell, cell: _Given) -> bool:
     if own.kind != "answer":
         return False
     wanted = learner_names([own])
-    if not wanted:
+    if not wanted or len(cell.source) > LARGEST_ANSWER or cell.cell_type != "code":
         return False
-    bound = learner_names([ReleaseCell("", "answer", "", "code", cell.source, "")])
+    if not any(name in cell.source for name in wanted):
+        return False
+    bound = bound_names(cell.source)
     if bound:
         return wanted <= bound
     return all(re.search(rf"^\s*(def\s+)?{re.escape(n)}\b", cell.source, re.M) for n in wanted)
+
+
+@lru_cache(maxsize=2 * MOST_CELLS)
+def bound_names(source: str) -> frozenset[str]:
+    """Return the names that a student's cell binds; each cell is read once, it may be compared often."""
+    return learner_names([ReleaseCell("", "answer", "", "code", source, "")])
 
 
 def match_between(

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -509,17 +509,34 @@ def apply_limits(limits: Limits) -> None:
     """Set what this process may use."""
     import resource
 
-    used = 0
-    with suppress(OSError), open("/proc/self/statm", encoding="ascii") as file:
-        used = int(file.read().split()[0]) * resource.getpagesize()
+    limit_memory_and_time(limits)
     values = {
-        resource.RLIMIT_AS: used + limits.memory_mb * 1_000_000,
-        resource.RLIMIT_CPU: limits.cpu_seconds,
         resource.RLIMIT_FSIZE: limits.file_mb * 1_000_000,
         resource.RLIMIT_NOFILE: limits.open_files,
         resource.RLIMIT_NPROC: _processes_now() + limits.processes,
         resource.RLIMIT_CORE: 0,
     }
+    _set_limits(values)
+
+
+def limit_memory_and_time(limits: Limits) -> None:
+    """Set what memory this process may add, and its CPU time."""
+    import resource
+
+    used = 0
+    with suppress(OSError), open("/proc/self/statm", encoding="ascii") as file:
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    _set_limits(
+        {
+            resource.RLIMIT_AS: used + limits.memory_mb * 1_000_000,
+            resource.RLIMIT_CPU: limits.cpu_seconds,
+        }
+    )
+
+
+def _set_limits(values: Mapping[int, int]) -> None:
+    import resource
+
     for name, value in values.items():
         _, hard = resource.getrlimit(name)
         if hard != resource.RLIM_INFINITY:

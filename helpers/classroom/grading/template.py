@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
+from classroom.grading import sandbox
 from classroom.grading.channel import (
     Channel,
     ClosedError,
@@ -38,6 +39,7 @@ class Template:
         self.release = Release.from_json(message["release"])
         self.partial = bool(message["partial"])
         self.learner = learner_names(self.release.cells)
+        refuse_what_is_empty()
         self.own = self._given_names()
         read_course_once()
         gc.collect()
@@ -88,6 +90,7 @@ class Template:
     def _judge(self, request: Mapping[str, Any], descriptors: list[int]) -> None:
         student, grader = (Channel(socket.socket(fileno=number)) for number in descriptors)
         limits = Limits.from_json(request["limits"])
+        sandbox.limit_memory_and_time(limits)  # an answer may be small here and endless in use
         Conductor(self, grader, student, limits, request["modes"]).run()
 
 
@@ -149,6 +152,8 @@ class Conductor:
                 elif not session.ended:
                     run = self._runner.run_inside(test) if inside else self._runner.run(test)
                     self._seconds["tests"] += run.seconds
+                if test.has_hidden_part:
+                    self._leave_snapshot()  # the next test may show what the student's code says
                 self._grader.send({"cell": step["cell"], "test": test_data(run)})
         self._leave_snapshot()
         self._grader.send(
@@ -237,6 +242,25 @@ def plain_outputs(outputs: Any, room: int) -> list[dict[str, Any]]:
             break
         kept.append(made)
     return kept
+
+
+def refuse_what_is_empty() -> None:
+    """Let NumPy's assertions refuse empty and masked answers, which equal any number for them."""
+    import numpy as np
+    import numpy.testing._private.utils as utils
+
+    compare: Any = utils.assert_array_compare
+
+    def strict(comparison: Any, x: Any, y: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        with suppress(ValueError, TypeError):
+            if (np.size(x) == 0) != (np.size(y) == 0):
+                raise AssertionError("one side is empty and the other is not")
+        if np.any(np.ma.getmaskarray(x)) != np.any(np.ma.getmaskarray(y)):
+            raise AssertionError("one side has masked values and the other has none")
+        return compare(comparison, x, y, *args, **kwargs)
+
+    utils.assert_array_compare = strict  # type: ignore[attr-defined]
 
 
 def test_data(run: TestRun) -> dict[str, Any]:
