@@ -34,6 +34,7 @@ _REFUSED = {
         "bpf": 321, "perf_event_open": 298, "userfaultfd": 323, "process_vm_readv": 310,
         "process_vm_writev": 311, "open_by_handle_at": 304, "io_uring_setup": 425,
         "kexec_load": 246, "init_module": 175, "finit_module": 313,
+        "memfd_create": 319, "memfd_secret": 447, "shmget": 29, "msgget": 68, "semget": 64,
     },
     "aarch64": {
         "socket": 198, "ptrace": 117, "mount": 40, "umount2": 39, "pivot_root": 41,
@@ -41,8 +42,10 @@ _REFUSED = {
         "bpf": 280, "perf_event_open": 241, "userfaultfd": 282, "process_vm_readv": 270,
         "process_vm_writev": 271, "open_by_handle_at": 265, "io_uring_setup": 425,
         "kexec_load": 104, "init_module": 105, "finit_module": 273,
+        "memfd_create": 279, "memfd_secret": 447, "shmget": 194, "msgget": 186, "semget": 190,
     },
 }  # fmt: skip
+_PRLIMIT = {"x86_64": 302, "aarch64": 261}
 _AUDIT_ARCH = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 
 _ANY_SHARED = re.compile(rb" .w.s ")
@@ -202,7 +205,10 @@ class _Program(ctypes.Structure):
 
 
 def refuse_calls() -> bool:
-    """Refuse system calls that a notebook never needs, sockets among them; False where unknown."""
+    """Refuse system calls that a notebook never needs; False where they are not known.
+
+    Among them are sockets, memory that no limit counts, and limits of other processes.
+    """
     machine = platform.machine()
     numbers = _REFUSED.get(machine)
     if numbers is None or sys.platform != "linux":
@@ -213,9 +219,11 @@ def refuse_calls() -> bool:
         (0x15, 1, 0, _AUDIT_ARCH[machine]),
         (0x06, 0, 0, 0x8000_0000),  # another one: kill
         (0x20, 0, 0, 0),  # load the number of the call
-        (0x35, len(calls) + 1, 0, 0x4000_0000),  # the x32 numbers: refuse
+        (0x35, len(calls) + 4, 0, 0x4000_0000),  # the x32 numbers: refuse
     ]
-    rows += [(0x15, len(calls) - i, 0, number) for i, number in enumerate(calls)]
+    rows += [(0x15, len(calls) + 3 - i, 0, number) for i, number in enumerate(calls)]
+    # prlimit: only of this process itself, which is number 0
+    rows += [(0x15, 0, 2, _PRLIMIT[machine]), (0x20, 0, 0, 16), (0x15, 0, 1, 0)]
     rows += [(0x06, 0, 0, 0x7FFF_0000), (0x06, 0, 0, 0x0005_0000 | 13)]  # allow; EACCES
     program = b"".join(struct.pack("HBBI", *row) for row in rows)
     buffer = ctypes.create_string_buffer(program)

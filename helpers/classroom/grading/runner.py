@@ -254,12 +254,12 @@ def make_shell() -> RunnerShell:
 class Notebook:
     """Runs the cells of one notebook in a shell, one after the other."""
 
-    def __init__(self, shell: RunnerShell, output_bytes: int) -> None:
+    def __init__(self, shell: RunnerShell, output_bytes: int, raw: int | None = None) -> None:
         self.shell = shell
         self._left = output_bytes
         self._most = output_bytes // 2
         self._streams = {name: Stream(shell, name) for name in ("stdout", "stderr")}
-        self._raw = os.memfd_create("outputs")
+        self._raw = os.memfd_create("outputs") if raw is None else raw
         self._seen = 0
         self.notes: list[str] = []
         builtins.input = no_input

@@ -48,10 +48,15 @@ class StudentSide:
     """Serves the judge's requests."""
 
     def __init__(
-        self, channel: Channel, shell: RunnerShell, output_bytes: int, watched: Watched
+        self,
+        channel: Channel,
+        shell: RunnerShell,
+        output_bytes: int,
+        watched: Watched,
+        raw: int,
     ) -> None:
         self.shell = shell
-        self.notebook = Notebook(shell, output_bytes)
+        self.notebook = Notebook(shell, output_bytes, raw)
         self.peer = Peer(channel, self.serve, self.stand_in)
         self.channel = channel
         self.integrity = Integrity(shell, watched, lambda what: channel.send({"report": what}))

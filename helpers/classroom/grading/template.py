@@ -225,7 +225,7 @@ def plain_outputs(outputs: Any, room: int) -> list[dict[str, Any]]:
             made |= {"name": name, "text": str(output.get("text", ""))}
         elif kind in ("display_data", "execute_result"):
             data = output.get("data")
-            made |= {"data": data if isinstance(data, dict) else {}, "metadata": {}}
+            made |= {"data": shown_data(data), "metadata": {}}
             if isinstance(output.get("metadata"), dict):
                 made["metadata"] = output["metadata"]
             if kind == "execute_result":
@@ -242,6 +242,14 @@ def plain_outputs(outputs: Any, room: int) -> list[dict[str, Any]]:
             break
         kept.append(made)
     return kept
+
+
+def shown_data(data: Any) -> dict[str, Any]:
+    """Return a display's data as nbformat has it: texts, and JSON where the type says so."""
+    return {
+        kind: part if kind.endswith("json") else str(part)
+        for kind, part in (data.items() if isinstance(data, dict) else ())
+    }
 
 
 def refuse_what_is_empty() -> None:
