@@ -88,7 +88,9 @@ def hints_in(source: str) -> list[str]:
     with suppress(SyntaxError):
         nodes = list(ast.walk(ast.parse(source)))
         texts = [node.msg for node in nodes if isinstance(node, ast.Assert)]
-        texts += [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "hint"]
+        texts += [
+            node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "hint"
+        ]
         return [
             text.value
             for text in texts

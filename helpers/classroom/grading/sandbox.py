@@ -51,6 +51,8 @@ _ETC = (
     "nsswitch.conf",
 )
 _DEVICES = ("null", "zero", "full", "random", "urandom")
+TOGETHER = 16
+"""Submissions under way for which a user's limit of processes has room."""
 _MASKED = "leverage/lessons/data/quizzes.json"
 _PROC_FILES = ("meminfo", "cpuinfo", "stat", "uptime", "loadavg", "filesystems", "version", "sys")
 
@@ -124,13 +126,13 @@ def _mode(program: str) -> str:
 
 def probe() -> None:
     """Enter new namespaces and leave again, to see whether that is possible."""
-    enter_namespaces(own_user=True)
+    enter_namespaces()
     _try_jail()
 
 
 def probe_inside() -> None:
     """Do as `probe` inside bubblewrap."""
-    enter_namespaces(own_user=False)
+    enter_namespaces()
     _try_jail()
 
 
@@ -245,18 +247,17 @@ def _not_nested(paths: Iterable[str]) -> list[str]:
 # Inside the server's fork
 
 
-def enter_namespaces(*, own_user: bool) -> None:
-    """Leave all namespaces for new ones."""
+def enter_namespaces() -> None:
+    """Leave all namespaces for new ones; with users of its own its processes are counted alone."""
     from classroom.grading import kernel
 
     user, group = os.geteuid(), os.getegid()
     flags = kernel.NEWNS | kernel.NEWPID | kernel.NEWNET | kernel.NEWIPC | kernel.NEWUTS
     kernel.be_dumpable()
-    kernel.unshare(flags | (kernel.NEWUSER if own_user else 0))
-    if own_user:
-        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
+    kernel.unshare(flags | kernel.NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
+    Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
     kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
 
 
@@ -341,7 +342,7 @@ def confine(level: str, limits: Limits, files: int, folder: str) -> None:
 
     isolated = level in ("namespaces", "bubblewrap")
     if isolated:
-        enter_namespaces(own_user=level == "namespaces")
+        enter_namespaces()
         if level == "namespaces":
             build_jail(limits)
         else:
@@ -365,7 +366,7 @@ def confine(level: str, limits: Limits, files: int, folder: str) -> None:
     _write_files(files, work)
     os.chdir(work)
     os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = temporary
-    apply_limits(limits)
+    apply_limits(limits, shared=not isolated)
     if isolated:
         kernel.drop_capabilities()
     if level != "limits":
@@ -505,15 +506,19 @@ def _write_files(descriptor: int, folder: str) -> None:
             path.write_bytes(base64.b64decode(content))
 
 
-def apply_limits(limits: Limits) -> None:
-    """Set what this process may use."""
+def apply_limits(limits: Limits, *, shared: bool) -> None:
+    """Set what this process may use.
+
+    Where submissions share a user, the system counts their processes together; there is room for
+    several then, and the grader ends the one that has too many.
+    """
     import resource
 
     limit_memory_and_time(limits)
     values = {
         resource.RLIMIT_FSIZE: limits.file_mb * 1_000_000,
         resource.RLIMIT_NOFILE: limits.open_files,
-        resource.RLIMIT_NPROC: _processes_now() + limits.processes,
+        resource.RLIMIT_NPROC: _processes_now() + limits.processes * (TOGETHER if shared else 1),
         resource.RLIMIT_CORE: 0,
     }
     _set_limits(values)

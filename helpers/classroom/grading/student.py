@@ -13,10 +13,11 @@ import linecache
 import os
 import signal
 import sys
+import time
 import types
 import warnings
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -29,8 +30,10 @@ from classroom.grading.peer import Peer
 from classroom.grading.runner import Notebook, RunnerShell
 
 PRINT_LIMIT = 4_000
+PATIENCE = 10
 # References of our own: what a student's code replaces in these modules does not reach them.
 _parse, _compile, _exec, _eval = ast.parse, builtins.compile, builtins.exec, builtins.eval
+_sleep = time.sleep
 _transform = InteractiveShell.transform_cell
 
 
@@ -234,9 +237,13 @@ class StudentSide:
     def _snapshot(self, request: dict[str, Any]) -> dict[str, Any]:
         """Go on in a copy of this process until the judge ends it; what it learns dies with it."""
         shared = kernel.shared_memory()
-        try:
-            child = os.fork()
-        except OSError:
+        child = -1
+        for _ in range(PATIENCE):  # a neighbour may hold what the user may have, for a moment
+            with suppress(OSError):
+                child = os.fork()
+                break
+            _sleep(0.1)
+        if child < 0:
             return {"refused": True}
         if child == 0:
             self._child = 0
