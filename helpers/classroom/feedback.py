@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 LONGEST_OUTPUT = 20_000
 """Characters of one text output that a page shows."""
 LARGEST_PICTURE = 2_000_000
+LONGEST_TEXT = 20_000
+"""Characters of a text cell that is shown with its formatting; a longer one is shown as text."""
+MOST_FORMULAS, LONGEST_FORMULA = 60, 500
+DEEPEST = 100
+"""Elements inside one another that HTML may have; the parser takes minutes for thousands."""
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 TAGS = frozenset(
@@ -38,6 +43,8 @@ TAGS = frozenset(
         " ul",
     )
 )
+UNCLOSED = frozenset(["br", "col", "dd", "dt", "hr", "img", "li", "p", "td", "th", "tr"])
+"""Elements that need no end."""
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#262626;max-width:52rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem}h2{font-size:1.25rem;margin-top:2rem}
@@ -73,7 +80,9 @@ def markdown() -> Any:
 
 @lru_cache(maxsize=4_096)
 def rendered(source: str) -> str:
-    """Return a text cell as clean HTML."""
+    """Return a text cell as clean HTML; as plain text where it is too much to be read."""
+    if len(source) > LONGEST_TEXT or source.count("$") > 2 * MOST_FORMULAS:
+        return plain(source)
     return clean(str(markdown()(source)))
 
 
@@ -101,7 +110,23 @@ def clean(text: str) -> str:
     >>> clean('<b onclick="x()">1</b><script>y()</script><img src="https://a/b.png">')
     '<b>1</b>y()<img>'
     """
+    if depth_of(text) > DEEPEST:
+        return plain(text)
     return str(_cleaner().clean(text))
+
+
+def depth_of(text: str) -> int:
+    """Return how many elements of HTML stand inside one another at most.
+
+    >>> depth_of("<div><b>1</b><br><i>2</i></div>")
+    2
+    """
+    depth = deepest = 0
+    for closing, name in re.findall(r"<(/?)([a-zA-Z]+)", text):
+        if name.lower() not in UNCLOSED:
+            depth = max(depth - 1, 0) if closing else depth + 1
+            deepest = max(deepest, depth)
+    return deepest
 
 
 @lru_cache(maxsize=512)
@@ -110,6 +135,8 @@ def formula(tex: str) -> str:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
+    if len(tex) > LONGEST_FORMULA:
+        return f"<code>{html.escape(tex)}</code>"
     picture = io.BytesIO()
     try:
         with rc_context({"svg.hashsalt": "feedback", "font.size": 12}):

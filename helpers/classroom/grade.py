@@ -481,14 +481,15 @@ def pending(
 def usable(student: str) -> bool:
     r"""Tell whether the name of a folder can be a student's id in a gradebook.
 
-    >>> usable("ada"), usable("a" * 200), usable("bob\udcff")
-    (True, False, False)
+    >>> usable("ada"), usable("a" * 200), usable("bob\udcff"), usable("=1+1")
+    (True, False, False, False)
     """
     try:
         student.encode("utf-8")
     except UnicodeEncodeError:
         return False
-    return len(student) <= LONGEST_ID
+    # A spreadsheet takes what begins with one of these for a formula.
+    return len(student) <= LONGEST_ID and student.isprintable() and student[0] not in "=+-@"
 
 
 Files = dict[str, Mapping[str, bytes]]
@@ -701,7 +702,7 @@ def tell_start(run: Run, students: Sequence[str], say: Callable[[str], None]) ->
     for name in run.unusable:
         say(
             f"Left out: the folder {printable(name)[:60]!r} cannot be a student's id (longer than "
-            f"{LONGEST_ID} characters, or not UTF-8). Rename it."
+            f"{LONGEST_ID} characters, begins with one of = + - @, or not plain UTF-8). Rename it."
         )
     if run.outdated:
         say(

@@ -8,6 +8,7 @@ import corpus
 import pytest
 from conftest import OFFERED, needs
 
+from classroom import feedback
 from classroom.grading import LEVELS, Grader, Outcome, Release, Submission, student_view
 from classroom.grading.repair import prepare
 
@@ -212,3 +213,17 @@ def test_a_fault_in_reading_a_notebook_is_a_verdict_and_the_batch_goes_on(
     assert outcomes["odd"].verdict.status == "cannot be graded"
     assert "ValueError" in outcomes["odd"].verdict.for_instructor
     assert outcomes["ana"].verdict.points == FULL
+
+
+def test_a_page_does_not_spend_minutes_on_one_students_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*args: object) -> object:
+        raise AssertionError("handed to a slow reader")
+
+    monkeypatch.setattr(feedback, "_cleaner", refuse)
+    monkeypatch.setattr(feedback, "markdown", refuse)
+    assert feedback.clean("<b>" * 20_000).startswith("<pre>&lt;b&gt;")
+    assert feedback.rendered("$x$ " * 3_000).startswith("<pre>")
+    assert feedback.rendered("x" * 30_000).startswith("<pre>")
+    assert feedback.formula("x" * 20_000).startswith("<code>")

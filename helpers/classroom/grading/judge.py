@@ -82,7 +82,7 @@ def hidden_lines(source: str) -> frozenset[int]:
 def hints_in(source: str) -> list[str]:
     r"""Return the texts that a test has for students: messages of `assert`, and hints.
 
-    >>> hints_in("assert f(2) == 4, 'Double it.'\\ncheck.value('x', 1, hint='Look.')")
+    >>> hints_in("assert f(2) == 4, 'Double it.'\ncheck.value('x', 1, hint='Look.')")
     ['Double it.', 'Look.']
     """
     with suppress(SyntaxError):

@@ -268,7 +268,7 @@ def refuse_what_is_empty() -> None:
             raise AssertionError("one side has masked values and the other has none")
         return compare(comparison, x, y, *args, **kwargs)
 
-    utils.assert_array_compare = strict  # type: ignore[attr-defined]
+    utils.assert_array_compare = strict
 
 
 def test_data(run: TestRun) -> dict[str, Any]:
