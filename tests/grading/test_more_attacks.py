@@ -160,11 +160,11 @@ FILLING = """import os, time
 try:
     for _ in range(12):
         if os.fork() == 0:
-            time.sleep(1.5)
+            time.sleep(0.9)
             os._exit(0)
 except OSError:
     pass
-time.sleep(1)"""
+time.sleep(0.5)"""
 
 
 @pytest.mark.parametrize("level", ["namespaces", "bubblewrap", "landlock"])
