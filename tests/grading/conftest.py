@@ -26,11 +26,6 @@ HERE = Path(__file__).resolve().parent
 OFFERED = {report.level: report for report in available_levels()}
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Offer to compare every answer of every chapter with a stock kernel; it takes minutes."""
-    parser.addoption("--all-answers", action="store_true", help="compare every chapter's answers")
-
-
 def needs(level: str) -> None:
     """Leave a test out, loudly, where the machine does not offer a level."""
     if not OFFERED[level].available:
