@@ -132,7 +132,9 @@ def test_a_batch_killed_twenty_times_ends_as_an_undisturbed_one(tmp_path: Path, 
     last = ForkedGrader(rough)
     for grader in (calm, last):
         grader.process.join(60)
-        assert grader.process.exitcode == 1, "broken notebooks are findings"
+    assert calm.process.exitcode == 1, "broken notebooks are findings"
+    # The kills may have left nothing broken for the last run.
+    assert last.process.exitcode in (0, 1)
     assert len(recorded(rough)) == len(recorded(quiet)) == BATCH
     assert what_is_kept(rough) == what_is_kept(quiet)
     assert not list(rough.room.folder.rglob(f"*{PART}"))
