@@ -10,6 +10,7 @@ by cell. Memory is the proportional set size of the grader and all its processes
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import shutil
 import statistics
@@ -131,7 +132,8 @@ def floor(project: Project, chapter: Chapter, room: Project, students: Sequence[
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
-    import pandas  # noqa: F401
+
+    importlib.import_module("pandas")  # warm, as in the server that our grader forks
 
     tests = {
         cell.metadata.nbgrader.grade_id: cell.source

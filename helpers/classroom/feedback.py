@@ -66,7 +66,7 @@ def markdown() -> Any:
     """Return the renderer of text cells: tables and formulas, no pictures from elsewhere."""
     import mistune
 
-    class Renderer(mistune.HTMLRenderer):  # type: ignore[misc]
+    class Renderer(mistune.HTMLRenderer):  # type: ignore[misc]  # mistune has no types
         def inline_math(self, text: str) -> str:
             return formula(text.strip())
 

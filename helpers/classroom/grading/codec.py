@@ -62,10 +62,6 @@ class TooLargeError(Exception):
     """A value too large or too deep to cross."""
 
 
-class Unsendable(TypeError):  # noqa: N818 - seen by authors as what a value is
-    """A value that cannot cross in this direction."""
-
-
 def is_trusted(module: object) -> bool:
     """Tell whether classes of this module may be named in a message."""
     return isinstance(module, str) and module.partition(".")[0] in _TRUSTED

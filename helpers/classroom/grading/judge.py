@@ -443,7 +443,8 @@ class Session:
         made.__module__ = str(data.get("m") or "__main__")
         signature = signature_from(data.get("s"))
         if signature is not None:
-            made.__signature__ = signature  # type: ignore[attr-defined]
+            # inspect reads it from there; the type of functions does not know the attribute.
+            vars(made)["__signature__"] = signature
         return made
 
     # tests
@@ -563,9 +564,9 @@ class TestRunner:
             return
         cells.watch = lambda names=None: self._watch
         runner, answer_error = self, checks.AnswerError
-        original = checks._Answering
+        original: Any = checks._Answering
 
-        class Recording(original):  # type: ignore[misc,valid-type]
+        class Recording(original):  # type: ignore[misc]  # a class found at run time has no type
             def __exit__(self, kind: Any, error: Any, trace: Any) -> Any:
                 check = self._check
                 if error is None:
@@ -704,7 +705,7 @@ class TestRunner:
         if last is None or source.rstrip().endswith(";"):
             return None
         expression = ast.Expression(last.value)
-        return eval(compile(expression, self._file, "eval"), names, names)  # noqa: S307
+        return eval(compile(expression, self._file, "eval"), names, names)  # noqa: S307 - as above
 
     def _decide(
         self,
