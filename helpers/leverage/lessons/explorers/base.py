@@ -15,6 +15,7 @@ from typing import Any
 
 from ipywidgets import HTML, Box, Layout, VBox
 
+from leverage.contracts import LONG, SHORT
 from leverage.lessons.canvas import BlitCanvas
 from leverage.lessons.figures import COLOURS, in_notebook, picture_bundle
 from leverage.lessons.wording import say, wrapped
@@ -139,6 +140,11 @@ class Explorer(ABC):
         self.redraws += 1
 
 
+def status(words: str) -> str:
+    """Give the HTML of the result in words, which a screen reader reads out when it changes."""
+    return f'<p role="status" style="margin:0.3em 0;line-height:1.5">{escape(words)}</p>'
+
+
 def alert(loud: str, words: str) -> str:
     """Give the HTML of a warning that a screen reader reads out at once."""
     return (
@@ -158,6 +164,12 @@ def table(caption: str, rows: Mapping[str, str]) -> str:
         '<table style="border-collapse:collapse;line-height:1.5">'
         f'<caption style="text-align:left;font-style:italic;white-space:nowrap">{caption}</caption>{cells}</table>'
     )
+
+
+def check_side(side: int) -> None:
+    """Refuse a start value that is neither long nor short."""
+    if side not in (LONG, SHORT):
+        raise ValueError(f"side must be 1 (long) or -1 (short), was {side!r}")
 
 
 def check_within(name: str, value: float, low: float, high: float) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,7 @@ from leverage.bots import (
 )
 from leverage.history import load_daily
 from leverage.lessons.canvas import BlitCanvas, Label
-from leverage.lessons.explorers.base import Explorer, table
+from leverage.lessons.explorers.base import Explorer, status, table
 from leverage.lessons.figures import (
     course_style,
     finish_axes,
@@ -239,9 +238,7 @@ class BotBench(Explorer):
         self._kept = _runs()[f"{values['bot']}|{values['leverage']}|{values['period']}"]
         self._held = _runs()[f"{BOTS[0]}|1|{values['period']}"]
         self._picture.show(self._kept, self._held, f"{values['bot']} at {values['leverage']}×")
-        words = (
-            f'<p role="status" style="margin:0.3em 0;line-height:1.5">{escape(self.sentence)}</p>'
-        )
+        words = status(self.sentence)
         return words + table("The chosen bot, leverage and year", self.rows)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ipywidgets import (
@@ -18,8 +17,8 @@ from ipywidgets import (
 
 from leverage.contracts import LONG, SHORT, pnl, roe
 from leverage.lessons.canvas import BlitCanvas, Label
-from leverage.lessons.explorers.artists import new_bar, new_line, place_beside
-from leverage.lessons.explorers.base import Explorer, alert, check_within, table
+from leverage.lessons.explorers.artists import new_bar, new_line, new_title, place_beside
+from leverage.lessons.explorers.base import Explorer, alert, check_side, check_within, status, table
 from leverage.lessons.figures import (
     COLOURS,
     FILLS,
@@ -192,8 +191,7 @@ class LeverageExplorer(Explorer):
         base: str = "BTC",
         quote: str = "USDT",
     ) -> None:
-        if side not in (LONG, SHORT):
-            raise ValueError(f"side must be 1 (long) or -1 (short), was {side!r}")
+        check_side(side)
         check_within("margin", margin, SMALLEST_MARGIN, LARGEST_AMOUNT)
         check_within("leverage", leverage, 1, LARGEST_LEVERAGE)
         check_within("entry_price", entry_price, SMALLEST_PRICE, LARGEST_AMOUNT)
@@ -339,7 +337,7 @@ class LeverageExplorer(Explorer):
             words = alert(loud, " ".join(words_after))
             caption = "If the position had stayed open at this mark price"
         else:
-            words = f'<p role="status" style="margin:0.3em 0;line-height:1.5">{escape(self.sentence)}</p>'
+            words = status(self.sentence)
             caption = "The position at this mark price"
         return words + table(caption, self.rows)
 
@@ -418,13 +416,7 @@ class _LeveragePicture:
         )
         self._make_bars(bars)
         self._make_chart(chart)
-        self._title = Label(
-            self.figure,
-            self.figure.transSubfigure,
-            position=(0.012, 0.985),
-            vertical="top",
-            size=10.5,
-        )
+        self._title = new_title(self.figure)
 
     def _make_bars(self, axes: Axes) -> None:
         finish_axes(axes, x_label="", y_label="Equity (% of margin)", zero_line=True)

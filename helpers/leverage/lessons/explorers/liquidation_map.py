@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 
 from leverage.contracts import LONG, SHORT
 from leverage.lessons.canvas import BlitCanvas, Label
-from leverage.lessons.explorers.base import Explorer, alert, check_within
+from leverage.lessons.explorers.artists import new_title
+from leverage.lessons.explorers.base import Explorer, alert, check_side, check_within, status
 from leverage.lessons.figures import (
     COLOURS,
     course_style,
@@ -245,8 +246,7 @@ class LiquidationMap(Explorer):
         account: float = 49_000.0,
         quote: str = "USDT",
     ) -> None:
-        if side not in (LONG, SHORT):
-            raise ValueError(f"side must be 1 (long) or -1 (short), was {side!r}")
+        check_side(side)
         if backing not in ("initial", "account"):
             raise ValueError(f"backing must be 'initial' or 'account', was {backing!r}")
         check_within("entry_price", entry_price, SMALLEST_PRICE, LARGEST_PRICE)
@@ -359,10 +359,7 @@ class LiquidationMap(Explorer):
         if not any(at.is_known for at in self._trades):
             words = alert(first, " ".join(others))
         else:
-            words = (
-                '<p role="status" style="margin:0.3em 0;line-height:1.5">'
-                f"{escape(self.sentence)}</p>"
-            )
+            words = status(self.sentence)
         return words + _reasons(self._trades)
 
     def _sentences(self) -> list[str]:
@@ -432,13 +429,7 @@ class _MapPicture:
             Label(self.figure, axes.transData, vertical="center", ground=_WHITE) for _ in names
         ]
         self._note = Label(self.figure, axes.transData, vertical="bottom", ground=_WHITE)
-        self._title = Label(
-            self.figure,
-            self.figure.transSubfigure,
-            position=(0.012, 0.985),
-            vertical="top",
-            size=10.5,
-        )
+        self._title = new_title(self.figure)
 
     def show(self, trades: Sequence[MappedTrade], side: int, backing: float) -> None:
         """Move every artist to where it belongs for the trades."""

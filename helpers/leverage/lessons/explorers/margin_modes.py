@@ -14,7 +14,8 @@ from matplotlib.patches import Rectangle
 
 from leverage.contracts import LONG, SHORT
 from leverage.lessons.canvas import BlitCanvas, Label
-from leverage.lessons.explorers.base import Explorer, alert, check_within
+from leverage.lessons.explorers.artists import new_bar, new_title
+from leverage.lessons.explorers.base import Explorer, alert, check_within, status
 from leverage.lessons.figures import (
     COLOURS,
     FILLS,
@@ -344,13 +345,7 @@ class MarginModeExplorer(Explorer):
         loud, *others = self._sentences()
         if self._account.is_refused:
             return alert(loud, " ".join(others))
-        if self.liquidated:
-            words = alert(loud, " ".join(others))
-        else:
-            words = (
-                '<p role="status" style="margin:0.3em 0;line-height:1.5">'
-                f"{escape(self.sentence)}</p>"
-            )
+        words = alert(loud, " ".join(others)) if self.liquidated else status(self.sentence)
         return words + self._table()
 
     def _sentences(self) -> list[str]:
@@ -432,13 +427,7 @@ class _ModesPicture:
         upper, lower = self.figure.subplots(2, 1, height_ratios=[1.35, 1], gridspec_kw=grid)
         self._make_bars(upper, names)
         self._make_reaches(lower, names)
-        self._title = Label(
-            self.figure,
-            self.figure.transSubfigure,
-            position=(0.012, 0.985),
-            vertical="top",
-            size=10.5,
-        )
+        self._title = new_title(self.figure)
 
     def _make_bars(self, axes: Axes, names: tuple[str, str]) -> None:
         finish_axes(axes, x_label="", y_label="Left (% of account)", zero_line=True)
@@ -451,7 +440,7 @@ class _ModesPicture:
             axes.text(x, _HIGHEST_PCT * 1.02, text, ha="center", va="bottom", weight="bold")
         key = "dotted line: maintenance margin; grey bar: less than at entry"
         axes.text(-0.55, _LOWEST_PCT / 2, key, va="center", fontsize=8.5)
-        self._bars = [_bar(x) for x in self._places]
+        self._bars = [new_bar(x, edgecolor=COLOURS["text"]) for x in self._places]
         for bar in self._bars:
             axes.add_patch(bar)
         self._needs = [axes.add_line(Line2D([], [], **line_style("liquidation"))) for _ in range(3)]
@@ -599,10 +588,6 @@ def _move_slider(name: str, value: float) -> FloatSlider:
         style=_STYLE,
         layout=_WIDE,
     )
-
-
-def _bar(x: float) -> Rectangle:
-    return Rectangle((x - 0.36, 0), 0.72, 0, linewidth=1.4, edgecolor=COLOURS["text"])
 
 
 def _label_bar(label: Label, x: float, height: float) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,8 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import Rectangle
 
 from leverage.lessons.canvas import BlitCanvas, Label
-from leverage.lessons.explorers.base import Explorer, alert, check_within, table
+from leverage.lessons.explorers.artists import new_title
+from leverage.lessons.explorers.base import Explorer, alert, check_within, status, table
 from leverage.lessons.figures import (
     COLOURS,
     FILLS,
@@ -307,10 +307,7 @@ class PlatformComparer(Explorer):
             loud, *rest = self._sentences()
             words = alert(loud, " ".join(rest))
         else:
-            words = (
-                '<p role="status" style="margin:0.3em 0;line-height:1.5">'
-                f"{escape(self.sentence)}</p>"
-            )
+            words = status(self.sentence)
         return words + table("Weighted scores, 0 is worst and 1 is best", self.rows)
 
     def _sentences(self) -> list[str]:
@@ -405,13 +402,7 @@ class _RankingPicture:
             Label(self.figure, axes.transData, vertical="center", ground=_GROUND)
             for _ in range(rows)
         ]
-        self._title = Label(
-            self.figure,
-            self.figure.transSubfigure,
-            position=(0.012, 0.985),
-            vertical="top",
-            size=10.5,
-        )
+        self._title = new_title(self.figure)
         self._make_legend()
 
     def _make_legend(self) -> None:

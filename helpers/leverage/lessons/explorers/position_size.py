@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ipywidgets import BoundedFloatText, Dropdown, FloatSlider, IntSlider, Layout
@@ -14,8 +13,8 @@ from matplotlib.patches import Rectangle
 from leverage.contracts import LONG, SHORT, pnl
 from leverage.costs import round_trip_cost
 from leverage.lessons.canvas import BlitCanvas, Label
-from leverage.lessons.explorers.artists import new_bar, new_line, place_beside
-from leverage.lessons.explorers.base import Explorer, alert, check_within, table
+from leverage.lessons.explorers.artists import new_bar, new_line, new_title, place_beside
+from leverage.lessons.explorers.base import Explorer, alert, check_side, check_within, status, table
 from leverage.lessons.figures import (
     COLOURS,
     FILLS,
@@ -213,8 +212,7 @@ class PositionSizeCalculator(Explorer):
         base: str = "BTC",
         quote: str = "USDT",
     ) -> None:
-        if side not in (LONG, SHORT):
-            raise ValueError(f"side must be 1 (long) or -1 (short), was {side!r}")
+        check_side(side)
         check_within("account", account, SMALLEST_ACCOUNT, LARGEST_AMOUNT)
         check_within("risk_pct", risk_pct, SMALLEST_RISK_PCT, LARGEST_RISK_PCT)
         check_within("entry_price", entry_price, SMALLEST_PRICE, LARGEST_AMOUNT)
@@ -371,10 +369,7 @@ class PositionSizeCalculator(Explorer):
         if self._plan.is_liquidated_first or not self._plan.is_affordable:
             words = alert(loud, " ".join(words_after))
         else:
-            words = (
-                '<p role="status" style="margin:0.3em 0;line-height:1.5">'
-                f"{escape(self.sentence)}</p>"
-            )
+            words = status(self.sentence)
         return words + table("The working, with your numbers put in", self.rows)
 
     def _sentences(self) -> list[str]:
@@ -444,13 +439,7 @@ class _PlanPicture:
         bars, chart = self.figure.subplots(1, 2, width_ratios=[1, 2], gridspec_kw=grid)
         self._make_bars(bars)
         self._make_chart(chart)
-        self._title = Label(
-            self.figure,
-            self.figure.transSubfigure,
-            position=(0.012, 0.985),
-            vertical="top",
-            size=10.5,
-        )
+        self._title = new_title(self.figure)
 
     def _make_bars(self, axes: Axes) -> None:
         finish_axes(axes, x_label="", y_label="Share of the account (%)", zero_line=True)

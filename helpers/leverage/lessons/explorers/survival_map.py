@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +16,8 @@ from leverage.contracts import LONG, SHORT
 from leverage.history import load_daily
 from leverage.lessons.canvas import BlitCanvas, Label
 from leverage.lessons.charts.risk import extreme_moves
-from leverage.lessons.explorers.artists import new_line
-from leverage.lessons.explorers.base import Explorer, check_within, table
+from leverage.lessons.explorers.artists import new_line, new_title
+from leverage.lessons.explorers.base import Explorer, check_side, check_within, status, table
 from leverage.lessons.figures import (
     COLOURS,
     course_style,
@@ -224,8 +223,7 @@ class SurvivalMap(Explorer):
         watched: str = "all the time",
         maintenance_margin_rate: float = 0.004,
     ) -> None:
-        if side not in (LONG, SHORT):
-            raise ValueError(f"side must be 1 (long) or -1 (short), was {side!r}")
+        check_side(side)
         check_within("leverage", leverage, 1, LARGEST_LEVERAGE)
         check_within("days", days, 1, LARGEST_DAYS)
         check_within(
@@ -350,9 +348,7 @@ class SurvivalMap(Explorer):
             maintenance_margin_rate=self.maintenance_margin_rate,
         )
         self._picture.show(self._odds)
-        words = (
-            f'<p role="status" style="margin:0.3em 0;line-height:1.5">{escape(self.sentence)}</p>'
-        )
+        words = status(self.sentence)
         return words + table("The chosen leverage and holding time", self.rows)
 
 
@@ -404,13 +400,7 @@ class _MapPicture:
         chances, chart = self.figure.subplots(1, 2, width_ratios=[1.15, 1], gridspec_kw=grid)
         self._make_map(chances)
         self._make_chart(chart)
-        self._title = Label(
-            self.figure,
-            self.figure.transSubfigure,
-            position=(0.012, 0.985),
-            vertical="top",
-            size=10.5,
-        )
+        self._title = new_title(self.figure)
 
     def _make_map(self, axes: Axes) -> None:
         from matplotlib.ticker import FixedLocator

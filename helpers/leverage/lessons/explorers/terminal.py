@@ -28,7 +28,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from leverage.lessons.canvas import BlitCanvas, Label
-from leverage.lessons.explorers.base import Explorer, alert, table
+from leverage.lessons.explorers.artists import new_title
+from leverage.lessons.explorers.base import Explorer, alert, status, table
 from leverage.lessons.figures import (
     COLOURS,
     FILLS,
@@ -434,9 +435,7 @@ class TradingTerminal(Explorer):
         orders = self.exchange.fetch_open_orders(self.symbol)
         self._picture.show(self._position(), orders, self._ratio())
         loud, words = self._news
-        parts = [
-            f'<p role="status" style="margin:0.3em 0;line-height:1.5">{escape(self.sentence)}</p>'
-        ]
+        parts = [status(self.sentence)]
         if loud:
             parts.insert(0, alert(loud, words))
         elif words:
@@ -544,13 +543,7 @@ class _TerminalPicture:
         self._ratio_bar = Rectangle((-0.3, 0), 0.6, 0, facecolor=COLOURS["liquidation"])
         bar.add_patch(self._ratio_bar)
         self._ratio_text = Label(self.figure, bar.transData, align="center", ground=_GROUND)
-        self._title = Label(
-            self.figure,
-            self.figure.transSubfigure,
-            position=(0.012, 0.985),
-            vertical="top",
-            size=10.5,
-        )
+        self._title = new_title(self.figure)
 
     def show(
         self,

@@ -13,7 +13,8 @@ from ipywidgets import BoundedFloatText, Dropdown, FloatLogSlider, IntSlider, La
 from matplotlib.lines import Line2D
 
 from leverage.lessons.canvas import BlitCanvas, Label
-from leverage.lessons.explorers.base import Explorer, alert, check_within, table
+from leverage.lessons.explorers.artists import new_title
+from leverage.lessons.explorers.base import Explorer, alert, check_within, status, table
 from leverage.lessons.figures import (
     COLOURS,
     course_style,
@@ -293,10 +294,7 @@ class TierExplorer(Explorer):
         )
         self._picture.show(self._at)
         if self.is_allowed:
-            words = (
-                '<p role="status" style="margin:0.3em 0;line-height:1.5">'
-                f"{escape(self.sentence)}</p>"
-            )
+            words = status(self.sentence)
         else:
             loud, *rest = self._sentences()
             words = alert(loud, " ".join(rest))
@@ -374,13 +372,7 @@ class _StairsPicture:
         )
         self._maximum_text = Label(self.figure, axes.transData, ground=_GROUND)
         self._point_text = Label(self.figure, axes.transData, ground=_GROUND, bold=True)
-        self._title = Label(
-            self.figure,
-            self.figure.transSubfigure,
-            position=(0.012, 0.985),
-            vertical="top",
-            size=10.5,
-        )
+        self._title = new_title(self.figure)
 
     def show(self, at: _Place) -> None:
         """Move every artist to where it belongs for the position."""
