@@ -12,6 +12,7 @@ from pathlib import Path
 import corpus
 import pytest
 
+import leverage
 from classroom.errors import ClassroomError
 from classroom.grading import (
     Grader,
@@ -24,7 +25,7 @@ from classroom.grading import (
     grade_one,
 )
 from classroom.grading.release import learner_names, own_statements
-from classroom.grading.sandbox import wait_gone
+from classroom.grading.sandbox import launch_command, readable_paths, wait_gone
 
 
 def without_times(outcome: Outcome) -> Outcome:
@@ -276,3 +277,13 @@ def test_the_lowest_level_needs_an_explicit_flag() -> None:
     with pytest.raises(ClassroomError, match="there is no sandbox level"):
         choose_level("moat")
     assert all(report.available or report.install for report in available_levels())
+
+
+def test_what_the_caller_added_to_the_path_is_not_shown_to_students(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A worker of Dask adds a folder of its own, which is gone at another moment.
+    monkeypatch.syspath_prepend(tmp_path)
+    command = launch_command(["python"])
+    assert not [path for path in [*readable_paths(), *command] if path.startswith(str(tmp_path))]
+    assert str(Path(leverage.__file__).parent) in readable_paths()

@@ -190,10 +190,13 @@ def package_root() -> Path:
 
 
 def interpreter_paths() -> list[str]:
-    """Return the folders that a Python program of this environment reads."""
+    """Return the folders that a Python program of this environment reads.
+
+    What the caller added to `sys.path` is left out: the server never has it, and it may be a
+    folder that comes and goes, such as the one that a worker of Dask adds.
+    """
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
     found = {os.path.realpath(path) for path in prefixes}
-    found |= {os.path.realpath(path) for path in sys.path if path and os.path.isdir(path)}
     found |= prefixes | {os.path.dirname(os.path.realpath(sys.executable))}
     found.add(str(package_root()))
     return sorted(path for path in found if path != "/" and os.path.isdir(path))
@@ -214,7 +217,7 @@ def launch_command(command: list[str]) -> list[str]:
     if os.geteuid() != 0:
         return command
     launcher = str(Path(__file__).with_name("launch.py"))
-    return [sys.executable, "-I", "-S", launcher, *interpreter_paths(), "--", *command]
+    return [sys.executable, "-I", "-S", launcher, *not_nested(interpreter_paths()), "--", *command]
 
 
 def bubblewrap_command(*shown: Path) -> list[str]:
@@ -225,7 +228,7 @@ def bubblewrap_command(*shown: Path) -> list[str]:
     program = shutil.which("bwrap") or "bwrap"
     command = [program, "--unshare-user", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
     command += ["--die-with-parent", "--cap-add", "ALL", "--tmpfs", "/", "--tmpfs", "/tmp"]
-    for path in _not_nested([*readable_paths(), str(package_root())]):
+    for path in not_nested([*readable_paths(), str(package_root())]):
         if os.path.islink(path):
             command += ["--symlink", os.readlink(path), path]
         else:
@@ -236,7 +239,8 @@ def bubblewrap_command(*shown: Path) -> list[str]:
     return [*command, "--chdir", "/"]
 
 
-def _not_nested(paths: Iterable[str]) -> list[str]:
+def not_nested(paths: Iterable[str]) -> list[str]:
+    """Return the paths that do not lie inside another of them."""
     kept: list[str] = []
     for path in sorted(dict.fromkeys(paths), key=len):
         if not any(path.startswith(other.rstrip("/") + "/") for other in kept):
@@ -266,7 +270,7 @@ def build_jail(limits: Limits) -> None:
     from classroom.grading import kernel
 
     root = "/tmp"
-    sources = {path: _handle(path) for path in _not_nested(readable_paths())}
+    sources = {path: _handle(path) for path in not_nested(readable_paths())}
     kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID, "size=4m,mode=755")
     for path, handle in sources.items():
         target = root + path
@@ -302,7 +306,7 @@ def mount_private(limits: Limits) -> None:
         data = f"size={size},mode=1777,nr_inodes=20000"
         inside = {
             path: os.open(path, os.O_PATH | os.O_CLOEXEC)
-            for path in _not_nested(readable_paths())
+            for path in not_nested(readable_paths())
             if path.startswith(name + "/")
         }
         kernel.mount("tmpfs", name, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, data)
