@@ -68,9 +68,13 @@ class Explorer(ABC):
         self._refresh()
 
     @property
-    @abstractmethod
     def sentence(self) -> str:
         """The result in words."""
+        return " ".join(self._sentences())
+
+    @abstractmethod
+    def _sentences(self) -> list[str]:
+        """Give the result in words, the most important sentence first."""
 
     @property
     @abstractmethod

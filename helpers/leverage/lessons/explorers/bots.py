@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ipywidgets import Dropdown, Layout
+from ipywidgets import Dropdown
 
 from leverage.bots import (
     Bot,
@@ -28,6 +28,7 @@ from leverage.bots import (
 from leverage.history import load_daily
 from leverage.lessons.canvas import BlitCanvas, Label
 from leverage.lessons.explorers.base import Explorer, status, table
+from leverage.lessons.explorers.controls import control_look
 from leverage.lessons.figures import (
     course_style,
     finish_axes,
@@ -164,7 +165,7 @@ class BotBench(Explorer):
         ):  # fmt: skip
             if value not in offered:
                 raise ValueError(f"{name} must be one of {list(offered)}, was {value!r}")
-        look = {"style": {"description_width": "8.5em"}, "layout": Layout(width="340px")}
+        look = control_look()
         self.bot = Dropdown(
             options=BOTS, value=bot, description="Bot", tooltip="Which rule decides", **look
         )
@@ -188,9 +189,7 @@ class BotBench(Explorer):
             BlitCanvas(self._picture.figure, self._picture.artists),
         )
 
-    @property
-    def sentence(self) -> str:
-        """The result in words."""
+    def _sentences(self) -> list[str]:
         kept = self._kept
         end = kept["equity"][-1]
         liquidated = (
@@ -200,12 +199,13 @@ class BotBench(Explorer):
             if kept["liquidations"]
             else "It was not liquidated."
         )
-        return (
+        return [
             f"{self.bot.value} at {self.leverage.value}× turned {_money(BALANCE)} into "
             f"{_money(end)} in {self.period.value}, and once stood {_share(kept['drawdown'])} "
-            f"below its best day. {liquidated} Buying and holding at 1× ended at "
-            f"{_money(self._held['equity'][-1])}."
-        )
+            "below its best day.",
+            liquidated,
+            f"Buying and holding at 1× ended at {_money(self._held['equity'][-1])}.",
+        ]
 
     @property
     def description(self) -> str:

@@ -11,14 +11,13 @@ from ipywidgets import (
     BoundedFloatText,
     Dropdown,
     FloatSlider,
-    IntSlider,
-    Layout,
 )
 
-from leverage.contracts import LONG, SHORT, pnl, roe
+from leverage.contracts import LONG, pnl, roe
 from leverage.lessons.canvas import BlitCanvas, Label
 from leverage.lessons.explorers.artists import new_bar, new_line, new_title, place_beside
 from leverage.lessons.explorers.base import Explorer, alert, check_side, check_within, status, table
+from leverage.lessons.explorers.controls import control_look, leverage_slider, side_choice
 from leverage.lessons.figures import (
     COLOURS,
     FILLS,
@@ -203,16 +202,8 @@ class LeverageExplorer(Explorer):
             )
         self.maintenance_margin_rate = maintenance_margin_rate
         self.base, self.quote = base, quote
-        style = {"description_width": "8.5em"}
-        wide = Layout(width="340px")
-        self.side = Dropdown(
-            options=[("Long", LONG), ("Short", SHORT)],
-            value=side,
-            description="Side",
-            tooltip="A long gains when the price rises, a short when it falls",
-            style=style,
-            layout=wide,
-        )
+        look = control_look()
+        self.side = side_choice(side, look)
         self.margin = BoundedFloatText(
             value=margin,
             min=SMALLEST_MARGIN,
@@ -220,18 +211,9 @@ class LeverageExplorer(Explorer):
             step=100,
             description=f"Margin ({quote})",
             tooltip="Your own money behind the position, 1 to 1 000 000",
-            style=style,
-            layout=wide,
+            **look,
         )
-        self.leverage = IntSlider(
-            value=leverage,
-            min=1,
-            max=LARGEST_LEVERAGE,
-            description="Leverage (×)",
-            tooltip="Position value divided by margin, 1 to 125",
-            style=style,
-            layout=wide,
-        )
+        self.leverage = leverage_slider(leverage, look, most=LARGEST_LEVERAGE)
         self.entry_price = BoundedFloatText(
             value=entry_price,
             min=SMALLEST_PRICE,
@@ -239,8 +221,7 @@ class LeverageExplorer(Explorer):
             step=100,
             description="Entry price",
             tooltip=f"Price at which the position was opened, in {quote} per {base}",
-            style=style,
-            layout=wide,
+            **look,
         )
         self.move_pct = FloatSlider(
             value=move_pct,
@@ -250,16 +231,14 @@ class LeverageExplorer(Explorer):
             readout_format=".1f",
             description="Price move (%)",
             tooltip="How far the mark price is from the entry price, −50 to 50 per cent",
-            style=style,
-            layout=wide,
+            **look,
         )
         self.chart_range = Dropdown(
             options=[(f"±{limit} %", limit) for limit in _CHART_RANGES_PCT],
             value=20,
             description="Chart shows",
             tooltip="Which price moves the chart shows; it widens to keep the mark price in view",
-            style=style,
-            layout=wide,
+            **look,
         )
         self._picture = _LeveragePicture()
         super().__init__(
@@ -278,11 +257,6 @@ class LeverageExplorer(Explorer):
     def is_liquidated(self) -> bool:
         """Whether the position is liquidated at the mark price."""
         return self._position.is_liquidated
-
-    @property
-    def sentence(self) -> str:
-        """The result in words."""
-        return " ".join(self._sentences())
 
     @property
     def description(self) -> str:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, cast
 
-from ipywidgets import BoundedFloatText, Dropdown, IntSlider, Layout
+from ipywidgets import BoundedFloatText, Dropdown
 from matplotlib.lines import Line2D
 
-from leverage.contracts import LONG, SHORT
+from leverage.contracts import LONG
 from leverage.lessons.canvas import BlitCanvas, Label
 from leverage.lessons.explorers.artists import new_title
 from leverage.lessons.explorers.base import Explorer, alert, check_side, check_within, status
+from leverage.lessons.explorers.controls import control_look, leverage_slider, side_choice
 from leverage.lessons.figures import (
     COLOURS,
     course_style,
@@ -48,8 +49,6 @@ _MARKERS = {
 }
 _SYMBOLS = {"o": "●", "s": "■", "D": "◆", "^": "▲", "v": "▼"}
 _WHITE = "#FFFFFF"
-_STYLE = {"description_width": "8.5em"}
-_WIDE = Layout(width="340px")
 _CELL = 'style="text-align:left;vertical-align:top;padding:0.1em 1.2em 0.1em 0"'
 
 
@@ -254,22 +253,10 @@ class LiquidationMap(Explorer):
         check_within("leverage", leverage, 1, LARGEST_LEVERAGE)
         check_within("account", account, SMALLEST_AMOUNT, LARGEST_AMOUNT)
         self.quote = quote
-        self.side = Dropdown(
-            options=[("Long", LONG), ("Short", SHORT)],
-            value=side,
-            description="Side",
-            tooltip="A long gains when the price rises, a short when it falls",
-            style=_STYLE,
-            layout=_WIDE,
-        )
-        self.leverage = IntSlider(
-            value=leverage,
-            min=1,
-            max=LARGEST_LEVERAGE,
-            description="Leverage (×)",
-            tooltip="The leverage to set, 1 to 125",
-            style=_STYLE,
-            layout=_WIDE,
+        look = control_look()
+        self.side = side_choice(side, look)
+        self.leverage = leverage_slider(
+            leverage, look, most=LARGEST_LEVERAGE, meaning="The leverage to set"
         )
         self.entry_price = BoundedFloatText(
             value=entry_price,
@@ -278,8 +265,7 @@ class LiquidationMap(Explorer):
             step=1_000,
             description="Entry price",
             tooltip=f"In {quote} per BTC, up to 1 000 000",
-            style=_STYLE,
-            layout=_WIDE,
+            **look,
         )
         self.notional = BoundedFloatText(
             value=notional,
@@ -288,16 +274,14 @@ class LiquidationMap(Explorer):
             step=10_000,
             description=f"Value ({quote})",
             tooltip="Notional at entry, 10 to 1 000 000 000",
-            style=_STYLE,
-            layout=_WIDE,
+            **look,
         )
         self.backing = Dropdown(
             options=[("Initial margin only", "initial"), ("A whole account", "account")],
             value=backing,
             description="Behind it",
             tooltip="What a loss can reach: the initial margin, or all money of the account",
-            style=_STYLE,
-            layout=_WIDE,
+            **look,
         )
         self.account = BoundedFloatText(
             value=account,
@@ -306,8 +290,7 @@ class LiquidationMap(Explorer):
             step=1_000,
             description=f"Account ({quote})",
             tooltip="Counts when a whole account stands behind the trade",
-            style=_STYLE,
-            layout=_WIDE,
+            **look,
         )
         names = [at.name for at in map_trade(LONG, entry_price, notional=entry_price, leverage=2)]
         self._picture = _MapPicture(names)
@@ -327,11 +310,6 @@ class LiquidationMap(Explorer):
     def trades(self) -> tuple[MappedTrade, ...]:
         """The trade on every product, as it is now."""
         return self._trades
-
-    @property
-    def sentence(self) -> str:
-        """The result in words."""
-        return " ".join(self._sentences())
 
     @property
     def description(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ipywidgets import BoundedFloatText, Dropdown, FloatSlider, IntSlider, Layout
+from ipywidgets import BoundedFloatText, FloatSlider
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
@@ -16,6 +16,7 @@ from leverage.contracts import LONG, SHORT
 from leverage.lessons.canvas import BlitCanvas, Label
 from leverage.lessons.explorers.artists import new_bar, new_title
 from leverage.lessons.explorers.base import Explorer, alert, check_within, status
+from leverage.lessons.explorers.controls import control_look, leverage_slider, side_choice
 from leverage.lessons.figures import (
     COLOURS,
     FILLS,
@@ -247,28 +248,32 @@ class MarginModeExplorer(Explorer):
         self.names, self.entry_prices, self.quote = names, entry_prices, quote
         self.maintenance_margin_rate = maintenance_margin_rate
         first, second = names
-        self.balance = _amount_box(f"Account ({quote})", balance, "Money before the trades")
-        self.leverage = IntSlider(
-            value=leverage,
-            min=1,
-            max=LARGEST_LEVERAGE,
-            description="Leverage (×)",
-            tooltip="Of both positions; it sets the isolated margins, 1 to 125",
-            style=_STYLE,
-            layout=_WIDE,
+        look = control_look("9.5em", "345px")
+        self.balance = _amount_box(f"Account ({quote})", balance, "Money before the trades", look)
+        self.leverage = leverage_slider(
+            leverage,
+            look,
+            most=LARGEST_LEVERAGE,
+            meaning="Of both positions; it sets the isolated margins",
         )
         self.first_side, self.second_side = (
-            _side_box(first, first_side),
-            _side_box(second, second_side),
+            side_choice(first_side, look, label=f"{first} side"),
+            side_choice(second_side, look, label=f"{second} side"),
         )
         self.first_value = _amount_box(
-            f"{first} value ({quote})", first_value, f"Notional of the {first} position at entry"
+            f"{first} value ({quote})",
+            first_value,
+            f"Notional of the {first} position at entry",
+            look,
         )
         self.second_value = _amount_box(
-            f"{second} value ({quote})", second_value, f"Notional of the {second} position at entry"
+            f"{second} value ({quote})",
+            second_value,
+            f"Notional of the {second} position at entry",
+            look,
         )
-        self.first_move = _move_slider(first, first_move)
-        self.second_move = _move_slider(second, second_move)
+        self.first_move = _move_slider(first, first_move, look)
+        self.second_move = _move_slider(second, second_move, look)
         self._picture = _ModesPicture(names)
         super().__init__(
             {
@@ -296,11 +301,6 @@ class MarginModeExplorer(Explorer):
             if position.is_liquidated
         ]
         return (*ended, *(["cross"] if at.cross_is_liquidated else []))
-
-    @property
-    def sentence(self) -> str:
-        """The result in words."""
-        return " ".join(self._sentences())
 
     @property
     def description(self) -> str:
@@ -548,11 +548,9 @@ class _ModesPicture:
             text.position = (width - 0.6 if inside else width + 0.6, row)
 
 
-_STYLE = {"description_width": "9.5em"}
-_WIDE = Layout(width="345px")
-
-
-def _amount_box(description: str, value: float, tooltip: str) -> BoundedFloatText:
+def _amount_box(
+    description: str, value: float, tooltip: str, look: Mapping[str, Any]
+) -> BoundedFloatText:
     return BoundedFloatText(
         value=value,
         min=SMALLEST_AMOUNT,
@@ -560,23 +558,11 @@ def _amount_box(description: str, value: float, tooltip: str) -> BoundedFloatTex
         step=100,
         description=description,
         tooltip=f"{tooltip}, 10 to 1 000 000",
-        style=_STYLE,
-        layout=_WIDE,
+        **look,
     )
 
 
-def _side_box(name: str, side: int) -> Dropdown:
-    return Dropdown(
-        options=[("Long", LONG), ("Short", SHORT)],
-        value=side,
-        description=f"{name} side",
-        tooltip="A long gains when the price rises, a short when it falls",
-        style=_STYLE,
-        layout=_WIDE,
-    )
-
-
-def _move_slider(name: str, value: float) -> FloatSlider:
+def _move_slider(name: str, value: float, look: Mapping[str, Any]) -> FloatSlider:
     return FloatSlider(
         value=value,
         min=-LARGEST_MOVE_PCT,
@@ -585,8 +571,7 @@ def _move_slider(name: str, value: float) -> FloatSlider:
         readout_format=".1f",
         description=f"{name} move (%)",
         tooltip=f"How far the {name} price is from its entry, −50 to 50 per cent",
-        style=_STYLE,
-        layout=_WIDE,
+        **look,
     )
 
 

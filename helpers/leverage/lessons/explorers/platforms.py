@@ -8,13 +8,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ipywidgets import Dropdown, IntSlider, Layout
+from ipywidgets import Dropdown, IntSlider
 from matplotlib.collections import PolyCollection
 from matplotlib.patches import Rectangle
 
 from leverage.lessons.canvas import BlitCanvas, Label
 from leverage.lessons.explorers.artists import new_title
 from leverage.lessons.explorers.base import Explorer, alert, check_within, status, table
+from leverage.lessons.explorers.controls import control_look
 from leverage.lessons.figures import (
     COLOURS,
     FILLS,
@@ -199,8 +200,7 @@ class PlatformComparer(Explorer):
                 words = ", ".join(map(str, offered))
                 raise ValueError(f"{name} must be one of {words}, was {value!r}; choose one")
         self._names = [load_venue(name).name for name in venue_names()]
-        style = {"description_width": "10.5em"}
-        wide = Layout(width="340px")
+        look = control_look("10.5em")
         tooltips = (
             "How much a low fee for an order filled at once counts, 0 to 10",
             "How much a high maximum leverage at your size counts, 0 to 10",
@@ -214,8 +214,7 @@ class PlatformComparer(Explorer):
                 max=LARGEST_WEIGHT,
                 description=factor.name,
                 tooltip=tooltip,
-                style=style,
-                layout=wide,
+                **look,
             )
             for weight, factor, tooltip in zip(weights.values(), _FACTORS, tooltips, strict=True)
         )
@@ -224,16 +223,14 @@ class PlatformComparer(Explorer):
             value=notional,
             description="Size of position",
             tooltip="The leverage that a venue offers depends on the size",
-            style=style,
-            layout=wide,
+            **look,
         )
         self.residence = Dropdown(
             options=homes,
             value=residence,
             description="Residence",
             tooltip="Venues known to be closed to private clients of this place are taken out",
-            style=style,
-            layout=wide,
+            **look,
         )
         self.unknown_score = Dropdown(
             options=list(
@@ -242,8 +239,7 @@ class PlatformComparer(Explorer):
             value=unknown_score,
             description="Unknown counts as",
             tooltip="What a value scores that could not be found",
-            style=style,
-            layout=wide,
+            **look,
         )
         self._picture = _RankingPicture(self._names)
         super().__init__(
@@ -263,11 +259,6 @@ class PlatformComparer(Explorer):
     def ranking(self) -> list[str]:
         """Names of the venues that are left, the best first."""
         return [self._names[number] for number in self._at.order]
-
-    @property
-    def sentence(self) -> str:
-        """The result in words."""
-        return " ".join(self._sentences())
 
     @property
     def description(self) -> str:

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ipywidgets import BoundedFloatText, Dropdown, FloatSlider, IntSlider, Layout
+from ipywidgets import BoundedFloatText, FloatSlider
 from matplotlib.patches import Rectangle
 
-from leverage.contracts import LONG, SHORT, pnl
+from leverage.contracts import LONG, pnl
 from leverage.costs import round_trip_cost
 from leverage.lessons.canvas import BlitCanvas, Label
 from leverage.lessons.explorers.artists import new_bar, new_line, new_title, place_beside
 from leverage.lessons.explorers.base import Explorer, alert, check_side, check_within, status, table
+from leverage.lessons.explorers.controls import control_look, leverage_slider, side_choice
 from leverage.lessons.figures import (
     COLOURS,
     FILLS,
@@ -227,14 +228,8 @@ class PositionSizeCalculator(Explorer):
             )
         self.maintenance_margin_rate = maintenance_margin_rate
         self.base, self.quote = base, quote
-        look = {"style": {"description_width": "8.5em"}, "layout": Layout(width="340px")}
-        self.side = Dropdown(
-            options=[("Long", LONG), ("Short", SHORT)],
-            value=side,
-            description="Side",
-            tooltip="A long gains when the price rises, a short when it falls",
-            **look,
-        )
+        look = control_look()
+        self.side = side_choice(side, look)
         self.account = BoundedFloatText(
             value=account,
             min=SMALLEST_ACCOUNT,
@@ -264,14 +259,7 @@ class PositionSizeCalculator(Explorer):
         )
         self.stop_pct = _distance("Stop away (%)", stop_pct, "against you", look)
         self.target_pct = _distance("Target away (%)", target_pct, "your way", look)
-        self.leverage = IntSlider(
-            value=leverage,
-            min=1,
-            max=LARGEST_LEVERAGE,
-            description="Leverage (×)",
-            tooltip="Position value divided by margin, 1 to 125",
-            **look,
-        )
+        self.leverage = leverage_slider(leverage, look, most=LARGEST_LEVERAGE)
         self.fee_pct = BoundedFloatText(
             value=fee_pct,
             min=0,
@@ -292,11 +280,6 @@ class PositionSizeCalculator(Explorer):
     def is_liquidated_first(self) -> bool:
         """Whether the position is liquidated at its stop or before it."""
         return self._plan.is_liquidated_first
-
-    @property
-    def sentence(self) -> str:
-        """The result in words."""
-        return " ".join(self._sentences())
 
     @property
     def description(self) -> str:

@@ -9,15 +9,16 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ipywidgets import Dropdown, FloatSlider, IntSlider, Layout
+from ipywidgets import Dropdown, FloatSlider, IntSlider
 from matplotlib.artist import Artist
 
-from leverage.contracts import LONG, SHORT
+from leverage.contracts import LONG
 from leverage.history import load_daily
 from leverage.lessons.canvas import BlitCanvas, Label
 from leverage.lessons.charts.risk import extreme_moves
 from leverage.lessons.explorers.artists import new_line, new_title
 from leverage.lessons.explorers.base import Explorer, check_side, check_within, status, table
+from leverage.lessons.explorers.controls import control_look, leverage_slider, side_choice
 from leverage.lessons.figures import (
     COLOURS,
     course_style,
@@ -237,22 +238,9 @@ class SurvivalMap(Explorer):
                 f"{maintenance_margin_rate!r}; give 0.004 for 0.4 %"
             )
         self.maintenance_margin_rate = maintenance_margin_rate
-        look = {"style": {"description_width": "8.5em"}, "layout": Layout(width="340px")}
-        self.side = Dropdown(
-            options=[("Long", LONG), ("Short", SHORT)],
-            value=side,
-            description="Side",
-            tooltip="A long gains when the price rises, a short when it falls",
-            **look,
-        )
-        self.leverage = IntSlider(
-            value=leverage,
-            min=1,
-            max=LARGEST_LEVERAGE,
-            description="Leverage (×)",
-            tooltip="Position value divided by margin, 1 to 125",
-            **look,
-        )
+        look = control_look()
+        self.side = side_choice(side, look)
+        self.leverage = leverage_slider(leverage, look, most=LARGEST_LEVERAGE)
         self.days = IntSlider(
             value=days,
             min=1,
@@ -285,9 +273,7 @@ class SurvivalMap(Explorer):
             BlitCanvas(self._picture.figure, self._picture.artists),
         )
 
-    @property
-    def sentence(self) -> str:
-        """The result in words."""
+    def _sentences(self) -> list[str]:
         odds = self._odds
         side = "long" if odds.side == LONG else "short"
         opening = (
@@ -296,13 +282,13 @@ class SurvivalMap(Explorer):
             f"{format_percent(odds.volatility, 0)} a year"
         )
         if not 0 < odds.level < math.inf:
-            return f"{opening}, has no liquidation price: nothing is borrowed."
-        return (
+            return [f"{opening}, has no liquidation price: nothing is borrowed."]
+        return [
             f"{opening}, is liquidated with a chance of {_chance(odds.chance)} by the formula and "
             f"{_chance(odds.estimate)} by Monte Carlo (standard error "
             f"{format_amount(odds.standard_error * 100)} percentage points); in bitcoin's history "
             f"{_chance(odds.lived)} of the starting days ended so."
-        )
+        ]
 
     @property
     def description(self) -> str:

@@ -376,18 +376,16 @@ class TradingTerminal(Explorer):
             return str(error)
         return ""
 
-    @property
-    def sentence(self) -> str:
-        """What the account holds now, in words."""
+    def _sentences(self) -> list[str]:
         when = datetime.fromtimestamp(self.exchange.now / 1_000, UTC)
         last = format_price(self.exchange.last_price(self.symbol))
-        start = f"{when:%d %B %Y, %H:%M} UTC: the price is {last} {self._quote}."
+        words = [f"{when:%d %B %Y, %H:%M} UTC: the price is {last} {self._quote}."]
         if not self.exchange.is_open(self.symbol):
-            start += " The market is closed by an outage."
+            words.append("The market is closed by an outage.")
         position = self._position()
         equity = f"Equity {self._money(self.exchange.equity(self._currency))}."
         if position is None:
-            return f"{start} You hold no position. {equity}"
+            return [*words, "You hold no position.", equity]
         gain = position["unrealizedPnl"]
         liquidation = position["liquidationPrice"]
         end = (
@@ -395,11 +393,14 @@ class TradingTerminal(Explorer):
             if liquidation and math.isfinite(liquidation)
             else "No price above zero liquidates it."
         )
-        return (
-            f"{start} You are {position['side']} {_number(position['contracts'])} {self._base} from "
+        return [
+            *words,
+            f"You are {position['side']} {_number(position['contracts'])} {self._base} from "
             f"{format_price(position['entryPrice'])}, with {self._money(gain, signed=True)} of "
-            f"unrealised profit or loss. {end} {equity}"
-        )
+            "unrealised profit or loss.",
+            end,
+            equity,
+        ]
 
     @property
     def description(self) -> str:

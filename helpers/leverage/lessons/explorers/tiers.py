@@ -9,12 +9,13 @@ from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ipywidgets import BoundedFloatText, Dropdown, FloatLogSlider, IntSlider, Layout
+from ipywidgets import BoundedFloatText, Dropdown, FloatLogSlider
 from matplotlib.lines import Line2D
 
 from leverage.lessons.canvas import BlitCanvas, Label
 from leverage.lessons.explorers.artists import new_title
 from leverage.lessons.explorers.base import Explorer, alert, check_within, status, table
+from leverage.lessons.explorers.controls import control_look, leverage_slider
 from leverage.lessons.figures import (
     COLOURS,
     course_style,
@@ -181,15 +182,13 @@ class TierExplorer(Explorer):
         check_within("notional", notional, SMALLEST_NOTIONAL, LARGEST_NOTIONAL)
         check_within("leverage", leverage, 1, LARGEST_LEVERAGE)
         check_within("price", price, SMALLEST_PRICE, LARGEST_PRICE)
-        style = {"description_width": "8.5em"}
-        wide = Layout(width="340px")
+        look = control_look()
         self.market = Dropdown(
             options=[(entry[0], number) for number, entry in enumerate(_MARKETS)],
             value=market,
             description="Tier table",
             tooltip="Venue, contract and date of the table",
-            style=style,
-            layout=wide,
+            **look,
         )
         self.notional = FloatLogSlider(
             value=notional,
@@ -200,17 +199,10 @@ class TierExplorer(Explorer):
             readout_format=",.0f",
             description="Notional",
             tooltip="Value of the position, 1 000 to 2 000 000 000",
-            style=style,
-            layout=wide,
+            **look,
         )
-        self.leverage = IntSlider(
-            value=leverage,
-            min=1,
-            max=LARGEST_LEVERAGE,
-            description="Leverage (×)",
-            tooltip="Leverage that you would like to set, 1 to 500",
-            style=style,
-            layout=wide,
+        self.leverage = leverage_slider(
+            leverage, look, most=LARGEST_LEVERAGE, meaning="Leverage that you would like to set"
         )
         self.price = BoundedFloatText(
             value=price,
@@ -219,8 +211,7 @@ class TierExplorer(Explorer):
             step=1_000,
             description="Price of a coin",
             tooltip="Needed where the table counts coins instead of their value, as at MEXC",
-            style=style,
-            layout=wide,
+            **look,
         )
         self._picture = _StairsPicture()
         super().__init__(
@@ -237,11 +228,6 @@ class TierExplorer(Explorer):
     def is_allowed(self) -> bool:
         """Whether the table lets the position be opened."""
         return self._at.is_allowed
-
-    @property
-    def sentence(self) -> str:
-        """The result in words."""
-        return " ".join(self._sentences())
 
     @property
     def description(self) -> str:
