@@ -1,8 +1,11 @@
 """The worst case of a settings page, by hand and against the paper exchange."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from leverage.bots import Grid, Martingale, run, worst_case
+from leverage import SHORT
+from leverage.bots import Grid, Martingale, Order, averaging_ladder, run, worst_case
 
 
 def test_a_martingales_worst_case_is_the_hand_checked_one():
@@ -12,7 +15,7 @@ def test_a_martingales_worst_case_is_the_hand_checked_one():
     assert (found.orders, found.orders_set) == (6, 6)
     assert found.exposure == pytest.approx(28_920)
     assert found.margin == pytest.approx(1_446)
-    assert found.lowest_order == pytest.approx(45_000)
+    assert found.last_order == pytest.approx(45_000)
     # (28 920 - 4 000) / (0.63 × 0.996)
     assert found.liquidation_price == pytest.approx(24_920 / 0.62748)
     assert found.loss_at(45_000) == pytest.approx(28_920 - 0.63 * 45_000)
@@ -42,11 +45,73 @@ def test_a_grids_worst_case_holds_every_portion():
     assert found.liquidation_price == 0.0
 
 
+def test_a_short_martingales_worst_case_is_the_hand_checked_one():
+    bot = Martingale(0.01, step=0.02, safety_orders=5, take_profit=0.01)
+    found = worst_case(bot, price=50_000, balance=4_000, leverage=20, side=SHORT)
+    # 0.01 × (50 + 2×51 + 4×52 + 8×53 + 16×54 + 32×55) thousand
+    assert (found.orders, found.last_order) == (6, pytest.approx(55_000))
+    assert found.exposure == pytest.approx(34_080)
+    # (4 000 + 34 080) / (0.63 × 1.004)
+    assert found.liquidation_price == pytest.approx(38_080 / 0.63252)
+    assert found.loss_at(55_000) == pytest.approx(0.63 * 55_000 - 34_080)
+
+
+def test_orders_above_a_shorts_liquidation_price_never_fill():
+    bot = Martingale(0.01, step=0.05, safety_orders=5, take_profit=0.01)
+    found = worst_case(bot, price=50_000, balance=500, leverage=50, side=SHORT)
+    # 0.15 BTC sold for 8 350; (8 350 + 500) / (0.15 × 1.004) lies below the fifth order's 60 000.
+    assert found.orders == 4
+    assert found.liquidation_price == pytest.approx(8_850 / 0.1506)
+    assert 57_500 < found.liquidation_price < 60_000
+
+
+def test_a_short_grid_sells_at_every_level_above_and_at_the_price_what_lies_below():
+    found = worst_case(
+        Grid(40_000, 60_000, 4, 0.1), price=52_000, balance=30_000, leverage=5, side=SHORT
+    )
+    assert found.quantity == pytest.approx(0.4)
+    assert found.exposure == pytest.approx(0.1 * (52_000 + 52_000 + 55_000 + 60_000))
+    assert found.liquidation_price == pytest.approx((30_000 + found.exposure) / (0.4 * 1.004))
+
+
+def test_a_page_whose_first_order_cannot_be_paid_opens_nothing():
+    found = worst_case(Martingale(1.0, 0.02, 5, 0.01), price=50_000, balance=1_000, leverage=5)
+    assert (found.orders, found.quantity, found.exposure) == (0, 0.0, 0.0)
+    assert found.entry_price == 50_000
+
+
+@given(
+    side=st.sampled_from([1, -1]),
+    step=st.floats(0.001, 0.09),
+    multiplier=st.floats(0.5, 3),
+    balance=st.floats(100, 50_000),
+    leverage=st.integers(1, 100),
+)
+def test_more_money_never_ends_a_bot_earlier(side, step, multiplier, balance, leverage):
+    bot = Martingale(0.01, step, 5, 0.01, multiplier)
+    rules = {"price": 50_000, "leverage": leverage, "side": side}
+    poor = worst_case(bot, balance=balance, **rules)
+    rich = worst_case(bot, balance=2 * balance, **rules)
+    assert rich.orders >= poor.orders
+    if rich.orders == poor.orders > 0:
+        assert side * rich.liquidation_price <= side * poor.liquidation_price
+    if poor.orders:
+        equity = balance - poor.loss_at(poor.liquidation_price)
+        if 0 < poor.liquidation_price:
+            requirement = 0.004 * poor.quantity * poor.liquidation_price
+            assert equity == pytest.approx(requirement, abs=1e-6 * balance)
+
+
 @pytest.mark.parametrize("name", ["price", "balance", "leverage"])
 def test_nothing_can_be_worked_out_without_money_or_price(name):
     given = {"price": 50_000, "balance": 1_000, "leverage": 5} | {name: 0}
     with pytest.raises(ValueError, match=f"{name} must be above zero"):
         worst_case(Grid(40_000, 60_000, 4, 0.1), **given)
+
+
+def test_a_page_is_long_or_short():
+    with pytest.raises(ValueError, match="side must be 1 .* or -1"):
+        worst_case(Grid(40_000, 60_000, 4, 0.1), price=1, balance=1, leverage=1, side=0)
 
 
 def test_the_paper_exchange_liquidates_where_the_worst_case_says(paper):
@@ -57,3 +122,51 @@ def test_the_paper_exchange_liquidates_where_the_worst_case_says(paper):
     closes = (50_000, 50_000, 45_000, above)
     assert run(bot, paper(*closes, balance=4_000, **free), leverage=20).liquidations == 0
     assert run(bot, paper(*closes, below, balance=4_000, **free), leverage=20).liquidations == 1
+
+
+def test_the_paper_exchange_liquidates_a_short_where_the_worst_case_says(paper):
+    page = Martingale(0.01, step=0.02, safety_orders=5, take_profit=0.01)
+    found = worst_case(page, price=50_000, balance=4_000, leverage=20, side=SHORT)
+
+    def sells_on_the_way_up(market, account):
+        levels = [50_000 * (1 + 0.02 * n) for n in range(6)]
+        if not account.quantity:
+            return [Order("sell", 0.01), *map(Order, ["sell"] * 5, page.quantities[1:], levels[1:])]
+        return account.orders
+
+    free = {"overrides": {"taker_fee_rate": 0.0, "maker_fee_rate": 0.0}}
+    above, below = found.liquidation_price + 5, found.liquidation_price - 5
+    closes = (50_000, 50_000, 55_000, below)
+    for rise, liquidations in (((), 0), ((above,), 1)):
+        exchange = paper(*closes, *rise, balance=4_000, **free)
+        assert run(sells_on_the_way_up, exchange, leverage=20).liquidations == liquidations
+
+
+PAGE = {"order_margin": 25, "leverage": 20, "step": 0.02, "additions": 5, "multiplier": 2}
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_page_that_counts_from_the_average_steps_from_what_is_held(side):
+    ladder = averaging_ladder(50_000, side=side, **PAGE)
+    assert [at * size for at, size in ladder] == pytest.approx([500 * 2**n for n in range(6)])
+    for filled in range(1, 6):
+        quantity = sum(size for _, size in ladder[:filled])
+        average = sum(at * size for at, size in ladder[:filled]) / quantity
+        assert ladder[filled][0] == pytest.approx(average * (1 - side * 0.02))
+
+
+def test_the_first_addition_is_the_one_that_the_venue_prints():
+    # Bybit, "Futures Martingale Bot Parameters Explained", read 2026-11-22: bought at 10 000 with
+    # a price decrease of 1 %, the next order stands at 9 900.
+    ladder = averaging_ladder(10_000, **PAGE | {"step": 0.01})
+    assert ladder[1][0] == pytest.approx(9_900)
+
+
+def test_the_same_numbers_on_two_pages_end_at_two_prices():
+    rules = {"price": 50_000, "balance": 4_000, "leverage": 20}
+    ours = worst_case(Martingale(0.01, 0.02, 5, 0.01), **rules)
+    theirs = worst_case(averaging_ladder(50_000, **PAGE), **rules)
+    assert theirs.orders == 6
+    assert theirs.exposure == pytest.approx(500 * 63)
+    assert theirs.last_order > ours.last_order
+    assert theirs.liquidation_price > ours.liquidation_price

@@ -2,65 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leverage.bots.strategies import Grid, Martingale
-from leverage.contracts import LONG
+from leverage.contracts import LONG, SHORT
 from leverage.margin import liquidation_price
 
 
 @dataclass(frozen=True)
-class WorstFall:
-    """Where a fall through all of a bot's orders leads.
+class WorstCase:
+    """Where a move through all of a bot's orders leads.
 
     Attributes
     ----------
+    side : {1, -1}
+        Long, which a fall hurts, or short, which a rise hurts.
     orders : int
         Orders that fill before the position is liquidated.
     orders_set : int
         Orders in the settings.
     quantity : float
-        Coins held when they have filled.
+        Coins held, or owed by a short, when they have filled.
     entry_price : float
         Their average price, in quote currency.
     exposure : float
         Quantity × entry price, in quote currency.
     margin : float
         Initial margin of that at the chosen leverage, in quote currency.
-    lowest_order : float
+    last_order : float
         Price of the last order that fills.
     liquidation_price : float
-        Price at which the whole position is closed; 0.0 where none does.
+        Price at which the whole position is closed; for a long 0.0 where none does.
     """
 
+    side: int
     orders: int
     orders_set: int
     quantity: float
     entry_price: float
     exposure: float
     margin: float
-    lowest_order: float
+    last_order: float
     liquidation_price: float
 
     def loss_at(self, price: float) -> float:
         """Return the loss of the position at a price, in quote currency, as a positive number."""
-        return self.quantity * (self.entry_price - price)
+        return self.side * self.quantity * (self.entry_price - price)
+
+
+Ladder = Sequence[tuple[float, float]]
+"""Price and quantity of every opening order, in the order in which they fill."""
 
 
 def worst_case(
-    settings: Grid | Martingale,
+    settings: Grid | Martingale | Ladder,
     *,
     price: float,
     balance: float,
     leverage: float,
     maintenance_margin_rate: float = 0.004,
-) -> WorstFall:
-    """Work out exposure, margin and liquidation when the price falls through every order.
+    side: int = LONG,
+) -> WorstCase:
+    """Work out exposure, margin and liquidation when the price runs through every order.
 
     Parameters
     ----------
-    settings : Grid or Martingale
-        The settings page.
+    settings : Grid, Martingale or sequence of (float, float)
+        The settings page, or what follows from it: price and quantity of every opening order.
     price : float
         Price at which the bot is started, in quote currency.
     balance : float
@@ -69,11 +78,14 @@ def worst_case(
         Leverage chosen: it decides the initial margin, and with it which orders can be paid.
     maintenance_margin_rate : float, default 0.004
         Maintenance margin divided by notional, as a decimal.
+    side : {1, -1}, default 1
+        1 for a bot that buys on the way down, -1 for the same page set to short: it sells on the
+        way up.
 
     Returns
     -------
-    WorstFall
-        An order that lies below the liquidation price before it, or whose margin exceeds what is
+    WorstCase
+        An order that lies beyond the liquidation price before it, or whose margin exceeds what is
         left of the balance, never fills: the count stops there.
 
     Notes
@@ -88,41 +100,107 @@ def worst_case(
     >>> found = worst_case(bot, price=50_000, balance=4_000, leverage=20)
     >>> found.orders, round(found.quantity, 2), round(found.liquidation_price)
     (6, 0.63, 39714)
+    >>> round(worst_case(bot, price=50_000, balance=4_000, leverage=20, side=-1).liquidation_price)
+    60204
     """
     for name, value in (("price", price), ("balance", balance), ("leverage", leverage)):
         if not value > 0:
-            raise ValueError(f"{name} must be above zero, was {value!r}")
-    planned = _orders(settings, price)
-    quantity = cost = liquidation = 0.0
-    filled, lowest = 0, price
+            raise ValueError(f"{name} must be above zero, was {value!r}; give what you would type")
+    if side not in (LONG, SHORT):
+        raise ValueError(f"side must be 1 (long) or -1 (short), was {side!r}; choose one")
+    planned = _ladder(settings, price, side)
+    quantity = cost = 0.0
+    liquidation = 0.0 if side == LONG else float("inf")
+    filled, last = 0, price
     for at, amount in planned:
-        equity = balance + quantity * at - cost
+        equity = balance + side * (quantity * at - cost)
         needed = (quantity + amount) * at / leverage
-        if at <= liquidation or needed > equity:
+        if side * at <= side * liquidation or needed > equity:
             break
         quantity, cost = quantity + amount, cost + amount * at
-        filled, lowest = filled + 1, at
+        filled, last = filled + 1, at
         liquidation = float(
-            liquidation_price(LONG, cost / quantity, quantity, balance, maintenance_margin_rate)
+            liquidation_price(side, cost / quantity, quantity, balance, maintenance_margin_rate)
         )
-    entry = cost / quantity if quantity else price
-    return WorstFall(
+    return WorstCase(
+        side=side,
         orders=filled,
         orders_set=len(planned),
         quantity=quantity,
-        entry_price=entry,
+        entry_price=cost / quantity if quantity else price,
         exposure=cost,
         margin=cost / leverage,
-        lowest_order=lowest,
+        last_order=last,
         liquidation_price=liquidation,
     )
 
 
-def _orders(settings: Grid | Martingale, price: float) -> list[tuple[float, float]]:
-    """Return price and quantity of every buy order, in the order in which a fall fills them."""
+def averaging_ladder(
+    price: float,
+    *,
+    order_margin: float,
+    leverage: float,
+    step: float,
+    additions: int,
+    multiplier: float,
+    side: int = LONG,
+) -> list[tuple[float, float]]:
+    """Return the orders of a page that counts from the average price and multiplies the margin.
+
+    Parameters
+    ----------
+    price : float
+        Price of the first order, in quote currency.
+    order_margin : float
+        Margin of the first order, in quote currency.
+    leverage : float
+        Notional of an order divided by its margin.
+    step : float
+        Distance of an order from the average price of those before it, as a decimal.
+    additions : int
+        Orders after the first.
+    multiplier : float
+        Margin of an order divided by that of the order before.
+    side : {1, -1}, default 1
+        1 adds on the way down, -1 on the way up.
+
+    Returns
+    -------
+    list of (float, float)
+        Price and quantity, for `worst_case`.
+
+    Notes
+    -----
+    So Bybit's help page on the parameters of its futures martingale has it (read 2026-11-22);
+    `Martingale` counts from the first price and multiplies the quantity.
+
+    Examples
+    --------
+    >>> page = {"order_margin": 25, "leverage": 20, "step": 0.02, "additions": 2, "multiplier": 2}
+    >>> [(round(at), round(size, 4)) for at, size in averaging_ladder(50_000, **page)]
+    [(50000, 0.01), (49000, 0.0204), (48342, 0.0414)]
+    """
+    at, margin = price, order_margin
+    orders: list[tuple[float, float]] = []
+    quantity = cost = 0.0
+    for _ in range(additions + 1):
+        size = margin * leverage / at
+        orders.append((at, size))
+        quantity, cost = quantity + size, cost + size * at
+        at, margin = cost / quantity * (1 - side * step), margin * multiplier
+    return orders
+
+
+def _ladder(settings: Grid | Martingale | Ladder, price: float, side: int) -> Ladder:
     if isinstance(settings, Martingale):
         steps = enumerate(settings.quantities)
-        return [(price * (1 - settings.step * number), size) for number, size in steps]
-    # Orders above the price fill at the start, at the price.
-    levels = settings.levels[:-1]
-    return [(min(level, price), settings.quantity) for level in reversed(levels)]
+        return [(price * (1 - side * settings.step * number), size) for number, size in steps]
+    if not isinstance(settings, Grid):
+        return settings
+    # A grid opens at every level but the last one in its favour; orders that the price has passed
+    # already fill at the start, at the price.
+    if side == LONG:
+        levels = [min(level, price) for level in reversed(settings.levels[:-1])]
+    else:
+        levels = [max(level, price) for level in settings.levels[1:]]
+    return [(level, settings.quantity) for level in levels]
