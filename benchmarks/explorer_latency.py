@@ -151,6 +151,16 @@ def survival_values(changes: int) -> dict[str, list[Any]]:
     }
 
 
+def bench_values(changes: int) -> dict[str, list[Any]]:
+    """Every bot, leverage and year of the bench; each is in its file."""
+    bots = ["Martingale", "Buy and hold", "Grid", "Funding carry", "Trend following"]
+    return {
+        "bot": list(islice(cycle(bots), changes)),
+        "leverage": list(islice(cycle([5, 1, 3, 2]), changes)),
+        "period": list(islice(cycle(["2019", "2024", "2020", "2021"]), changes)),
+    }
+
+
 @dataclass(frozen=True)
 class Case:
     """What is changed, the goal for the 90th percentile in ms, and how it is made if not by name."""
@@ -169,6 +179,7 @@ EXPLORERS = {
     "SurvivalMap": Case(survival_values, HEAVY_GOAL_MS),
     "MarginModeExplorer": Case(margin_mode_values),
     "LiquidationMap": Case(map_values, HEAVY_GOAL_MS),
+    "BotBench": Case(bench_values),
 }
 
 

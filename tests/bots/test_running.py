@@ -1,6 +1,6 @@
 """The runner: costs, liquidation, restart, orders sent once, kill switch, walk-forward."""
 
-import sys
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from leverage.bots import (
     AccountView,
     BuyAndHold,
+    FundingCarry,
     Grid,
     KillSwitch,
     MarketView,
@@ -23,9 +24,9 @@ from leverage.bots import (
     look,
     place,
     run,
-    used_ids,
     walk_forward,
 )
+from leverage.paper import PaperExchange
 
 SYMBOL = "BTC/USDT:USDT"
 WAVES = (50_000, 51_000, 49_000, 48_000, 50_500, 52_000, 50_000, 49_500, 51_500, 50_200, 48_500)
@@ -102,15 +103,6 @@ def test_a_decision_sent_again_trades_once(paper):
     assert exchange.fetch_position(SYMBOL)["contracts"] == pytest.approx(0.01)
 
 
-def test_ids_that_are_used_up_are_not_even_sent(recorded):
-    exchange = recorded(WAVES)
-    market, _, waiting = look(exchange, SYMBOL, timeframe="1h")
-    place(exchange, market, [Order("buy", 0.01)], waiting)
-    known = used_ids(exchange, market)
-    assert place(exchange, market, [Order("buy", 0.01)], waiting, used=known).repeated == 1
-    assert len(exchange.requests) == 1
-
-
 def test_the_id_of_a_decision_changes_with_everything_that_makes_it_another():
     market = MarketView(SYMBOL, 99, 50_000.0, ((0, 1, 1, 1, 1, 1),))
     order = Order("buy", 0.01, 49_000.0)
@@ -123,8 +115,9 @@ def test_the_id_of_a_decision_changes_with_everything_that_makes_it_another():
     ]
     first = decision_id("grid", market, order)
     assert len({first, *other}) == 6
-    # The price of the moment and its time are no part of the decision's name.
-    assert first == decision_id("grid", replace(market, time=100, price=50_001.0), order)
+    # The moment is no part of the decision's name, nor is the amount that follows its price.
+    later = replace(market, time=100, price=50_001.0)
+    assert first == decision_id("grid", later, replace(order, amount=0.011))
     assert len(first) <= 36
 
 
@@ -173,6 +166,27 @@ def test_the_kill_switch_closes_everything_and_the_bot_has_no_say_again(paper):
     assert done.orders == 2
 
 
+def test_the_kill_switch_stays_off_after_a_restart(paper, tmp_path):
+    bot, switch = BuyAndHold(2.0), KillSwitch(max_drawdown=0.15)
+    exchange = paper(50_000, 50_000, 45_000, 44_000, 60_000, 70_000, leverage=5)
+    before = run(bot, exchange, kill_switch=switch, bars=4)
+    assert before.stopped
+    assert before.peak > 9_900
+    exchange.save(tmp_path / "bot.json")
+    resumed = type(exchange).resume(tmp_path / "bot.json")
+    after = run(bot, resumed, kill_switch=switch, after=before)
+    assert (after.stopped, after.peak) == (before.stopped, before.peak)
+    assert after.table["quantity"].tolist() == [0.0, 0.0]
+
+
+def test_the_drawdown_of_a_kill_switch_counts_from_the_peak_before_a_restart(paper):
+    exchange = paper(50_000, 50_000, 60_000, 57_000, 54_000, 54_000, leverage=5)
+    bot, switch = BuyAndHold(2.0), KillSwitch(max_drawdown=0.15)
+    before = run(bot, exchange, kill_switch=switch, bars=4)
+    assert not before.stopped
+    assert "drawdown" in run(bot, exchange, kill_switch=switch, after=before).stopped
+
+
 def test_the_kill_switch_names_its_reason():
     market = MarketView(SYMBOL, 1_000_000, 50_000.0, ())
     account = AccountView(7_500.0, 1.0, 50_000.0)
@@ -203,13 +217,18 @@ def test_a_run_through_an_outage_waits_for_the_market_to_open(paper):
     assert run(BuyAndHold(), gap).fills == 1
 
 
-def test_a_progress_bar_that_is_not_installed_is_left_out(paper, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tqdm", None)
-    monkeypatch.setattr("leverage.bots.running.find_spec", lambda name: None)
-    assert run(BuyAndHold(), paper(*WAVES), progress=True).fills == 1
+def test_a_progress_bar_counts_every_bar_to_the_end(paper, capsys):
+    run(BuyAndHold(), paper(*WAVES), name="mine", progress=True)
+    shown = capsys.readouterr().err
+    assert "mine: 100%" in shown
+    assert f"{len(WAVES)}/{len(WAVES)}" in shown
+    run(BuyAndHold(), paper(*WAVES), progress=True, bars=3)
+    assert "3/3" in capsys.readouterr().err
+    run(BuyAndHold(), paper(*WAVES))
+    assert capsys.readouterr().err == ""
 
 
-# The same bots on a class of ccxt.
+# The same bots on ccxt's own classes.
 
 
 def test_ccxt_and_paper_show_a_bot_the_same_market(paper, recorded):
@@ -235,56 +254,98 @@ def test_ccxt_and_paper_show_a_bot_the_same_market(paper, recorded):
 def test_every_bot_sends_the_same_orders_to_ccxt_and_to_paper(bot, paper, recorded):
     mine, theirs = paper(*WAVES, funding=0.0001), recorded(WAVES)
     mine.run_until()
-    counts = []
     for exchange in (mine, theirs):
         market, account, waiting = look(exchange, SYMBOL, timeframe="1h")
-        counts.append(place(exchange, market, bot(market, account), waiting, bot="b").sent)
-    sent = [(row["clientOrderId"], row["side"], row["amount"]) for row in mine.fetch_orders(SYMBOL)]
-    assert counts[0] == counts[1]
-    assert sorted(sent) == sorted(
-        (o["clientOrderId"], o["side"], o["amount"]) for o in theirs.orders
+        place(exchange, market, bot(market, account), waiting, bot="b")
+    sent = [
+        (row["clientOrderId"], row["side"].upper(), row["amount"], row["price"])
+        for row in mine.fetch_orders(SYMBOL)
+    ]
+    assert sorted(row[:3] for row in sent) == sorted(
+        (q["newClientOrderId"], q["side"], float(q["quantity"])) for q in theirs.sent
     )
+    prices = {q["newClientOrderId"]: float(q["price"]) for q in theirs.sent if "price" in q}
+    assert prices.items() <= {row[0]: row[3] for row in sent}.items()
 
 
-def test_a_position_of_ccxt_is_read_with_its_sign(recorded):
-    short = {"symbol": SYMBOL, "side": "short", "contracts": 0.5, "entryPrice": 51_000.0}
-    _, account, _ = look(recorded(WAVES, position=short), SYMBOL, timeframe="1h")
+def test_the_funding_carry_sells_as_many_contracts_on_ccxts_inverse_class_as_on_paper(recorded):
+    rows = recorded(WAVES).bars
+    mine = PaperExchange(
+        rows,
+        venue="binance",
+        product="coin_futures",
+        overrides={"taker_fee_rate": 0.0, "maker_fee_rate": 0.0, "funding_interval_hours": 8},
+        funding=0.0001,
+        balance={"BTC": 0.2},
+    )
+    mine.run_until()
+    theirs = recorded(WAVES, inverse=True, equity=0.2)
+    bot, amounts = FundingCarry(), []
+    for exchange, symbol in ((mine, mine.symbols[0]), (theirs, "BTC/USD:BTC")):
+        market, account, waiting = look(exchange, symbol, timeframe="1h")
+        assert place(exchange, market, bot(market, account), waiting).sent == 1
+        amounts.append(look(exchange, symbol, timeframe="1h")[1].quantity)
+    # 0.2 BTC at 48 500 are worth 97 contracts of 100 USD.
+    assert amounts == [-97.0, -97.0]
+
+
+def test_a_position_of_ccxt_is_read_with_its_sign_and_closed(recorded):
+    exchange = recorded(WAVES, quantity=-0.5, entry=51_000.0)
+    _, account, _ = look(exchange, SYMBOL, timeframe="1h")
     assert (account.quantity, account.entry_price) == (-0.5, 51_000.0)
-    done = close_everything(recorded(WAVES, position=short), SYMBOL)
-    assert done.sent == 1
+    exchange.create_order(SYMBOL, "limit", "sell", 0.1, 60_000.0)
+    assert close_everything(exchange, SYMBOL).sent == 1
+    assert exchange.quantity == 0
+    assert exchange.fetch_open_orders(SYMBOL) == []
 
 
-def test_a_stop_is_sent_and_recognised_with_ccxts_own_words(recorded):
-    long = {"symbol": SYMBOL, "side": "long", "contracts": 0.2, "entryPrice": 48_000.0}
-    exchange = recorded((*WAVES, 56_000), position=long)
+def test_a_stop_that_the_venue_keeps_apart_is_recognised_and_cancelled(recorded):
+    exchange = recorded((*WAVES, 56_000), quantity=0.2, entry=48_000.0)
     bot = Trend(2, 4, stop=0.1)
     market, account, waiting = look(exchange, SYMBOL, timeframe="1h")
     assert place(exchange, market, bot(market, account), waiting).sent == 1
-    kind, side, amount, price, params = exchange.requests[0]
-    assert (kind, side, amount, price) == ("market", "sell", 0.2, None)
-    assert params["stopLossPrice"] == pytest.approx(43_200)
-    assert params["reduceOnly"] is True
+    (asked,) = exchange.sent
+    assert (asked["type"], asked["side"], asked["quantity"]) == ("STOP_MARKET", "SELL", "0.2")
+    assert float(asked["triggerPrice"]) == pytest.approx(43_200)
+    assert asked["reduceOnly"] == "true"
     market, account, waiting = look(exchange, SYMBOL, timeframe="1h")
     assert place(exchange, market, bot(market, account), waiting).kept == 1
+    assert place(exchange, market, [], waiting).cancelled == 1
+    assert look(exchange, SYMBOL, timeframe="1h")[2] == []
 
 
 def test_refusals_of_ccxt_are_noted(recorded):
     exchange = recorded(WAVES)
     market, _, waiting = look(exchange, SYMBOL, timeframe="1h")
     done = place(exchange, market, [Order("sell", 0.01, reduce_only=True)], waiting)
-    assert done.refused == ["InvalidOrder: ReduceOnly Order is rejected"]
+    assert done.sent == 0
+    (refusal,) = done.refused
+    assert "ReduceOnly Order is rejected" in refusal
 
 
-def test_a_lost_connection_is_not_hidden(recorded):
-    exchange = recorded(WAVES)
+@pytest.mark.parametrize("price", [None, 45_000.0], ids=["market", "limit"])
+def test_an_order_whose_answer_was_lost_is_not_sent_again(price, recorded):
+    exchange = recorded(WAVES, lose_answers=1)
     market, _, waiting = look(exchange, SYMBOL, timeframe="1h")
-
-    def lost(*_):
-        raise ccxt.RequestTimeout("no answer")
-
-    exchange.create_order = lost
     with pytest.raises(ccxt.RequestTimeout):
-        place(exchange, market, [Order("buy", 0.01)], waiting)
+        place(exchange, market, [Order("buy", market.contracts(500.0), price)], waiting)
+    # The price has moved when the bot tries again, and with it the amount that it can pay for.
+    exchange.bars[-1][4] += 10
+    market, _, waiting = look(exchange, SYMBOL, timeframe="1h")
+    again = place(exchange, market, [Order("buy", market.contracts(500.0), price)], waiting)
+    assert (again.sent, len(exchange.sent)) == (0, 1)
+    assert (again.repeated, again.kept) == ((1, 0) if price is None else (0, 1))
+
+
+def test_a_bot_that_starts_again_after_a_lost_answer_holds_what_it_wanted(recorded):
+    exchange = recorded(WAVES, lose_answers=1)
+    for bot in (BuyAndHold(1.0), BuyAndHold(1.0)):
+        market, account, waiting = look(exchange, SYMBOL, timeframe="1h")
+        with suppress(ccxt.NetworkError):
+            place(exchange, market, bot(market, account), waiting)
+        exchange.bars[-1][4] += 10
+    assert len(exchange.sent) == 1
+    assert exchange.quantity == pytest.approx(10_000 / 48_500, abs=0.001)
 
 
 @given(st.integers(1, 400), st.integers(1, 90), st.integers(1, 90))

@@ -97,7 +97,7 @@ def test_more_money_never_ends_a_bot_earlier(side, step, multiplier, balance, le
         assert side * rich.liquidation_price <= side * poor.liquidation_price
     if poor.orders:
         equity = balance - poor.loss_at(poor.liquidation_price)
-        if 0 < poor.liquidation_price:
+        if poor.liquidation_price > 0:
             requirement = 0.004 * poor.quantity * poor.liquidation_price
             assert equity == pytest.approx(requirement, abs=1e-6 * balance)
 
@@ -110,7 +110,7 @@ def test_nothing_can_be_worked_out_without_money_or_price(name):
 
 
 def test_a_page_is_long_or_short():
-    with pytest.raises(ValueError, match="side must be 1 .* or -1"):
+    with pytest.raises(ValueError, match=r"side must be 1 .* or -1"):
         worst_case(Grid(40_000, 60_000, 4, 0.1), price=1, balance=1, leverage=1, side=0)
 
 

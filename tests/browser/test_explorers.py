@@ -21,6 +21,7 @@ EXPLORERS = [
     ("04_risk_management", "SurvivalMap"),
     ("05_margin_modes", "MarginModeExplorer"),
     ("05_margin_modes", "LiquidationMap"),
+    ("06_trading_bots", "BotBench"),
 ]
 WORDS = "[role=status], [role=alert]"
 
@@ -66,12 +67,22 @@ def test_a_key_press_changes_the_value_the_picture_and_the_words(
     sentence, before = words.inner_text(), picture(image)
     assert before[0] > 300
     # The first slider and the number beside it: a logarithmic slider's own value is an exponent.
-    readout = shown.locator(".widget-readout").first
-    value = readout.inner_text()
-    shown.get_by_role("slider").first.focus()
-    page.keyboard.press("ArrowRight")
+    sliders, choice = shown.get_by_role("slider"), shown.get_by_role("combobox").first
+    has_slider = sliders.count() > 0
+    control = sliders.first if has_slider else choice
+
+    def value() -> str:
+        return (
+            shown.locator(".widget-readout").first.inner_text()
+            if has_slider
+            else choice.input_value()
+        )
+
+    first = value()
+    control.focus()
+    page.keyboard.press("ArrowRight" if has_slider else "ArrowDown")
     words.get_by_text(sentence, exact=True).wait_for(state="detached", timeout=ANSWER_MS)
-    assert readout.inner_text() != value
+    assert value() != first
     assert words.inner_text() != sentence
     assert picture(image) != before
     notebook.wait_for_kernel()

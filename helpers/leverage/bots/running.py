@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,9 @@ from leverage.bots.views import (
     Bot,
     MarketView,
     Order,
+    all_orders,
     is_kind,
+    keeps_triggers_apart,
     look,
     order_of,
     to_position,
@@ -77,6 +78,9 @@ class KillSwitch:
 def decision_id(bot: str, market: MarketView, order: Order, number: int = 0) -> str:
     """Return a client order id that is the same whenever the same decision is sent again.
 
+    It says which bot, market and bar, which place in the decision, and what kind of order. The
+    amount is no part of it: it follows the price of the moment, which moves between two attempts.
+
     Parameters
     ----------
     bot : str
@@ -92,10 +96,11 @@ def decision_id(bot: str, market: MarketView, order: Order, number: int = 0) -> 
     --------
     >>> market = MarketView("BTC/USDT:USDT", 1_722_729_600_000, 58_000.0, ())
     >>> decision_id("grid", market, Order("buy", 0.01, 57_000.0))
-    'bot-2156760a6314e9632d9e5f2e'
+    'bot-3eb4ae9843e44d4f477dcd63'
     """
     bar = market.bars[-1][0] if market.bars else market.time
-    text = f"{bot}|{market.symbol}|{bar:.0f}|{number}|{order}"
+    kind = (order.side, order.price, order.trigger_price, order.reduce_only)
+    text = f"{bot}|{market.symbol}|{bar:.0f}|{number}|{kind}"
     return "bot-" + hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
@@ -117,7 +122,7 @@ def place(
     waiting: Iterable[dict[str, Any]] = (),
     *,
     bot: str = "bot",
-    used: Container[str] = (),
+    used: Container[str] | None = None,
 ) -> Placed:
     """Make the orders that stand the ones that are wanted; done twice, nothing more happens.
 
@@ -133,8 +138,10 @@ def place(
         All orders that do, as ccxt gives them.
     bot : str
         The bot's name, part of every client order id.
-    used : container of str
-        Client order ids that are used up, as `used_ids` reads them after a restart.
+    used : container of str, optional
+        Client order ids that are used up. Without them `used_ids` is asked before anything is
+        sent: some venues refuse an id only while its order waits, and would take a market order
+        twice.
 
     Notes
     -----
@@ -153,11 +160,14 @@ def place(
         else:
             standing.remove(found)
             done.kept += 1
-    for row, _ in standing:
-        exchange.cancel_order(row["id"], symbol)
+    for row, order in standing:
+        apart = order.trigger_price is not None and keeps_triggers_apart(exchange, symbol)
+        exchange.cancel_order(row["id"], symbol, {"trigger": True} if apart else {})
         done.cancelled += 1
+    if missing and used is None:
+        used = used_ids(exchange, market)
     for identity, order in missing:
-        if identity in used:
+        if used and identity in used:
             done.repeated += 1
             continue
         try:
@@ -202,14 +212,12 @@ def _alike(one: Order, other: Order) -> bool:
 
 
 def used_ids(exchange: Any, market: MarketView) -> set[str]:
-    """Return the client order ids of this bar's finished orders, where the venue tells them.
-
-    A bot that starts again asks once: it may have decided on this bar before it went down.
-    """
+    """Return the client order ids of this bar's finished orders, where the venue tells them."""
     if not exchange.has.get("fetchClosedOrders"):
         return set()
     since = int(market.bars[-1][0]) if market.bars else None
-    return {row["clientOrderId"] for row in exchange.fetch_closed_orders(market.symbol, since)}
+    rows = all_orders(exchange, exchange.fetch_closed_orders, market.symbol, since)
+    return {row["clientOrderId"] for row in rows}
 
 
 def _send(exchange: Any, symbol: str, order: Order, identity: str) -> None:
@@ -248,6 +256,8 @@ class Run:
         Orders that the exchange refused, with the reason.
     stopped : str
         Why the kill switch acted, or nothing.
+    peak : float
+        Highest equity of this run and of those that it continues, in quote currency.
     """
 
     bot: str
@@ -260,6 +270,7 @@ class Run:
     funding: float
     refused: tuple[str, ...] = ()
     stopped: str = ""
+    peak: float = 0.0
 
     @property
     def total_return(self) -> float:
@@ -299,6 +310,7 @@ def run(
     leverage: float | None = None,
     kill_switch: KillSwitch | None = None,
     bars: int | None = None,
+    after: Run | None = None,
     progress: bool = False,
 ) -> Run:
     """Let a bot decide at the close of every bar of a paper exchange, to the end of its feed.
@@ -316,11 +328,13 @@ def run(
     leverage : float, optional
         Set on the exchange before the first order.
     kill_switch : KillSwitch, optional
-        Closes everything, for good, when a limit is passed.
+        Closes everything, for good, when a limit is passed; after a restart too, with `after`.
     bars : int, optional
         Stop after so many bars.
+    after : Run, optional
+        The run that this one continues after a restart: its peak and its kill switch still count.
     progress : bool, default False
-        Show a progress bar if `tqdm` is installed.
+        Show a progress bar.
 
     Returns
     -------
@@ -335,13 +349,17 @@ def run(
     if leverage is not None:
         exchange.set_leverage(leverage, symbol)
     market, account, waiting = look(exchange, symbol, timeframe=timeframe)
-    start = peak = account.equity
+    start = account.equity
+    peak = start if after is None else max(start, after.peak)
+    # Read once: the paper exchange itself takes no id twice.
     used = used_ids(exchange, market)
     rows: list[tuple[int, float, float, float]] = []
-    orders, refused, stopped = 0, [], ""
+    orders, refused, stopped = 0, [], after.stopped if after is not None else ""
     first_event = max((event["id"] for event in exchange.events()), default=0)
     since = exchange.now
-    with _progress(progress, name) as tick:
+    length = exchange.parse_timeframe(timeframe) * 1_000
+    left = -((exchange.now - exchange.end) // length)
+    with _progress(progress, name, left if bars is None else min(bars, left)) as tick:
         while len(rows) != bars and exchange.step(1, unit="bar"):
             tick()
             market, account, waiting = look(exchange, symbol, timeframe=timeframe)
@@ -373,6 +391,7 @@ def run(
         funding=_paid(exchange, since, "funding"),
         refused=tuple(refused),
         stopped=stopped,
+        peak=peak,
     )
 
 
@@ -388,14 +407,14 @@ def _paid(exchange: Any, since: int, *causes: str) -> float:
 
 
 @contextmanager
-def _progress(wanted: bool, name: str) -> Iterator[Callable[[], object]]:
+def _progress(wanted: bool, name: str, bars: int) -> Iterator[Callable[[], object]]:
     """Give a function to call after every bar; it moves a progress bar, or does nothing."""
-    if not wanted or find_spec("tqdm") is None:
+    if not wanted:
         yield lambda: None
         return
     from tqdm.auto import tqdm
 
-    with tqdm(desc=name, unit=" bars") as shown:
+    with tqdm(total=bars, desc=name, unit=" bars") as shown:
         yield shown.update
 
 

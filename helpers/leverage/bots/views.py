@@ -172,11 +172,31 @@ def look(
     equity = float(exchange.fetch_balance()[details["settle"]]["total"])
     quantity = sum((1 if p["side"] == "long" else -1) * float(p["contracts"]) for p in held)
     entry = float(held[0]["entryPrice"]) if held else 0.0
-    waiting = exchange.fetch_open_orders(symbol)
+    waiting = all_orders(exchange, exchange.fetch_open_orders, symbol)
     account = AccountView(
         equity * (price if inverse else 1.0), quantity, entry, tuple(map(order_of, waiting))
     )
     return market, account, waiting
+
+
+def keeps_triggers_apart(exchange: Any, symbol: str) -> bool:
+    """Tell whether orders with a trigger have a list of their own, as ccxt's `features` say."""
+    feature = getattr(exchange, "feature_value", None)
+    return bool(feature and feature(symbol, "fetchOpenOrders", "trigger"))
+
+
+def all_orders(
+    exchange: Any, fetch: Callable[..., list[dict[str, Any]]], symbol: str, since: int | None = None
+) -> list[dict[str, Any]]:
+    """Return what ``fetch_open_orders`` or ``fetch_closed_orders`` gives, stops included.
+
+    A venue that keeps orders with a trigger apart is asked twice: a bot that does not see its stop
+    sends another one at every bar.
+    """
+    rows = {row["id"]: row for row in fetch(symbol, since)}
+    if keeps_triggers_apart(exchange, symbol):
+        rows = {row["id"]: row for row in fetch(symbol, since, None, {"trigger": True})} | rows
+    return list(rows.values())
 
 
 def is_kind(error: Exception, name: str) -> bool:
