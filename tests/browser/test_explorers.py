@@ -80,7 +80,9 @@ def test_a_key_press_changes_the_value_the_picture_and_the_words(
 
     first = value()
     control.focus()
-    page.keyboard.press("ArrowRight" if has_slider else "ArrowDown")
+    # In a list the arrow keys are JupyterLab's own until Enter has opened it.
+    for key in ["ArrowRight"] if has_slider else ["Enter", "ArrowDown", "Enter"]:
+        page.keyboard.press(key)
     words.get_by_text(sentence, exact=True).wait_for(state="detached", timeout=ANSWER_MS)
     assert value() != first
     assert words.inner_text() != sentence

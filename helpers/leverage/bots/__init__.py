@@ -19,7 +19,7 @@ from leverage.bots.running import (
 )
 from leverage.bots.strategies import BuyAndHold, FundingCarry, Grid, Martingale, Trend
 from leverage.bots.views import AccountView, Bot, MarketView, Order, look, to_position
-from leverage.bots.worst import WorstCase, averaging_ladder, worst_case
+from leverage.bots.worst import WorstMove, averaging_ladder, worst_case
 
 __all__ = [
     "AccountView",
@@ -34,7 +34,7 @@ __all__ = [
     "Placed",
     "Run",
     "Trend",
-    "WorstCase",
+    "WorstMove",
     "averaging_ladder",
     "close_everything",
     "decision_id",

@@ -11,7 +11,7 @@ from leverage.margin import liquidation_price
 
 
 @dataclass(frozen=True)
-class WorstCase:
+class WorstMove:
     """Where a move through all of a bot's orders leads.
 
     Attributes
@@ -63,7 +63,7 @@ def worst_case(
     leverage: float,
     maintenance_margin_rate: float = 0.004,
     side: int = LONG,
-) -> WorstCase:
+) -> WorstMove:
     """Work out exposure, margin and liquidation when the price runs through every order.
 
     Parameters
@@ -84,7 +84,7 @@ def worst_case(
 
     Returns
     -------
-    WorstCase
+    WorstMove
         An order that lies beyond the liquidation price before it, or whose margin exceeds what is
         left of the balance, never fills: the count stops there.
 
@@ -122,7 +122,7 @@ def worst_case(
         liquidation = float(
             liquidation_price(side, cost / quantity, quantity, balance, maintenance_margin_rate)
         )
-    return WorstCase(
+    return WorstMove(
         side=side,
         orders=filled,
         orders_set=len(planned),

@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 _LOOKS = ("gain", "loss", "mark", "index")
 
 
-def average_rule_returns(closes: pd.Series, window: int, *, delay: int = 1) -> pd.Series:
+def average_rule_returns(
+    closes: pd.Series,
+    window: int,
+    *,
+    delay: int = 1,
+    fee_rate: float = 0.0,
+    funding_rate: float = 0.0,
+) -> pd.Series:
     """Return the daily returns of holding a coin while it stands above its average.
 
     Parameters
@@ -37,6 +44,10 @@ def average_rule_returns(closes: pd.Series, window: int, *, delay: int = 1) -> p
     delay : int, default 1
         Days between the close that decides and the first return that is earned. 0 looks ahead:
         it earns the very move that it decided on.
+    fee_rate : float, default 0.0
+        Fee of each purchase and sale, as a decimal of its value.
+    funding_rate : float, default 0.0
+        Funding paid for each day of holding, as a decimal of the value.
 
     Examples
     --------
@@ -45,10 +56,13 @@ def average_rule_returns(closes: pd.Series, window: int, *, delay: int = 1) -> p
     [0.0, 0.0, 0.0, 0.0, 0.0]
     >>> average_rule_returns(pd.Series([10.0, 10, 12, 12, 6]), 2, delay=0).round(9).tolist()
     [0.0, 0.0, 0.2, 0.0, 0.0]
+    >>> average_rule_returns(pd.Series([10.0, 10, 12, 12, 6]), 2, fee_rate=0.01).tolist()
+    [0.0, 0.0, 0.0, -0.01, -0.01]
     """
-    held = (closes > closes.rolling(window).mean()).astype(float)
+    held = (closes > closes.rolling(window).mean()).astype(float).shift(delay).fillna(0.0)
+    costs = fee_rate * held.diff().abs().fillna(0.0) + funding_rate * held
     # Adding zero turns a negative zero into zero.
-    return (held.shift(delay) * closes.pct_change()).fillna(0.0) + 0.0
+    return (held * closes.pct_change()).fillna(0.0) - costs + 0.0
 
 
 def plot_run(run: Run, *, title: str, quote: str = "USDT", base: str = "BTC") -> Figure:
@@ -105,14 +119,19 @@ def plot_growth(returns: Mapping[str, pd.Series], *, title: str) -> Figure:
             grown = np.cumprod(1 + series.to_numpy())
             days = _days(series.index)
             axes.plot(days, grown, **line_style(look))
-            label_point(axes, f"{name}: {format_amount(grown[-1], 1)}", days[-1], grown[-1])
-            # Room for the labels beside the ends of the lines.
+            label_point(axes, f"{name}: {_times(grown[-1])}", days[-1], grown[-1])
+            # Room for the labels beside the ends of the lines, without ticks.
             axes.set_xlim(0, days[-1] * 1.3)
+            axes.set_xticks(np.arange(0, days[-1], 250 if days[-1] > 700 else 50))
         first = _date(next(iter(returns.values())).index)
         finish_axes(axes, x_label=f"Days since {first}", y_label="Growth of 1 (times, log scale)")
         axes.yaxis.set_major_formatter(_growth_text)
         axes.set_title(title)
     return figure
+
+
+def _times(growth: float) -> str:
+    return format_amount(growth, 0 if growth >= 100 else 1)
 
 
 def _growth_text(value: float, _position: float | None = None) -> str:
