@@ -45,6 +45,15 @@ def test_the_equity_of_a_run_is_the_price_move_less_all_costs(paper):
     assert abs(exchange.check_ledger()["USDT"]["difference"]) < 1e-6
 
 
+@pytest.mark.parametrize("answer", [None, Order("buy", 0.01)], ids=["nothing", "one order"])
+def test_a_bot_must_answer_with_a_list(answer, paper):
+    def careless(market, account):
+        return answer
+
+    with pytest.raises(TypeError, match="careless must return a list of orders"):
+        run(careless, paper(*WAVES))
+
+
 def test_a_run_counts_its_liquidation_and_loses_everything(paper):
     done = run(BuyAndHold(10.0), paper(50_000, 50_000, 40_000, 60_000), leverage=20)
     assert done.liquidations == 1

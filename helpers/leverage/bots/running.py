@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -370,6 +370,10 @@ def run(
             if not stopped and kill_switch is not None:
                 stopped = kill_switch.reason(market, account, peak=peak)
             wanted = to_position(account, 0.0) if stopped else bot(market, account)
+            if not isinstance(wanted, Sequence):
+                raise TypeError(
+                    f"{name} must return a list of orders, returned {wanted!r}; [] stands for none"
+                )
             done = place(exchange, market, wanted, waiting, bot=name, used=used)
             orders += done.sent
             refused += done.refused
