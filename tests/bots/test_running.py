@@ -28,6 +28,8 @@ from leverage.bots import (
 )
 from leverage.paper import PaperExchange
 
+HOUR = 3_600_000
+START = 1_722_729_600_000
 SYMBOL = "BTC/USDT:USDT"
 WAVES = (50_000, 51_000, 49_000, 48_000, 50_500, 52_000, 50_000, 49_500, 51_500, 50_200, 48_500)
 
@@ -218,9 +220,17 @@ def test_closing_everything_leaves_neither_orders_nor_a_position(paper):
     assert not exchange.fetch_positions([SYMBOL])
 
 
+def test_closing_everything_works_on_bars_of_any_length():
+    days = [[START + n * 24 * HOUR, *[50_000.0] * 4, 1.0] for n in range(3)]
+    exchange = PaperExchange(days, venue="binance", balance=10_000)
+    exchange.create_order(SYMBOL, "market", "buy", 0.05)
+    assert close_everything(exchange, SYMBOL).sent == 1
+    assert not exchange.fetch_positions([SYMBOL])
+
+
 def test_a_run_through_an_outage_waits_for_the_market_to_open(paper):
     exchange = paper(50_000, 50_000, 51_000)
-    rows = [[1_722_729_600_000 + h * 3_600_000, 50_000, 50_100, 49_900, 50_000, 1.0]
+    rows = [[START + h * HOUR, 50_000, 50_100, 49_900, 50_000, 1.0]
             for h in (0, 1, 2, 5, 6)]  # fmt: skip
     gap = type(exchange)(rows, venue="binance", balance=10_000)
     assert run(BuyAndHold(), gap).fills == 1

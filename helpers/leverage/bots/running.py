@@ -230,9 +230,10 @@ def _send(exchange: Any, symbol: str, order: Order, identity: str) -> None:
     exchange.create_order(symbol, kind, order.side, order.amount, order.price, params)
 
 
-def close_everything(exchange: Any, symbol: str, *, timeframe: str = "1h") -> Placed:
+def close_everything(exchange: Any, symbol: str) -> Placed:
     """Cancel all orders of the symbol and close its position: what a kill switch does."""
-    market, account, waiting = look(exchange, symbol, timeframe=timeframe, count=1)
+    shortest = next(iter(exchange.timeframes))
+    market, account, waiting = look(exchange, symbol, timeframe=shortest, count=1)
     return place(exchange, market, to_position(account, 0.0), waiting, bot="kill switch")
 
 

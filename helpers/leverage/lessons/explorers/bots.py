@@ -226,7 +226,9 @@ class BotBench(Explorer):
             "Liquidations": str(kept["liquidations"]),
             "Fills": str(kept["fills"]),
             "Fees paid": _money(kept["fees"]),
-            "Funding paid (minus: received)": _money(kept["funding"]),
+            f"Funding at {format_percent(FUNDING_RATE, 2)} per 8 hours (minus: received)": _money(
+                kept["funding"]
+            ),
             "Orders refused": str(kept["refused"]),
             "Buy and hold at 1×: return, drawdown": (
                 f"{_share(held['equity'][-1] / BALANCE - 1, signed=True)}, "
