@@ -113,3 +113,21 @@ def test_the_trading_terminal_is_worked_by_the_keyboard_alone(
         assert picture(image) != before
     assert shown.get_by_text("Before you send it").count() == 1
     assert trouble.seen == []
+
+
+def test_a_list_is_opened_by_space_and_chosen_from_by_arrows_and_enter(
+    opened: dict[str, Notebook], page: Page, lab_server: Server, trouble: Trouble
+) -> None:
+    notebook = open_chapter("06_trading_bots", opened, page, lab_server, trouble)
+    (place,) = notebook.indexes("code", r"^BotBench\(")
+    notebook.run(place)
+    shown = notebook.cell(place).locator(".jp-OutputArea")
+    image, status = shown.locator("img.widget-image"), shown.locator("[role=status]")
+    image.wait_for(timeout=ANSWER_MS)
+    before = picture(image)
+    shown.get_by_role("combobox", name="Bot").focus()
+    for key in ("Space", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    status.get_by_text("Martingale at 1×").wait_for(timeout=ANSWER_MS)
+    assert picture(image) != before
+    assert trouble.seen == []
