@@ -25,7 +25,7 @@ LAYERS = [
     {"sizing", "portfolio", "survival"},
     {"venues"},
     {"paper"},
-    {"bots"},
+    {"bots", "crashes"},
     {"lessons"},
 ]
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}

@@ -1,0 +1,558 @@
+"""Crashes, replayed: what a fall was, which positions lived through it, and how often it happens.
+
+`survivable_leverage` and `base_rates` answer from the liquidation price alone; `replay` lets the
+paper exchange answer, bar by bar, with stops and several positions on one balance. Prices are those
+that the bars hold: the bundled ones are of Binance's spot market, and a perpetual's low may be
+lower. Funding is left out, and so are fees, unless the rules of a venue are asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from leverage._validate import FloatArray, as_result, checked, checked_choice, refuse_where
+from leverage.contracts import LONG, SHORT
+from leverage.history import crash_windows, load_daily, load_hourly_window
+from leverage.margin import liquidation_price
+from leverage.paper import Market, PaperExchange
+from leverage.paper.rules import Rules
+from leverage.tiers import TierTable
+
+__all__ = [
+    "MAINTENANCE_RATE",
+    "PLAIN_RULES",
+    "Ending",
+    "Move",
+    "Replay",
+    "Stake",
+    "base_rates",
+    "crash_bars",
+    "replay",
+    "survivable_leverage",
+    "survival_table",
+    "tail_table",
+    "worst_move",
+]
+
+MAINTENANCE_RATE = 0.004
+"""Maintenance margin rate of this module unless another is given: 0.4 % of the notional."""
+
+PLAIN_RULES = Rules(
+    tiers={"": TierTable.flat(MAINTENANCE_RATE, max_leverage=1_000.0)},
+    max_leverage=1_000.0,
+    partial_liquidation=False,
+    name="0.4 % maintenance, no fees",
+)
+"""Rules without fees and funding, the same for every size."""
+
+_HOUR_MS = 3_600_000
+# Sizes and stops are not rounded to a venue's steps: a replay is about the prices.
+_FINE = Market(tick_size=1e-4, lot_size=1e-8, min_amount=1e-8, min_cost=0.0)
+
+
+@dataclass(frozen=True)
+class Move:
+    """A move against one side of the market.
+
+    Attributes
+    ----------
+    change : float
+        Signed, as a decimal of the price at its start: negative for a fall.
+    start_price, end_price : float
+        In quote currency.
+    start, end : Timestamp
+        The bars in which those prices were traded, UTC.
+    hours : float
+        From the beginning of the first bar to the end of the last.
+    """
+
+    change: float
+    start_price: float
+    end_price: float
+    start: pd.Timestamp
+    end: pd.Timestamp
+    hours: float
+
+
+@dataclass(frozen=True)
+class Stake:
+    """A position to be replayed.
+
+    Attributes
+    ----------
+    side : {1, -1}
+        Long or short.
+    value : float
+        Position value at the first price, in quote currency.
+    leverage : float, default 10
+        Leverage that is set; it ties up value / leverage.
+    stop : float, optional
+        Distance of a stop-loss from the entry, as a positive decimal.
+    """
+
+    side: int
+    value: float
+    leverage: float = 10.0
+    stop: float | None = None
+
+    def __post_init__(self) -> None:
+        _, value, _ = checked(side=self.side, notional=self.value, leverage=self.leverage)
+        refuse_where(value == 0, "value", "positive", value, "give the size of the position")
+        if self.stop is not None and not 0 < self.stop < 1:
+            raise ValueError(
+                f"stop must be between 0 and 1, was {self.stop:g}; give 0.05 for a stop 5 % from "
+                "the entry"
+            )
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a replayed position ended: ``liquidated``, ``stopped`` or ``open``; when, and where."""
+
+    outcome: str
+    time: pd.Timestamp
+    price: float
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A replay on the paper exchange, bar by bar.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row for each bar, at its end: the close of every symbol, and `equity` of the account.
+    endings : dict of str to Ending
+        By symbol.
+    balance : float
+        Money at the start, in quote currency.
+    """
+
+    table: pd.DataFrame
+    endings: dict[str, Ending]
+    balance: float
+
+    @property
+    def equity(self) -> float:
+        """Equity at the end, in quote currency."""
+        return float(self.table["equity"].iloc[-1])
+
+
+def crash_bars(date: str, symbol: str = "BTC", *, entry_hour: int = 0) -> pd.DataFrame:
+    """Return the hourly bars of a crash from an entry on.
+
+    Parameters
+    ----------
+    date : str
+        Day of the crash, as `leverage.history.crash_windows` lists them.
+    symbol : {"BTC", "ETH"}
+        Whose bars.
+    entry_hour : int, default 0
+        Hours from 00:00 UTC of that day to the entry; negative before it.
+
+    Returns
+    -------
+    DataFrame
+        As `leverage.history.load_hourly_window` gives it. The first open is the entry price.
+
+    Raises
+    ------
+    ValueError
+        If there is no such window, or no bar from that hour on.
+
+    Examples
+    --------
+    >>> float(crash_bars("2020-03-12")["open"].iloc[0])
+    7934.52
+    """
+    bars = load_hourly_window(date, symbol)
+    later = bars[bars.index >= pd.Timestamp(date, tz="UTC") + pd.Timedelta(hours=entry_hour)]
+    if later.empty or later.index[0] - bars.index[0] < pd.Timedelta(0):
+        raise ValueError(
+            f"entry_hour must lie in the window of {date}, was {entry_hour}; its bars end at "
+            f"{bars.index[-1]:%Y-%m-%d %H:%M} UTC"
+        )
+    return later
+
+
+def worst_move(side: int, bars: pd.DataFrame, *, hours: float = math.inf) -> Move:
+    """Return the largest move against a side: a fall for a long, a rise for a short.
+
+    Parameters
+    ----------
+    side : {1, -1}
+        Whom the move hurts.
+    bars : DataFrame
+        Bars with a UTC index and the columns open, high, low and close.
+    hours : float, default infinite
+        The move must fit into this many hours; 1 with hourly bars is the fastest hour.
+
+    Returns
+    -------
+    Move
+        From the best price before to the worst price.
+
+    Raises
+    ------
+    ValueError
+        If there are no bars, or a bar is longer than `hours`.
+
+    Notes
+    -----
+    Inside a bar only the open is known to come before the low, so a bar's own high is not where
+    its fall may start.
+
+    Examples
+    --------
+    >>> fall = worst_move(1, crash_bars("2020-03-12"))
+    >>> round(fall.change, 4), fall.hours
+    (-0.5252, 27.0)
+    >>> round(worst_move(1, load_hourly_window("2020-03-12"), hours=1).change, 4)
+    -0.2453
+    """
+    checked(side=side, hours=min(hours, 1e12))
+    times = _nanoseconds(bars)
+    length = _bar_length(times)
+    if hours * _HOUR_MS * 1e6 < length:
+        raise ValueError(
+            f"hours must be as long as a bar, was {hours:g}; a bar lasts {length / 3.6e12:g} hours"
+        )
+    # A short is hurt as a long is by the mirrored prices.
+    best, worst = ("high", "low") if side == LONG else ("low", "high")
+    opens, bests, worsts = (bars[name].to_numpy(dtype=float) for name in ("open", best, worst))
+    found = (math.inf, 0, 0, 0.0)
+    for end in range(len(bars)):
+        first = int(np.searchsorted(times, times[end] + length - hours * 3.6e12))
+        earlier = bests[first:end]
+        start, price = end, opens[end]
+        if earlier.size:
+            place = int((side * earlier).argmax())
+            if side * earlier[place] > side * price:
+                start, price = first + place, earlier[place]
+        hurt = float(side * (worsts[end] / price - 1))
+        if hurt < found[0]:
+            found = (hurt, start, end, float(price))
+    hurt, start, end, price = found
+    return Move(
+        change=side * hurt,
+        start_price=price,
+        end_price=float(worsts[end]),
+        start=bars.index[start],
+        end=bars.index[end],
+        hours=float(times[end] + length - times[start]) / 3.6e12,
+    )
+
+
+def survivable_leverage(
+    side: npt.ArrayLike,
+    entry_price: npt.ArrayLike,
+    worst_price: npt.ArrayLike,
+    maintenance_margin_rate: npt.ArrayLike = MAINTENANCE_RATE,
+    *,
+    tiers: TierTable | None = None,
+    quantity: npt.ArrayLike = 1.0,
+) -> float | FloatArray:
+    r"""Leverage below which a position lives through a price.
+
+    Parameters
+    ----------
+    side : array_like of {1, -1}
+        1 for a long position, -1 for a short position.
+    entry_price, worst_price : array_like
+        Where it is opened, and the price that hurts it most, in quote currency.
+    maintenance_margin_rate : array_like, default 0.004
+        As a decimal of the notional; not used where `tiers` is given.
+    tiers : TierTable, optional
+        Reads the requirement for `quantity` at the worst price instead.
+    quantity : array_like, default 1.0
+        Coins, for the tiers.
+
+    Returns
+    -------
+    float or ndarray
+        Position value over the money behind it at which the worst price is the liquidation price.
+        Below it the position lives. In isolated margin that money is the margin, and the ratio the
+        leverage that is set; in cross margin it is the whole balance. Infinite where the worst
+        price hurts nobody.
+
+    Notes
+    -----
+    The money behind the position must cover the loss and the requirement at the worst price *X*:
+
+    .. math:: L = \frac{E}{s\,(E - X) + m X}
+
+    Fees and funding are left out; they lower it.
+
+    Examples
+    --------
+    On 12 and 13 March 2020 not even 2x lived:
+
+    >>> round(survivable_leverage(1, 7_934.52, 3_782.13), 3)
+    1.904
+    """
+    side, entry, worst, rate = checked(
+        side=side,
+        entry_price=entry_price,
+        mark_price=worst_price,
+        maintenance_margin_rate=maintenance_margin_rate,
+    )
+    requirement = rate * worst
+    if tiers is not None:
+        (coins,) = checked(quantity=quantity)
+        requirement = np.asarray(tiers.maintenance_margin(coins * worst)) / coins
+    needed = side * (entry - worst) + requirement
+    with np.errstate(divide="ignore"):
+        return as_result(np.where(needed > 0, entry / np.maximum(needed, 0.0), np.inf))
+
+
+def survival_table(maintenance_margin_rate: float = MAINTENANCE_RATE) -> pd.DataFrame:
+    """Return, for every bundled crash, how deep it was and which leverage lived through it.
+
+    Parameters
+    ----------
+    maintenance_margin_rate : float, default 0.004
+        As a decimal of the notional.
+
+    Returns
+    -------
+    DataFrame
+        Index `date` and `symbol`. Columns title; fall, the deepest in the window, and hour, the
+        deepest that began and ended within one hour, both negative decimals; entry, the price at
+        00:00 UTC of the day; long and short, the leverage below which a position of that entry
+        lived to the end of the window. Spot prices of Binance; no fees, no funding.
+
+    Examples
+    --------
+    >>> survival_table().loc[("2024-08-05", "ETH"), ["fall", "long"]].astype(float).round(2).tolist()
+    [-0.28, 4.59]
+    """
+    rows = []
+    for window in crash_windows():
+        for symbol in window.symbols:
+            whole, held = load_hourly_window(window.date, symbol), crash_bars(window.date, symbol)
+            entry = float(held["open"].iloc[0])
+            ends = np.array([held["low"].min(), held["high"].max()])
+            lived = survivable_leverage([LONG, SHORT], entry, ends, maintenance_margin_rate)
+            rows.append(
+                {
+                    "date": window.date,
+                    "symbol": symbol,
+                    "title": window.title,
+                    "fall": worst_move(LONG, whole).change,
+                    "hour": worst_move(LONG, whole, hours=1).change,
+                    "entry": entry,
+                    "long": float(np.asarray(lived)[0]),
+                    "short": float(np.asarray(lived)[1]),
+                }
+            )
+    return pd.DataFrame(rows).set_index(["date", "symbol"])
+
+
+def replay(
+    bars: Mapping[str, pd.DataFrame],
+    stakes: Mapping[str, Stake],
+    *,
+    balance: float,
+    mode: str = "isolated",
+    rules: Rules | str = PLAIN_RULES,
+    jumps: bool = False,
+) -> Replay:
+    """Replay positions on the paper exchange, all opened at the first price.
+
+    Parameters
+    ----------
+    bars : mapping of str to DataFrame
+        Bars of the same hours for each asset, such as ``{"BTC": …, "ETH": …}``.
+    stakes : mapping of str to Stake
+        The position in each asset.
+    balance : float
+        Money in the wallet, in quote currency.
+    mode : {"isolated", "cross"}
+        What a loss can reach: the margin of the position, or the whole wallet.
+    rules : Rules or str
+        By default 0.4 % maintenance and no fees; or the name of a venue, for its tiers and fees.
+    jumps : bool, default False
+        False lets the price pass every value between the open, low, high and close of a bar: kind
+        to stops. True lets it jump from one to the next: the worst that the bar allows.
+
+    Returns
+    -------
+    Replay
+        Funding is left out.
+
+    Examples
+    --------
+    In April 2024 a long of ether took a long of bitcoin with it:
+
+    >>> hours = {asset: crash_bars("2024-04-13", asset) for asset in ("BTC", "ETH")}
+    >>> stakes = {"BTC": Stake(1, 8_000), "ETH": Stake(1, 8_000)}
+    >>> for mode in ("isolated", "cross"):
+    ...     told = replay(hours, stakes, balance=1_600, mode=mode)
+    ...     print({asset: ending.outcome for asset, ending in told.endings.items()})
+    {'BTC': 'open', 'ETH': 'liquidated'}
+    {'BTC': 'liquidated', 'ETH': 'liquidated'}
+    """
+    checked_choice("mode", mode, ("isolated", "cross"))
+    (money,) = checked(balance=balance)
+    refuse_where(money <= 0, "balance", "positive", money, "give the money in the wallet")
+    if set(stakes) - set(bars) or not stakes:
+        raise ValueError(
+            f"stakes must name assets that there are bars of ({', '.join(bars)}), were "
+            f"{', '.join(stakes) or 'none'}; give bars for each"
+        )
+    symbols = {asset: f"{asset}/USDT:USDT" for asset in stakes}
+    feeds = {symbols[asset]: _ticks(bars[asset]) if jumps else bars[asset] for asset in stakes}
+    named: dict[str, Any] = {"venue": rules} if isinstance(rules, str) else {"rules": rules}
+    markets = dict.fromkeys(feeds, _FINE)
+    exchange = PaperExchange(feeds, balance=balance, ticks=jumps, markets=markets, **named)
+    for asset, stake in stakes.items():
+        _open(exchange, symbols[asset], stake, mode)
+    rows = []
+    first = bars[next(iter(stakes))]
+    times = _nanoseconds(first) // 1_000_000
+    last_moment = _bar_length(_nanoseconds(first)) // 1_000_000 - 1
+    for time in times.tolist():
+        exchange.run_until(time + last_moment)
+        prices = {asset: exchange.last_price(symbol) for asset, symbol in symbols.items()}
+        rows.append(prices | {"equity": exchange.equity()})
+    endings = {asset: _ending(exchange, symbol) for asset, symbol in symbols.items()}
+    return Replay(pd.DataFrame(rows, index=first.index), endings, float(money))
+
+
+def base_rates(
+    side: int,
+    leverages: Sequence[float],
+    bars: pd.DataFrame | None = None,
+    *,
+    maintenance_margin_rate: float = MAINTENANCE_RATE,
+) -> FloatArray:
+    """Return the share of bars within which a position opened at their open is liquidated.
+
+    Parameters
+    ----------
+    side : {1, -1}
+        1 for a long position, -1 for a short position.
+    leverages : sequence of float
+        Leverages to count for.
+    bars : DataFrame, optional
+        Every bundled day of bitcoin if left out: a position opened at 00:00 UTC and held for the
+        day. Columns open, high and low.
+    maintenance_margin_rate : float, default 0.004
+        As a decimal of the notional.
+
+    Returns
+    -------
+    ndarray
+        One share for each leverage, as a decimal. Isolated margin, no fees, no funding.
+
+    Examples
+    --------
+    >>> base_rates(1, [2, 10, 100]).round(4).tolist()
+    [0.0, 0.0427, 0.8343]
+    """
+    days = load_daily("BTC") if bars is None else bars
+    (chosen,) = checked(leverage=list(leverages))
+    opens = days["open"].to_numpy(dtype=float)
+    ends = liquidation_price(side, opens, 1.0, opens / chosen[:, None], maintenance_margin_rate)
+    extremes = days["low" if side == LONG else "high"].to_numpy(dtype=float)
+    return np.asarray((side * extremes <= side * np.asarray(ends)).mean(axis=1))
+
+
+def tail_table(log_returns: npt.ArrayLike, sigmas: Sequence[float]) -> pd.DataFrame:
+    """Compare how often large moves came with how often the normal model expects them.
+
+    Parameters
+    ----------
+    log_returns : array_like
+        One for each day, as `leverage.history.log_returns` gives them.
+    sigmas : sequence of float
+        Distances from the mean, in standard deviations of these returns.
+
+    Returns
+    -------
+    DataFrame
+        Index sigmas. Columns seen: days at least that far from the mean, in either direction;
+        expected: days that the normal distribution would give; years: how long one such day would
+        take to come, in years of 365 days.
+
+    Examples
+    --------
+    >>> from leverage.history import log_returns
+    >>> table = tail_table(log_returns(load_daily("BTC")), [2, 5])
+    >>> table["seen"].tolist(), table["expected"].round(3).tolist()
+    ([125, 4], [96.825, 0.001])
+    """
+    (returns,) = checked(log_returns=log_returns)
+    if returns.size < 2 or not returns.std():
+        raise ValueError(
+            f"log_returns must hold two or more different values, held {returns.size}; give a "
+            "return for each day"
+        )
+    distance = abs(returns - returns.mean()) / returns.std(ddof=1)
+    chances = np.array([math.erfc(sigma / math.sqrt(2)) for sigma in sigmas])
+    return pd.DataFrame(
+        {
+            "seen": [int((distance >= sigma).sum()) for sigma in sigmas],
+            "expected": chances * returns.size,
+            "years": 1 / chances / 365,
+        },
+        index=pd.Index(list(sigmas), name="sigmas"),
+    )
+
+
+def _nanoseconds(bars: pd.DataFrame) -> npt.NDArray[np.int64]:
+    if len(bars) == 0:
+        raise ValueError("bars must hold at least one bar, had none; give a window of prices")
+    return np.asarray(pd.DatetimeIndex(bars.index).as_unit("ns").asi8)
+
+
+def _bar_length(times: npt.NDArray[np.int64]) -> int:
+    """Return the length of a bar in nanoseconds; a single one is taken to last an hour."""
+    return int(np.diff(times).min()) if times.size > 1 else _HOUR_MS * 1_000_000
+
+
+def _ticks(bars: pd.DataFrame) -> list[list[float]]:
+    """Return four prices for each bar, in the order in which the paper exchange passes them."""
+    times = _nanoseconds(bars) // 1_000_000
+    step = _bar_length(_nanoseconds(bars)) // 1_000_000
+    table = bars[["open", "high", "low", "close"]].to_numpy(dtype=float).tolist()
+    rows: list[list[float]] = []
+    for first, (opened, high, low, close) in zip(times.tolist(), table, strict=True):
+        inner = (low, high) if close >= opened else (high, low)
+        moments = (first, first + step // 3, first + 2 * step // 3, first + step - 1)
+        prices = (opened, *inner, close)
+        rows += [[moment, price] for moment, price in zip(moments, prices, strict=True)]
+    return rows
+
+
+def _open(exchange: PaperExchange, symbol: str, stake: Stake, mode: str) -> None:
+    if exchange.fetch_margin_mode(symbol)["marginMode"] != mode:
+        exchange.set_margin_mode(mode, symbol)
+    exchange.set_leverage(stake.leverage, symbol)
+    price = exchange.last_price(symbol)
+    params: dict[str, Any] = {}
+    if stake.stop is not None:
+        params["stopLoss"] = {"triggerPrice": price * (1 - stake.side * stake.stop)}
+    side = "buy" if stake.side == LONG else "sell"
+    exchange.create_order(symbol, "market", side, stake.value / price, params=params)
+
+
+def _ending(exchange: PaperExchange, symbol: str) -> Ending:
+    forced = exchange.fetch_my_liquidations(symbol)
+    if forced:
+        return Ending("liquidated", _timestamp(forced[-1]["timestamp"]), forced[-1]["price"])
+    if any(position["contracts"] for position in exchange.fetch_positions([symbol])):
+        return Ending("open", _timestamp(exchange.now), exchange.last_price(symbol))
+    trade = exchange.fetch_my_trades(symbol)[-1]
+    return Ending("stopped", _timestamp(trade["timestamp"]), trade["price"])
+
+
+def _timestamp(milliseconds: int) -> pd.Timestamp:
+    return pd.Timestamp(milliseconds, unit="ms", tz="UTC")
