@@ -161,6 +161,21 @@ def bench_values(changes: int) -> dict[str, list[Any]]:
     }
 
 
+def crash_values(changes: int) -> dict[str, list[Any]]:
+    """Every crash in turn, both sides and modes, stops and entries; each change is replayed."""
+    from leverage.lessons.explorers.crash_replay import EVENTS
+
+    steps = np.arange(changes)
+    return {
+        "event": list(islice(cycle(EVENTS), changes)),
+        "side": list(islice(cycle([-1, 1]), changes)),
+        "leverage": [int(2 + (value * 7) % 124) for value in steps],
+        "mode": list(islice(cycle(["cross", "isolated"]), changes)),
+        "stop_pct": [float(value % 60) / 2 for value in steps],
+        "entry_hour": [int(-24 + (value * 7) % 49) for value in steps],
+    }
+
+
 @dataclass(frozen=True)
 class Case:
     """What is changed, the goal for the 90th percentile in ms, and how it is made if not by name."""
@@ -180,6 +195,7 @@ EXPLORERS = {
     "MarginModeExplorer": Case(margin_mode_values),
     "LiquidationMap": Case(map_values, HEAVY_GOAL_MS),
     "BotBench": Case(bench_values),
+    "CrashReplay": Case(crash_values),
 }
 
 

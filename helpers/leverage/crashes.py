@@ -114,7 +114,17 @@ class Stake:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a replayed position ended: ``liquidated``, ``stopped`` or ``open``; when, and where."""
+    """How a replayed position ended.
+
+    Attributes
+    ----------
+    outcome : {"liquidated", "stopped", "open"}
+        Open means that it lived to the last bar.
+    time : Timestamp
+        Beginning of the bar in which it ended, or of the last bar, UTC.
+    price : float
+        Price at which it ended, or the last price, in quote currency.
+    """
 
     outcome: str
     time: pd.Timestamp
@@ -218,18 +228,18 @@ def worst_move(side: int, bars: pd.DataFrame, *, hours: float = math.inf) -> Mov
     -0.2453
     """
     checked(side=side, hours=min(hours, 1e12))
-    times = _nanoseconds(bars)
+    times = _milliseconds(bars)
     length = _bar_length(times)
-    if hours * _HOUR_MS * 1e6 < length:
+    if hours * _HOUR_MS < length:
         raise ValueError(
-            f"hours must be as long as a bar, was {hours:g}; a bar lasts {length / 3.6e12:g} hours"
+            f"hours must be as long as a bar, was {hours:g}; a bar lasts {length / _HOUR_MS:g} hours"
         )
     # A short is hurt as a long is by the mirrored prices.
     best, worst = ("high", "low") if side == LONG else ("low", "high")
     opens, bests, worsts = (bars[name].to_numpy(dtype=float) for name in ("open", best, worst))
     found = (math.inf, 0, 0, 0.0)
     for end in range(len(bars)):
-        first = int(np.searchsorted(times, times[end] + length - hours * 3.6e12))
+        first = int(np.searchsorted(times, times[end] + length - hours * _HOUR_MS))
         earlier = bests[first:end]
         start, price = end, opens[end]
         if earlier.size:
@@ -246,7 +256,7 @@ def worst_move(side: int, bars: pd.DataFrame, *, hours: float = math.inf) -> Mov
         end_price=float(worsts[end]),
         start=bars.index[start],
         end=bars.index[end],
-        hours=float(times[end] + length - times[start]) / 3.6e12,
+        hours=float(times[end] + length - times[start]) / _HOUR_MS,
     )
 
 
@@ -408,22 +418,24 @@ def replay(
             f"{', '.join(stakes) or 'none'}; give bars for each"
         )
     symbols = {asset: f"{asset}/USDT:USDT" for asset in stakes}
-    feeds = {symbols[asset]: _ticks(bars[asset]) if jumps else bars[asset] for asset in stakes}
+    make_feed = _ticks if jumps else _rows
+    feeds = {symbols[asset]: make_feed(bars[asset]) for asset in stakes}
     named: dict[str, Any] = {"venue": rules} if isinstance(rules, str) else {"rules": rules}
     markets = dict.fromkeys(feeds, _FINE)
     exchange = PaperExchange(feeds, balance=balance, ticks=jumps, markets=markets, **named)
     for asset, stake in stakes.items():
         _open(exchange, symbols[asset], stake, mode)
-    rows = []
     first = bars[next(iter(stakes))]
-    times = _nanoseconds(first) // 1_000_000
-    last_moment = _bar_length(_nanoseconds(first)) // 1_000_000 - 1
+    times = _milliseconds(first)
+    last_moment = _bar_length(times) - 1
+    columns: dict[str, list[float]] = {name: [] for name in (*symbols, "equity")}
     for time in times.tolist():
         exchange.run_until(time + last_moment)
-        prices = {asset: exchange.last_price(symbol) for asset, symbol in symbols.items()}
-        rows.append(prices | {"equity": exchange.equity()})
-    endings = {asset: _ending(exchange, symbol) for asset, symbol in symbols.items()}
-    return Replay(pd.DataFrame(rows, index=first.index), endings, float(money))
+        for asset, symbol in symbols.items():
+            columns[asset].append(exchange.last_price(symbol))
+        columns["equity"].append(exchange.equity())
+    endings = {asset: _ending(exchange, symbols[asset], bars[asset]) for asset in stakes}
+    return Replay(pd.DataFrame(columns, index=first.index), endings, float(money))
 
 
 def base_rates(
@@ -507,29 +519,31 @@ def tail_table(log_returns: npt.ArrayLike, sigmas: Sequence[float]) -> pd.DataFr
     )
 
 
-def _nanoseconds(bars: pd.DataFrame) -> npt.NDArray[np.int64]:
+def _milliseconds(bars: pd.DataFrame) -> npt.NDArray[np.int64]:
     if len(bars) == 0:
         raise ValueError("bars must hold at least one bar, had none; give a window of prices")
-    return np.asarray(pd.DatetimeIndex(bars.index).as_unit("ns").asi8)
+    return np.asarray(pd.DatetimeIndex(bars.index).as_unit("ms").asi8)
 
 
 def _bar_length(times: npt.NDArray[np.int64]) -> int:
-    """Return the length of a bar in nanoseconds; a single one is taken to last an hour."""
-    return int(np.diff(times).min()) if times.size > 1 else _HOUR_MS * 1_000_000
+    """Return the length of a bar in milliseconds; a single one is taken to last an hour."""
+    return int(np.diff(times).min()) if times.size > 1 else _HOUR_MS
 
 
-def _ticks(bars: pd.DataFrame) -> list[list[float]]:
+def _rows(bars: pd.DataFrame) -> FloatArray:
+    """Return the bars as the paper exchange takes them: time, open, high, low, close."""
+    prices = bars[["open", "high", "low", "close"]].to_numpy(dtype=float)
+    return np.column_stack([_milliseconds(bars), prices])
+
+
+def _ticks(bars: pd.DataFrame) -> FloatArray:
     """Return four prices for each bar, in the order in which the paper exchange passes them."""
-    times = _nanoseconds(bars) // 1_000_000
-    step = _bar_length(_nanoseconds(bars)) // 1_000_000
-    table = bars[["open", "high", "low", "close"]].to_numpy(dtype=float).tolist()
-    rows: list[list[float]] = []
-    for first, (opened, high, low, close) in zip(times.tolist(), table, strict=True):
-        inner = (low, high) if close >= opened else (high, low)
-        moments = (first, first + step // 3, first + 2 * step // 3, first + step - 1)
-        prices = (opened, *inner, close)
-        rows += [[moment, price] for moment, price in zip(moments, prices, strict=True)]
-    return rows
+    first, opened, high, low, close = _rows(bars).T
+    step = _bar_length(_milliseconds(bars))
+    rises = close >= opened
+    prices = [opened, np.where(rises, low, high), np.where(rises, high, low), close]
+    moments = [first, first + step // 3, first + 2 * step // 3, first + step - 1]
+    return np.column_stack([np.stack(moments, 1).ravel(), np.stack(prices, 1).ravel()])
 
 
 def _open(exchange: PaperExchange, symbol: str, stake: Stake, mode: str) -> None:
@@ -544,15 +558,14 @@ def _open(exchange: PaperExchange, symbol: str, stake: Stake, mode: str) -> None
     exchange.create_order(symbol, "market", side, stake.value / price, params=params)
 
 
-def _ending(exchange: PaperExchange, symbol: str) -> Ending:
+def _ending(exchange: PaperExchange, symbol: str, bars: pd.DataFrame) -> Ending:
     forced = exchange.fetch_my_liquidations(symbol)
     if forced:
-        return Ending("liquidated", _timestamp(forced[-1]["timestamp"]), forced[-1]["price"])
-    if any(position["contracts"] for position in exchange.fetch_positions([symbol])):
-        return Ending("open", _timestamp(exchange.now), exchange.last_price(symbol))
-    trade = exchange.fetch_my_trades(symbol)[-1]
-    return Ending("stopped", _timestamp(trade["timestamp"]), trade["price"])
-
-
-def _timestamp(milliseconds: int) -> pd.Timestamp:
-    return pd.Timestamp(milliseconds, unit="ms", tz="UTC")
+        outcome, moment, price = "liquidated", forced[-1]["timestamp"], forced[-1]["price"]
+    elif any(position["contracts"] for position in exchange.fetch_positions([symbol])):
+        outcome, moment, price = "open", exchange.now, exchange.last_price(symbol)
+    else:
+        trade = exchange.fetch_my_trades(symbol)[-1]
+        outcome, moment, price = "stopped", trade["timestamp"], trade["price"]
+    bar = int(np.searchsorted(_milliseconds(bars), moment, side="right")) - 1
+    return Ending(outcome, bars.index[bar], price)

@@ -22,6 +22,7 @@ EXPLORERS = [
     ("05_margin_modes", "MarginModeExplorer"),
     ("05_margin_modes", "LiquidationMap"),
     ("06_trading_bots", "BotBench"),
+    ("08_crashes", "CrashReplay"),
 ]
 WORDS = "[role=status], [role=alert]"
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .charts.basics import plot_equity, plot_recovery, plot_roe_table, plot_two_traders
     from .explorers import (
         BotBench,
+        CrashReplay,
         LeverageExplorer,
         LiquidationMap,
         MarginModeExplorer,
@@ -34,6 +35,7 @@ __all__ = [
     "BotBench",
     "Check",
     "CheckFailed",
+    "CrashReplay",
     "Exercise",
     "LeverageExplorer",
     "LiquidationMap",
@@ -55,6 +57,7 @@ __all__ = [
 
 _HOME_OF = {
     "BotBench": "explorers",
+    "CrashReplay": "explorers",
     "LeverageExplorer": "explorers",
     "LiquidationMap": "explorers",
     "MarginModeExplorer": "explorers",

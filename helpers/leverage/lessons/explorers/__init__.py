@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .base import Explorer
     from .bots import BotBench
+    from .crash_replay import CrashReplay
     from .leverage import LeverageExplorer
     from .liquidation_map import LiquidationMap
     from .margin_modes import MarginModeExplorer
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BotBench",
+    "CrashReplay",
     "Explorer",
     "LeverageExplorer",
     "LiquidationMap",
@@ -33,6 +35,7 @@ __all__ = [
 
 _HOME_OF = {
     "BotBench": "bots",
+    "CrashReplay": "crash_replay",
     "Explorer": "base",
     "LeverageExplorer": "leverage",
     "LiquidationMap": "liquidation_map",
