@@ -50,7 +50,7 @@ EVENTS = tuple(
 _TITLES = {window.date: window.title for window in crash_windows()}
 _FIRST_HOUR, _LAST_HOUR = -24, 72
 # Few limits, so that drawn axes are found again.
-_PRICE_LIMITS_PCT = ((-18.0, 14.0), (-36.0, 28.0), (-62.0, 82.0))
+_PRICE_LIMITS_PCT = ((-18.0, 14.0), (-36.0, 28.0), (-62.0, 28.0), (-62.0, 82.0))
 _MONEY_LIMITS = ((-1_300.0, 1_600.0), (-11_500.0, 14_000.0), (-11_500.0, 85_000.0))
 _HOURS_TOLD = 6
 
@@ -412,8 +412,8 @@ class _ReplayPicture:
         )
         self._result = new_line(self._money, **line_style("gain"))
         self._labels = {
-            name: Label(self.figure, self._prices.transData, vertical=vertical, ground="#FFFFFF")
-            for name, vertical in (("liquidation", "top"), ("stop", "bottom"))
+            name: Label(self.figure, self._prices.transData, ground="#FFFFFF")
+            for name in self._levels
         }
         self._title = new_title(self.figure)
 
@@ -465,6 +465,9 @@ class _ReplayPicture:
         line.set_data([held[0], _LAST_HOUR], [percent, percent])
         label.text = f"{name} {format_price(price)}"
         label.align, label.position = "right", (_LAST_HOUR - 1, percent)
+        # The stop is the nearer level: its label stands on the side of the entry.
+        below = (name == "liquidation") == (at.stake.side == LONG)
+        label.vertical = "top" if below else "bottom"
 
 
 def _first_around(
