@@ -175,7 +175,7 @@ def crash_bars(date: str, symbol: str = "BTC", *, entry_hour: int = 0) -> pd.Dat
     Raises
     ------
     ValueError
-        If there is no such window, or no bar from that hour on.
+        If there is no such window, or the hour is not in it.
 
     Examples
     --------
@@ -183,13 +183,13 @@ def crash_bars(date: str, symbol: str = "BTC", *, entry_hour: int = 0) -> pd.Dat
     7934.52
     """
     bars = load_hourly_window(date, symbol)
-    later = bars[bars.index >= pd.Timestamp(date, tz="UTC") + pd.Timedelta(hours=entry_hour)]
-    if later.empty or later.index[0] - bars.index[0] < pd.Timedelta(0):
+    entry = pd.Timestamp(date, tz="UTC") + pd.Timedelta(hours=entry_hour)
+    if not bars.index[0] <= entry <= bars.index[-1]:
         raise ValueError(
-            f"entry_hour must lie in the window of {date}, was {entry_hour}; its bars end at "
-            f"{bars.index[-1]:%Y-%m-%d %H:%M} UTC"
+            f"entry_hour must lie in the window of {date}, was {entry_hour}; its bars run from "
+            f"{bars.index[0]:%Y-%m-%d %H:%M} to {bars.index[-1]:%Y-%m-%d %H:%M} UTC"
         )
-    return later
+    return bars[bars.index >= entry]
 
 
 def worst_move(side: int, bars: pd.DataFrame, *, hours: float = math.inf) -> Move:
