@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from ipywidgets import Dropdown, FloatSlider, IntSlider, Layout
+from ipywidgets import Dropdown, FloatSlider, IntSlider
 from matplotlib.patches import Polygon
 
-from leverage.contracts import LONG, SHORT
+from leverage.contracts import LONG
 from leverage.crashes import MAINTENANCE_RATE, Replay, Stake, crash_bars, replay
 from leverage.crashes import survivable_leverage as largest_leverage
 from leverage.history import crash_windows, load_hourly_window
 from leverage.lessons.canvas import BlitCanvas, Label
 from leverage.lessons.explorers.artists import new_line, new_title
 from leverage.lessons.explorers.base import Explorer, alert, check_side, check_within, status, table
+from leverage.lessons.explorers.controls import control_look, leverage_slider, side_choice
 from leverage.lessons.figures import (
     COLOURS,
     course_style,
@@ -183,10 +184,7 @@ class CrashReplay(Explorer):
             raise ValueError(f"mode must be 'isolated' or 'cross', was {mode!r}; give one of them")
         check_within("stop_pct", stop_pct, 0, LARGEST_STOP_PCT)
         check_within("entry_hour", entry_hour, -LARGEST_SHIFT, LARGEST_SHIFT)
-        look: dict[str, Any] = {
-            "style": {"description_width": "8.5em"},
-            "layout": Layout(width="340px"),
-        }
+        look = control_look()
         self.event = Dropdown(
             options=[(f"{day} {_TITLES[day]}, {name}", (day, name)) for day, name in EVENTS],
             value=(date, symbol),
@@ -194,21 +192,8 @@ class CrashReplay(Explorer):
             tooltip="Which days are replayed, and in which coin",
             **look,
         )
-        self.side = Dropdown(
-            options=[("Long", LONG), ("Short", SHORT)],
-            value=side,
-            description="Side",
-            tooltip="A long gains when the price rises, a short when it falls",
-            **look,
-        )
-        self.leverage = IntSlider(
-            value=leverage,
-            min=1,
-            max=LARGEST_LEVERAGE,
-            description="Leverage (×)",
-            tooltip="Position value over its margin of 1 000 USDT, 1 to 125",
-            **look,
-        )
+        self.side = side_choice(side, look)
+        self.leverage = leverage_slider(leverage, look, most=LARGEST_LEVERAGE)
         self.mode = Dropdown(
             options=[("Isolated: 1 000 USDT behind it", "isolated"),
                      ("Cross: 10 000 USDT behind it", "cross")],
@@ -247,11 +232,6 @@ class CrashReplay(Explorer):
             },
             BlitCanvas(self._picture.figure, self._picture.artists),
         )
-
-    @property
-    def sentence(self) -> str:
-        """The result in words."""
-        return " ".join(self._sentences())
 
     @property
     def description(self) -> str:
