@@ -1,0 +1,122 @@
+"""The report on a plan: its runs, its crashes, its breaches; the same inputs, the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from leverage.plans.plan import Plan
+from leverage.plans.running import PERIODS, Breach, PlanRun, run_plan
+from leverage.plans.stress import CrashTest, stress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class PlanReport:
+    """What a plan did in all unseen periods and in all crashes.
+
+    Attributes
+    ----------
+    plan : Plan
+        The plan.
+    seed : int
+        What decided the made period.
+    runs : tuple of PlanRun
+        One for each unseen period of the coin.
+    crashes : tuple of CrashTest
+        One for each crash and side.
+    """
+
+    plan: Plan
+    seed: int
+    runs: tuple[PlanRun, ...]
+    crashes: tuple[CrashTest, ...]
+
+    @property
+    def breaches(self) -> tuple[Breach, ...]:
+        """Every rule that was broken: in the periods, and in the crashes."""
+        limit = self.plan.total_loss_limit
+        crashed = [
+            Breach(test.date, "liquidation in a crash", test.loss, limit)
+            for test in self.crashes
+            if test.liquidated
+        ] + [
+            Breach(test.date, "loss in a crash", test.loss, limit)
+            for test in self.crashes
+            if test.loss > limit and not test.liquidated
+        ]
+        return tuple(breach for done in self.runs for breach in done.breaches) + tuple(crashed)
+
+    @property
+    def fills(self) -> int:
+        """Fills in all periods together."""
+        return sum(done.run.fills for done in self.runs)
+
+    @property
+    def worst_crash(self) -> CrashTest:
+        """The crash that cost most."""
+        return max(self.crashes, key=lambda test: test.loss)
+
+    def table(self) -> pd.DataFrame:
+        """Return one row for each period."""
+        import pandas as pd
+
+        return pd.DataFrame([done.summary() for done in self.runs]).set_index("period")
+
+    def text(self) -> str:
+        """Return plan, seed, equity curves, crashes and breaches as JSON; equal for equal inputs."""
+        data = {
+            "plan": asdict(self.plan),
+            "seed": self.seed,
+            "runs": [
+                {
+                    **done.summary(),
+                    "equity": done.run.table["equity"].tolist(),
+                    "breaches": [str(breach) for breach in done.breaches],
+                }
+                for done in self.runs
+            ],
+            "crashes": [asdict(test) for test in self.crashes],
+        }
+        return json.dumps(_shorter(data), indent=1, sort_keys=True) + "\n"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text: two reports with the same digest say the same."""
+        return hashlib.sha256(self.text().encode()).hexdigest()
+
+
+def _shorter(value: object) -> object:
+    """Keep nine digits of every number, so that another computer writes the same text."""
+    if isinstance(value, dict):
+        return {key: _shorter(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_shorter(part) for part in value]
+    return float(f"{value:.9g}") if isinstance(value, float) else value
+
+
+def report_on(plan: Plan, *, seed: int = 9) -> PlanReport:
+    """Run a plan through all unseen periods of its coin and all crashes.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to trade.
+    seed : int, default 9
+        Decides the made period.
+
+    Examples
+    --------
+    >>> from leverage.plans.plan import SOUND_PLAN
+    >>> report = report_on(SOUND_PLAN)
+    >>> len(report.runs), len(report.crashes), report.breaches
+    (3, 15, ())
+    >>> report.digest == report_on(SOUND_PLAN).digest
+    True
+    """
+    runs = tuple(run_plan(plan, period, seed=seed) for period in PERIODS[plan.coin])
+    return PlanReport(plan=plan, seed=seed, runs=runs, crashes=stress(plan))
