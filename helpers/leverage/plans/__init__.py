@@ -8,8 +8,16 @@ and finds every rule that was broken.
 """
 
 from leverage.plans.checklist import CheckLine, checklist
-from leverage.plans.plan import PERSONAS, SOUND_PLAN, Persona, Plan, plan_problems
-from leverage.plans.report import PlanReport, report_on
+from leverage.plans.plan import (
+    PERSONAS,
+    SOUND_PLAN,
+    Persona,
+    Plan,
+    place_problems,
+    plan_from,
+    plan_problems,
+)
+from leverage.plans.report import PlanReport, crash_problems, report_on, run_problems
 from leverage.plans.running import PERIODS, Breach, PlanBot, PlanRun, period_bars, run_plan
 from leverage.plans.stress import CrashTest, stress
 
@@ -26,9 +34,13 @@ __all__ = [
     "PlanReport",
     "PlanRun",
     "checklist",
+    "crash_problems",
     "period_bars",
+    "place_problems",
+    "plan_from",
     "plan_problems",
     "report_on",
     "run_plan",
+    "run_problems",
     "stress",
 ]

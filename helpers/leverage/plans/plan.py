@@ -196,6 +196,7 @@ decimal: 0.01 is 1 %
         )
 
 
+PLACE = ("persona", "venue", "product", "coin")
 _NAMES = tuple(field.name for field in fields(Plan))
 _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
@@ -230,6 +231,51 @@ September 2019) is a separate venue; choose another venue, or another person whe
     problems = [f"{name} is missing; give it a value" for name in missing]
     problems += [f"{name} is no field of a plan; the fields are {', '.join(_NAMES)}" for name in strange]  # fmt: skip
     return tuple(problems) or _problems(data)
+
+
+def plan_from(data: Mapping[str, Any]) -> Plan:
+    """Return the plan of a dictionary; `ValueError` lists everything that is wrong with it.
+
+    Examples
+    --------
+    >>> plan_from(asdict(SOUND_PLAN)) == SOUND_PLAN
+    True
+    """
+    problems = plan_problems(data)
+    if problems:
+        raise ValueError("\n".join(problems))
+    return Plan(**{**data, "fast": int(data["fast"]), "slow": int(data["slow"])})
+
+
+def place_problems(data: object) -> tuple[str, ...]:
+    """Say what speaks against a persona, venue, product and coin, before any rule is chosen.
+
+    Parameters
+    ----------
+    data : mapping of str to str
+        With the keys of `PLACE`.
+
+    Examples
+    --------
+    >>> choice = {"persona": "Lea", "coin": "BTC"}
+    >>> place_problems(choice | {"venue": "kraken", "product": "futures_linear"})
+    ()
+    >>> place_problems(choice | {"venue": "gemini", "product": "perpetual"})
+    ('product is not known well enough: perpetual.taker_fee_rate of gemini is unknown; I do not \
+know where it ends, so choose a product that tells',)
+    """
+    if not isinstance(data, Mapping):
+        return (f"the choice must be a dictionary with {', '.join(PLACE)}, was {data!r}",)
+    strange = [str(name) for name in data if name not in PLACE]
+    if strange:
+        return (f"{strange[0]} is no part of this choice; it has {', '.join(PLACE)}",)
+    careful = asdict(SOUND_PLAN) | dict.fromkeys(PLACE, ...) | dict(data)
+    if data.get("venue") in venue_names():
+        products = {p.id: p for p in load_venue(str(data["venue"])).products}
+        product = products.get(str(data.get("product")))
+        if product is not None:
+            careful["margin_mode"] = product.fact("margin_modes").words().partition(", ")[0]
+    return plan_problems(careful)
 
 
 def _problems(data: Mapping[str, Any]) -> tuple[str, ...]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from leverage.plans.plan import Plan
+from leverage.plans.plan import Plan, plan_from, plan_problems
 from leverage.plans.running import PERIODS, Breach, PlanRun, run_plan
 from leverage.plans.stress import CrashTest, stress
 
@@ -99,6 +101,7 @@ def _shorter(value: object) -> object:
     return float(f"{value:.9g}") if isinstance(value, float) else value
 
 
+@cache
 def report_on(plan: Plan, *, seed: int = 9) -> PlanReport:
     """Run a plan through all unseen periods of its coin and all crashes.
 
@@ -120,3 +123,54 @@ def report_on(plan: Plan, *, seed: int = 9) -> PlanReport:
     """
     runs = tuple(run_plan(plan, period, seed=seed) for period in PERIODS[plan.coin])
     return PlanReport(plan=plan, seed=seed, runs=runs, crashes=stress(plan))
+
+
+def run_problems(data: Mapping[str, Any], *, seed: int = 9) -> tuple[str, ...]:
+    """Say which rules a plan, given as a dictionary, breaks in the unseen periods; none if it holds.
+
+    Parameters
+    ----------
+    data : mapping of str to value
+        The fields of `Plan`.
+    seed : int, default 9
+        Decides the made period.
+    """
+    problems = plan_problems(data)
+    if problems:
+        return problems
+    report = report_on(plan_from(data), seed=seed)
+    found = [
+        f"In the period {done.period}, on {breach}"
+        for done in report.runs
+        for breach in done.breaches
+    ]
+    found += [
+        f"In the period {done.period} the ledger does not reconcile"
+        for done in report.runs
+        if not done.reconciles
+    ]
+    if report.fills == 0:
+        found.append(
+            "The plan never traded: its size is below the smallest order, or its averages need "
+            "more bars than there are"
+        )
+    return tuple(found)
+
+
+def crash_problems(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say in which crashes a plan, given as a dictionary, loses more than it allows.
+
+    Parameters
+    ----------
+    data : mapping of str to value
+        The fields of `Plan`.
+    """
+    problems = plan_problems(data)
+    if problems:
+        return problems
+    report = report_on(plan_from(data))
+    return tuple(
+        f"In the crash of {breach}"
+        for breach in report.breaches
+        if breach.rule.endswith("in a crash")
+    )
