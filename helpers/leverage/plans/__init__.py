@@ -16,8 +16,15 @@ from leverage.plans.plan import (
     place_problems,
     plan_from,
     plan_problems,
+    usable_plan,
 )
-from leverage.plans.report import PlanReport, crash_problems, report_on, run_problems
+from leverage.plans.report import (
+    PlanReport,
+    crash_problems,
+    figure_problems,
+    report_on,
+    run_problems,
+)
 from leverage.plans.running import PERIODS, Breach, PlanBot, PlanRun, period_bars, run_plan
 from leverage.plans.stress import CrashTest, stress
 
@@ -35,6 +42,7 @@ __all__ = [
     "PlanRun",
     "checklist",
     "crash_problems",
+    "figure_problems",
     "period_bars",
     "place_problems",
     "plan_from",
@@ -43,4 +51,5 @@ __all__ = [
     "run_plan",
     "run_problems",
     "stress",
+    "usable_plan",
 ]

@@ -247,6 +247,32 @@ def plan_from(data: Mapping[str, Any]) -> Plan:
     return Plan(**{**data, "fast": int(data["fast"]), "slow": int(data["slow"])})
 
 
+def usable_plan(names: Mapping[str, Any]) -> Plan:
+    """Return the plan in the variables ``my_choice`` and ``my_rules``, or the course's own.
+
+    Parameters
+    ----------
+    names : mapping of str to value
+        The names of a notebook: ``globals()``.
+
+    Examples
+    --------
+    >>> usable_plan({}) == SOUND_PLAN
+    The plan of the course is used: yours is not complete yet.
+    True
+    """
+    parts = [names.get(name) for name in ("my_choice", "my_rules")]
+    data = {key: part[key] for part in parts if isinstance(part, Mapping) for key in part}
+    problems = plan_problems(data)
+    if not problems:
+        print("Your plan is used.")
+        return plan_from(data)
+    missing = all(" is missing" in problem for problem in problems)
+    reason = "yours is not complete yet." if missing else f"in yours, {problems[0]}."
+    print(f"The plan of the course is used: {reason}")
+    return SOUND_PLAN
+
+
 def place_problems(data: object) -> tuple[str, ...]:
     """Say what speaks against a persona, venue, product and coin, before any rule is chosen.
 

@@ -16,6 +16,10 @@ from leverage.plans.stress import CrashTest, stress
 if TYPE_CHECKING:
     import pandas as pd
 
+LARGEST_SEED = 1_000_000
+SHOWN = 5e-3
+"""Share by which a figure read off a table may differ."""
+
 
 @dataclass(frozen=True)
 class PlanReport:
@@ -174,3 +178,54 @@ def crash_problems(data: Mapping[str, Any]) -> tuple[str, ...]:
         for breach in report.breaches
         if breach.rule.endswith("in a crash")
     )
+
+
+def figure_problems(data: Mapping[str, Any], figures: Any) -> tuple[str, ...]:
+    """Say what in a learner's figures does not come out again when the plan is run again.
+
+    Parameters
+    ----------
+    data : mapping of str to value
+        The fields of `Plan`.
+    figures : mapping of str to value
+        ``seed``, the ``period`` with the largest drawdown, and that ``drawdown`` as a decimal.
+
+    Examples
+    --------
+    >>> from leverage.plans.plan import SOUND_PLAN
+    >>> found = {"seed": 9, "period": "2018", "drawdown": 0.5}
+    >>> figure_problems(asdict(SOUND_PLAN), found)
+    ('drawdown does not come out again: with the seed 9 it is not 0.5; read it from the table',)
+    """
+    problems = plan_problems(data)
+    if problems:
+        return problems
+    keys = ("seed", "period", "drawdown")
+    if not isinstance(figures, Mapping) or sorted(map(str, figures)) != sorted(keys):
+        return (f"figures must be a dictionary with {', '.join(keys)}, was {figures!r}",)
+    seed, drawdown = figures["seed"], figures["drawdown"]
+    if not _is_seed(seed):
+        return (f"seed must be a whole number from 0 to {LARGEST_SEED}, was {seed!r}",)
+    report = report_on(plan_from(data), seed=int(seed))
+    worst = max(report.runs, key=lambda done: done.run.max_drawdown)
+    if figures["period"] != worst.period:
+        return (
+            f"period must be the one with the largest drawdown, was {figures['period']!r}; compare "
+            "the column drawdown of all periods",
+        )
+    if not _is_close(drawdown, worst.run.max_drawdown):
+        return (
+            f"drawdown does not come out again: with the seed {int(seed)} it is not {drawdown!r}; "
+            "read it from the table",
+        )
+    return ()
+
+
+def _is_seed(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and float(value).is_integer() and 0 <= value <= LARGEST_SEED  # type: ignore[arg-type, operator]
+
+
+def _is_close(value: object, right: float) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and abs(float(value) - right) <= SHOWN * max(right, SHOWN)  # type: ignore[arg-type]

@@ -47,7 +47,7 @@ def plot_report(report: PlanReport, *, title: str) -> Figure:
             longest = max(longest, len(grown))
         above.axhline(100, **line_style("zero"))
         above.axhline(100 - limit, **line_style("liquidation"))
-        label_point(above, f"Total loss limit {format_amount(limit, 0)} %", 1, 100 - limit,
+        label_point(above, f"{format_amount(limit, 0)} % below the start", 1, 100 - limit,
                     vertical="bottom")  # fmt: skip
         above.set_xlim(0, longest * 1.15)
         above.set_title(title)
@@ -56,7 +56,7 @@ def plot_report(report: PlanReport, *, title: str) -> Figure:
         colours = [COLOURS["long" if test.side > 0 else "short"] for test in report.crashes]
         hatches = ["" if test.side > 0 else "//" for test in report.crashes]
         below.bar(np.arange(len(losses)), losses, color=colours, hatch=hatches, edgecolor="white")
-        marks = np.arange(0, len(losses), max(1, len(losses) // 8))
+        marks = np.arange(0, len(losses), max(1, len(losses) // 5))
         below.axhline(100 * report.plan.risk_per_trade, **line_style("entry"))
         label_point(below, "Planned loss", len(losses) - 0.5, 100 * report.plan.risk_per_trade,
                     align="right", vertical="bottom", offset=(0, 3))  # fmt: skip
