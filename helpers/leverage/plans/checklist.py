@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from leverage import costs, sizing
 from leverage.contracts import pnl
 from leverage.plans.plan import COIN_PRICES, Plan
-from leverage.plans.running import FUNDING_RATE
+from leverage.plans.running import FUNDING_RATE, rules_of
 from leverage.venues import compare
 
 STEPS = ("Notional", "Margin", "Equity at price P", "Requirement", "Solve", "Costs", "Venue")
@@ -97,7 +98,7 @@ def checklist(
         )
         if offer.product == plan.product
     )
-    money = "USDT"
+    money = rules_of(plan).settlement
     lines: list[tuple[str, str, float | str, str, bool]] = [
         ("Notional", "quantity", quantity, plan.coin, quantity > 0),
         ("Notional", "value at entry", notional, money, True),
@@ -107,7 +108,7 @@ def checklist(
         ("Equity at price P", "stop price", stop, money, True),
         ("Equity at price P", "loss at the stop, fees included", loss + fees, money, loss + fees <= plan.risk_per_trade * equity * (1 + HAIR)),
         ("Equity at price P", "the same, share of the equity", 100 * (loss + fees) / equity, "%", loss + fees <= plan.daily_loss_limit * equity),
-        ("Requirement", "liquidation price", end, money, True),
+        ("Requirement", "liquidation price", *((end, money) if 0 < end < inf else ("none", "")), True),
         ("Solve", "way to liquidation that is gone at the stop", 100 * gone, "%", gone < 1),
         ("Costs", "fees of the round trip", fees, money, fees < loss),
         ("Costs", "a week of holding", offer.week_cost, money, offer.week_cost < loss),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
@@ -29,6 +30,7 @@ LARGEST_RISK = 0.02
 LARGEST_LOSS = 0.30
 LONGEST_AVERAGE = 100
 LEAST_WORDS = 8
+LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -225,7 +227,7 @@ def plan_problems(data: object) -> tuple[str, ...]:
 September 2019) is a separate venue; choose another venue, or another person where all are closed
     """
     if not isinstance(data, Mapping):
-        return (f"plan must be a dictionary with the fields of a plan, was {data!r}",)
+        return (f"plan must be a dictionary with the fields of a plan, was {_shown(data)}",)
     missing = [name for name in _NAMES if name not in data or data[name] is Ellipsis]
     strange = [str(name) for name in data if name not in _NAMES]
     problems = [f"{name} is missing; give it a value" for name in missing]
@@ -291,7 +293,7 @@ def place_problems(data: object) -> tuple[str, ...]:
 know where it ends, so choose a product that tells',)
     """
     if not isinstance(data, Mapping):
-        return (f"the choice must be a dictionary with {', '.join(PLACE)}, was {data!r}",)
+        return (f"the choice must be a dictionary with {', '.join(PLACE)}, was {_shown(data)}",)
     strange = [str(name) for name in data if name not in PLACE]
     if strange:
         return (f"{strange[0]} is no part of this choice; it has {', '.join(PLACE)}",)
@@ -324,7 +326,7 @@ def _single(data: Mapping[str, Any]) -> Iterator[str]:
         value = data[name]
         if not (_is_number(value) and low < value <= high):
             yield (
-                f"{name} must be above {low:g} and at most {high:g}, was {value!r}; write per cent "
+                f"{name} must be above {low:g} and at most {high:g}, was {_shown(value)}; write per cent "
                 f"as a decimal: 0.01 is 1 %"
             )
     for name in ("leverage", "max_exposure"):
@@ -332,13 +334,13 @@ def _single(data: Mapping[str, Any]) -> Iterator[str]:
         least = 1 if name == "leverage" else 0
         if not (_is_number(value) and value >= least and value > 0):
             rule = "1 or more" if least else "above 0"
-            yield f"{name} must be a number, {rule}, was {value!r}; 2 means 2x"
+            yield f"{name} must be a number, {rule}, was {_shown(value)}; 2 means 2x"
     fast, slow = data["fast"], data["slow"]
     whole = all(_is_number(n) and float(n).is_integer() for n in (fast, slow))
     if not (whole and 0 < fast < slow <= LONGEST_AVERAGE):
         yield (
             f"fast and slow must be whole numbers with 0 < fast < slow <= {LONGEST_AVERAGE}, were "
-            f"{fast!r} and {slow!r}; give numbers of bars"
+            f"{_shown(fast)} and {_shown(slow)}; give numbers of bars"
         )
     words = data["stop_when"].split() if isinstance(data["stop_when"], str) else []
     if len(words) < LEAST_WORDS:
@@ -351,11 +353,16 @@ def _single(data: Mapping[str, Any]) -> Iterator[str]:
 def _one_of(data: Mapping[str, Any], name: str, allowed: Any) -> Iterator[str]:
     value = data[name]
     if not (isinstance(value, str) and value in allowed):
-        yield f"{name} must be one of {', '.join(allowed)}, was {value!r}; write it as a text"
+        yield f"{name} must be one of {', '.join(allowed)}, was {_shown(value)}; write it as a text"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _together(data: Mapping[str, Any]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from leverage.history import crash_windows, load_hourly_window
+from leverage.paper.errors import InvalidOrder
 from leverage.plans.plan import Plan
 from leverage.plans.running import exchange_for
 
@@ -96,7 +97,10 @@ def _through(
         exchange.set_leverage(all_in, symbol)
         # The opening fee is paid out of the same money.
         wanted = 0.99 * start / (price * (1 / all_in + exchange.rules.taker_fee_rate))
-    amount = float(exchange.amount_to_precision(symbol, wanted))
+    try:
+        amount = float(exchange.amount_to_precision(symbol, wanted))
+    except InvalidOrder:  # less than the smallest order: there is no position to lose
+        return CrashTest(date, title, side, loss=0.0, stopped=False, liquidated=False)
     exchange.create_order(symbol, "market", opening, amount)
     if all_in is None:
         trigger = {"stopLossPrice": plan.stop_price(side, price), "reduceOnly": True}
