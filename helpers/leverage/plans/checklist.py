@@ -8,7 +8,7 @@ from math import inf
 from leverage import costs, sizing
 from leverage.contracts import pnl
 from leverage.plans.plan import COIN_PRICES, Plan
-from leverage.plans.running import FUNDING_RATE, rules_of
+from leverage.plans.running import FUNDING_RATE
 from leverage.venues import compare
 
 STEPS = ("Notional", "Margin", "Equity at price P", "Requirement", "Solve", "Costs", "Venue")
@@ -98,7 +98,7 @@ def checklist(
         )
         if offer.product == plan.product
     )
-    money = rules_of(plan).settlement
+    money = plan.rules.settlement
     lines: list[tuple[str, str, float | str, str, bool]] = [
         ("Notional", "quantity", quantity, plan.coin, quantity > 0),
         ("Notional", "value at entry", notional, money, True),

@@ -11,6 +11,7 @@ from typing import Any
 
 from leverage import sizing
 from leverage.contracts import LONG, SHORT
+from leverage.paper.rules import Rules, venue_rules
 from leverage.venues import (
     Product,
     UnknownFactError,
@@ -26,6 +27,7 @@ COIN_PRICES: Mapping[str, float] = MappingProxyType({"BTC": 60_000.0, "ETH": 3_0
 DIRECTIONS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {"long": (LONG,), "both": (LONG, SHORT)}
 )
+FUNDING_HOURS = 8
 LARGEST_RISK = 0.02
 LARGEST_LOSS = 0.30
 LONGEST_AVERAGE = 100
@@ -153,6 +155,11 @@ decimal: 0.01 is 1 %
     def traded(self) -> Product:
         """The product's facts."""
         return load_venue(self.venue).product(self.product)
+
+    @property
+    def rules(self) -> Rules:
+        """The product's rules on the paper exchange."""
+        return _paper_rules(self.traded, self.coin)
 
     def quantity(self, side: int, price: float, equity: float) -> float:
         """Return the coins that lose the planned share at the stop, fees included, not rounded.
@@ -289,8 +296,8 @@ def place_problems(data: object) -> tuple[str, ...]:
     >>> place_problems(choice | {"venue": "kraken", "product": "futures_linear"})
     ()
     >>> place_problems(choice | {"venue": "gemini", "product": "perpetual"})
-    ('product is not known well enough: perpetual.taker_fee_rate of gemini is unknown; I do not \
-know where it ends, so choose a product that tells',)
+    ('product is not known well enough: perpetual.maintenance_limit of gemini is unknown; I do \
+not know what becomes of a plan there, so choose a product that tells',)
     """
     if not isinstance(data, Mapping):
         return (f"the choice must be a dictionary with {', '.join(PLACE)}, was {_shown(data)}",)
@@ -393,7 +400,7 @@ def _together(data: Mapping[str, Any]) -> Iterator[str]:
     except UnknownFactError as error:
         yield (
             f"product is not known well enough: {error.fact} of {error.venue} is unknown; "
-            "I do not know where it ends, so choose a product that tells"
+            "I do not know what becomes of a plan there, so choose a product that tells"
         )
 
 
@@ -428,7 +435,7 @@ def _at_the_venue(data: Mapping[str, Any]) -> Iterator[str]:
             )
             yield f"{what} {person.name}: {refusal}; {advice}"
             return
-    product.fact("taker_fee_rate").known()
+    _paper_rules(product, data["coin"])
     for side in DIRECTIONS[data["direction"]]:
         initial = quantity * price / data["leverage"]
         margin = person.balance if data["margin_mode"] == "cross" else initial
@@ -442,6 +449,19 @@ def _at_the_venue(data: Mapping[str, Any]) -> Iterator[str]:
                 f"stop_distance puts the stop of a {way} from {price:,.0f} at {at_stop:,.0f}, "
                 f"behind the liquidation price {end:,.0f}; choose a lower leverage or a nearer stop"
             )
+
+
+def _paper_rules(product: Product, coin: str) -> Rules:
+    """Return the rules of a product; a funding interval that is unknown is taken as eight hours."""
+    funded = product.fact("carrying_cost").value == "funding"
+    hidden = funded and not product.fact("funding_interval_hours").is_known
+    return venue_rules(
+        product.venue,
+        product.id,
+        assets=(coin,),
+        overrides={"funding_interval_hours": FUNDING_HOURS} if hidden else None,
+        needs_interval=funded,
+    )
 
 
 SOUND_PLAN = Plan(

@@ -11,9 +11,8 @@ from leverage.bots import AccountView, Bot, MarketView, Order, Run, Trend, run, 
 from leverage.history import load_daily
 from leverage.paper import PaperExchange
 from leverage.paper.building import symbol_of
-from leverage.paper.rules import Rules, venue_rules
 from leverage.paths import jump_diffusion
-from leverage.plans.plan import COIN_PRICES, Plan
+from leverage.plans.plan import COIN_PRICES, FUNDING_HOURS, Plan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +24,6 @@ PERIODS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Unseen periods of each coin: real days that no chapter ran a bot on, and days made by chance."""
 
 FUNDING_RATE = 0.0001
-FUNDING_HOURS = 8
 MADE_DAYS = 180
 _SLICES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -98,26 +96,12 @@ def _made_bars(coin: str, seed: int) -> pd.DataFrame:
     return pd.DataFrame(columns, index=days)
 
 
-def rules_of(plan: Plan) -> Rules:
-    """Return the rules of the plan's product; a funding interval that is unknown is taken as 8 h."""
-    product = plan.traded
-    funded = product.fact("carrying_cost").value == "funding"
-    hidden = funded and not product.fact("funding_interval_hours").is_known
-    return venue_rules(
-        plan.venue,
-        plan.product,
-        assets=(plan.coin,),
-        overrides={"funding_interval_hours": FUNDING_HOURS} if hidden else None,
-        needs_interval=funded,
-    )
-
-
 def exchange_for(plan: Plan, bars: pd.DataFrame, *, spread: float = 0.0) -> PaperExchange:
     """Return a paper exchange with the plan's venue, product, balance, leverage and margin mode.
 
     Funding of 0.01 % for eight hours is our assumption, also where it is settled more often.
     """
-    rules = rules_of(plan)
+    rules = plan.rules
     symbol = symbol_of(plan.coin, rules)
     hours = rules.funding_interval_hours
     exchange = PaperExchange(
