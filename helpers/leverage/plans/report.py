@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from leverage.plans.plan import Plan, plan_from, plan_problems
-from leverage.plans.running import PERIODS, Breach, PlanRun, run_plan
+from leverage.plans.running import MADE, PERIODS, Breach, PlanRun, run_plan
 from leverage.plans.stress import CrashTest, stress
 
 if TYPE_CHECKING:
@@ -105,8 +105,7 @@ def _shorter(value: object) -> object:
     return float(f"{value:.9g}") if isinstance(value, float) else value
 
 
-@cache
-def report_on(plan: Plan, *, seed: int = 9) -> PlanReport:
+def report_on(plan: Plan, *, seed: int = 9, again: bool = False) -> PlanReport:
     """Run a plan through all unseen periods of its coin and all crashes.
 
     Parameters
@@ -115,6 +114,8 @@ def report_on(plan: Plan, *, seed: int = 9) -> PlanReport:
         What to trade.
     seed : int, default 9
         Decides the made period.
+    again : bool, default False
+        Run everything anew; otherwise a run that was made before is remembered.
 
     Examples
     --------
@@ -122,11 +123,28 @@ def report_on(plan: Plan, *, seed: int = 9) -> PlanReport:
     >>> report = report_on(SOUND_PLAN)
     >>> len(report.runs), len(report.crashes), report.breaches
     (3, 15, ())
-    >>> report.digest == report_on(SOUND_PLAN).digest
+    >>> report.digest == report_on(SOUND_PLAN, again=True).digest
     True
     """
-    runs = tuple(run_plan(plan, period, seed=seed) for period in PERIODS[plan.coin])
-    return PlanReport(plan=plan, seed=seed, runs=runs, crashes=stress(plan))
+    if again:
+        _run_once.cache_clear()
+        _stress_once.cache_clear()
+    runs = tuple(
+        # Real days do not depend on the seed.
+        replace(_run_once(plan, period, seed if period == MADE else 0), seed=seed)
+        for period in PERIODS[plan.coin]
+    )
+    return PlanReport(plan=plan, seed=seed, runs=runs, crashes=_stress_once(plan))
+
+
+@cache
+def _run_once(plan: Plan, period: str, seed: int) -> PlanRun:
+    return run_plan(plan, period, seed=seed)
+
+
+@cache
+def _stress_once(plan: Plan) -> tuple[CrashTest, ...]:
+    return stress(plan)
 
 
 def run_problems(data: Mapping[str, Any], *, seed: int = 9) -> tuple[str, ...]:
