@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
 import re
 import shutil
 import sys
@@ -15,7 +14,6 @@ from pathlib import Path
 
 from classroom.project import Project, relative
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 INSTALL = "run 'make install'"
 
 
@@ -70,25 +68,12 @@ def lock_state(path: Path, name: str, remedy: str, *, needed: bool) -> Diagnosis
 
 
 def find_browser() -> str | None:
-    """Return the path of a Chromium-like browser, or None.
-
-    Looks at `$CHROMIUM`, at the programs on PATH, and at what Playwright downloaded.
-    """
-    named = os.environ.get("CHROMIUM")
-    if named:
-        return shutil.which(named)
-    on_path = next((p for name in BROWSERS if (p := shutil.which(name))), None)
-    if on_path:
-        return on_path
-    for folder in (".cache/ms-playwright", "Library/Caches/ms-playwright"):
-        for pattern in (
-            "chromium-*/chrome-linux*/chrome",
-            "chromium-*/chrome-mac*/*.app/Contents/MacOS/*",
-        ):
-            found = sorted((Path.home() / folder).glob(pattern))
-            if found:
-                return str(found[-1])
-    return None
+    """Return the path of a Chromium-like browser, or None; `leverage.lessons.browser` knows how."""
+    try:
+        from leverage.lessons.browser import find_browser as found
+    except ModuleNotFoundError:  # a package is missing, which has a line of its own
+        return None
+    return found()
 
 
 def can_write(folder: Path) -> bool:

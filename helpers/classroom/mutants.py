@@ -26,8 +26,8 @@ from classroom.trial import Stop, run_test, walk
 GOAL = 0.95
 CELL_SECONDS = 10
 LARGEST_COUNT = 100
-# These only ask whether something was answered at all; no answer of the right form is wrong.
-FORM_ONLY = ("number", "text")
+# These ask for an answer of some form, or for a choice: a small change makes another right one.
+FORM_ONLY = ("number", "text", "choice")
 
 _OPERATORS: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
     ast.Add: (ast.Sub,),

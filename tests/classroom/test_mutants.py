@@ -84,6 +84,7 @@ def test_all_copies_are_different_programs_that_parse() -> None:
 
 def test_a_prediction_whose_form_alone_is_asked_for_cannot_be_wrong() -> None:
     assert is_form_only({"a": "with exercise('a') as check:\n    check.number('x', low=0)"})
+    assert is_form_only({"a": "with exercise('a') as check:\n    check.choice('x', judge)"})
     assert not is_form_only({"a": "with exercise('a') as check:\n    check.value('x', 1)"})
 
 

@@ -270,6 +270,7 @@ def test_objects_that_claim_to_be_right_do_not_pass(run, answer, expected):
         'check.value("x", "long")',
         'check.text("x")',
         'check.that(x == 5, "x is not 5")',
+        'check.choice("x", lambda x: () if x == 5 else ["x is not 5"])',
     ],
 )
 @pytest.mark.parametrize("answer", ["Chameleon()", "Broken()"])
@@ -706,6 +707,31 @@ def test_a_negative_number_is_asked_for_without_its_sign(run):
     message = run("x = -5", 'check.number("x", low=0, high=100, unit="%")').message
     assert "x is -5 %; give a number from 0 % to 100 %, without a sign." in message
     assert "sign" not in run("x = -5", 'check.number("x", low=-1, high=1)').message
+
+
+def test_a_free_choice_is_right_when_nothing_is_wrong_with_it(run):
+    seen = []
+
+    def judge(answer):
+        seen.append(answer)
+        sides = [order["side"] for order in answer]
+        return [f"side {side} is unknown" for side in sides if side not in ("buy", "sell")]
+
+    check = 'check.choice("x", judge, hint="Read the sides.")'
+    assert run("x = ({'side': 'buy', 'amount': np.int64(2)},)", check, judge=judge).error is None
+    assert seen == [[{"side": "buy", "amount": 2.0}]]
+    wrong = run("x = [{'side': 'up'}, {'side': 'in'}, {'side': 'sell'}]", check, judge=judge)
+    assert "side up is unknown. And 1 more thing." in wrong.message
+    assert "Hint: Read the sides." in wrong.message
+    hidden = run("x = [{'side': 'up'}]", f"check.hidden()\n{check}", judge=judge)
+    assert "side up is unknown." in hidden.message
+
+
+@pytest.mark.parametrize("answer", ["...", "[...]", "{'a': ...}", "print", "{1: 2}", "object()"])
+def test_a_free_choice_that_is_no_plain_data_never_reaches_its_judge(run, answer):
+    ran = run(f"x = {answer}", 'check.choice("x", lambda answer: 1 / 0)')
+    assert isinstance(ran.error, CheckFailed)
+    assert isinstance(run("pass", 'check.choice("x", lambda answer: ())').error, CheckFailed)
 
 
 def test_form_of_a_text_is_checked_by_its_words(run):

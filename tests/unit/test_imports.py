@@ -26,6 +26,7 @@ LAYERS = [
     {"venues"},
     {"paper"},
     {"bots", "crashes"},
+    {"plans"},
     {"lessons"},
 ]
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}

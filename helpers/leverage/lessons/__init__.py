@@ -16,6 +16,7 @@ from .progress import forget_progress, show_progress
 
 if TYPE_CHECKING:
     from .charts.basics import plot_equity, plot_recovery, plot_roe_table, plot_two_traders
+    from .completion import completion_sheet
     from .explorers import (
         BotBench,
         CrashReplay,
@@ -45,6 +46,7 @@ __all__ = [
     "SurvivalMap",
     "TierExplorer",
     "TradingTerminal",
+    "completion_sheet",
     "describe",
     "exercise",
     "forget_progress",
@@ -66,6 +68,7 @@ _HOME_OF = {
     "SurvivalMap": "explorers",
     "TierExplorer": "explorers",
     "TradingTerminal": "explorers",
+    "completion_sheet": "completion",
     "describe": "figures",
     "plot_equity": "charts.basics",
     "plot_recovery": "charts.basics",

@@ -16,7 +16,7 @@ import difflib
 import math
 import sys
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -478,6 +478,34 @@ class Check:
             )
             if problem is not None:
                 raise problem
+            return mine
+
+    def choice(self, name: str, judge: Callable[[Any], Sequence[str]], *, hint: str = "") -> Any:
+        """Check a free choice: every answer in which `judge` finds nothing wrong is right.
+
+        Parameters
+        ----------
+        name : str
+            Name of the learner's variable: a dictionary, a list, a text or a number.
+        judge : callable
+            Takes the answer as plain data and returns sentences that say what is wrong with it.
+        hint : str
+            What to think of next.
+
+        Returns
+        -------
+        object
+            The answer as plain dictionaries, lists, texts and floats.
+        """
+        with self._answering(hint):
+            subject = Subject(name, name, is_call=False)
+            mine = subject.plain(self._find(name), "", structures.to_plain)
+            problems = judge(mine)
+            if problems:
+                first, *others = problems
+                more = f" And {counted(len(others), 'more thing')}." if others else ""
+                text = f"{sentence(unmarked(first))}{more}"
+                raise AnswerError(text, hidden=text)
             return mine
 
     def that(self, condition: object, hint: str) -> None:
