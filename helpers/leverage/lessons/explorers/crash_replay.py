@@ -186,7 +186,7 @@ class CrashReplay(Explorer):
         check_within("entry_hour", entry_hour, -LARGEST_SHIFT, LARGEST_SHIFT)
         look = control_look()
         self.event = Dropdown(
-            options=[(f"{day} {_TITLES[day]}, {name}", (day, name)) for day, name in EVENTS],
+            options=[(f"{day} {name}, {_TITLES[day]}", (day, name)) for day, name in EVENTS],
             value=(date, symbol),
             description="Crash",
             tooltip="Which days are replayed, and in which coin",
