@@ -24,6 +24,7 @@ LAYERS = [
     {"history", "paths"},
     {"sizing", "portfolio", "survival"},
     {"venues"},
+    {"jurisdictions"},
     {"paper"},
     {"bots", "crashes"},
     {"plans"},

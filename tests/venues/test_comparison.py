@@ -8,7 +8,7 @@ import pytest
 
 from leverage import LONG, SHORT
 from leverage.venues import TradeAtVenue, compare, legal_rules, venue_names
-from leverage.venues.comparison import _CLIENTS
+from leverage.venues.law import CLIENTS
 
 
 def at(rows: list[TradeAtVenue], venue: str, product: str) -> TradeAtVenue:
@@ -431,7 +431,7 @@ def test_professional_client_meets_the_rules_for_contract_participants_and_insti
 
 
 def test_every_rule_of_law_concerns_some_client() -> None:
-    known = {client for names in _CLIENTS.values() for client in names}
+    known = {client for names in CLIENTS.values() for client in names}
     left_out = {rule.clients for rule in legal_rules() if not rule.clients.startswith(tuple(known))}
     assert left_out == {"margin clients of licensed brokers", "non-US clients of licensees"}
 

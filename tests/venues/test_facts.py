@@ -276,17 +276,6 @@ def test_place_rule_and_claim_agree_on_bybit_in_japan() -> None:
     assert "Japan has been restricted since 2026-01-22" in claim.finding
 
 
-def test_legal_rules_cover_twenty_places_with_provenance() -> None:
-    rules = venues.legal_rules()
-    assert len(rules) == 56
-    assert len(venues.places()) == 20
-    for rule in rules:
-        assert rule.source
-        assert rule.confidence in {"verified", "secondary", "background"}
-        assert rule.status in {"allowed", "restricted", "licence needed", "banned"}
-        assert rule.max_leverage >= 1
-
-
 def test_maximum_leverage_with_a_known_size_is_that_of_the_first_tier() -> None:
     for name in NAMES:
         venue = load_venue(name)

@@ -15,7 +15,8 @@ from .decision import (
     turning_points,
     weighted_scores,
 )
-from .loader import LegalRule, claims, legal_rules, load_venue, places, venue_names
+from .law import LegalRule, legal_rules, places
+from .loader import claims, load_venue, venue_names
 from .model import (
     CONFIDENCES,
     NOT_APPLICABLE,

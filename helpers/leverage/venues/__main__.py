@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 from datetime import date
 
-from .loader import LAW, venue_names
+from .law import LAW
+from .loader import venue_names
 from .overview import ageing_facts, facts_older_than
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from math import inf, isnan, nan
@@ -10,7 +10,8 @@ from typing import cast
 
 from .. import costs
 from .._validate import checked_choice, shown
-from .loader import LegalRule, chosen, legal_rules, load_venue, places
+from .law import LEGAL_PRODUCTS, LegalRule, legal_rules, places, with_wider
+from .loader import chosen, load_venue
 from .model import (
     NOT_APPLICABLE,
     UNKNOWN,
@@ -19,7 +20,6 @@ from .model import (
     TierData,
     UnknownFactError,
     Venue,
-    earliest_date,
     weakest,
 )
 from .rules import (
@@ -32,26 +32,6 @@ from .rules import (
 )
 
 _KINDS = {"linear": ("linear", "spot margin", "cfd"), "inverse": ("inverse",)}
-_LEGAL_PRODUCT = {
-    "linear": "crypto futures/perpetual",
-    "inverse": "crypto futures/perpetual",
-    "spot margin": "spot margin",
-    "cfd": "crypto CFD",
-}
-_CLIENTS = {
-    "retail": ("retail", "all"),
-    "professional": (
-        "professional",
-        "all",
-        "wholesale",
-        "accredited",
-        "qualified",
-        "corporate",
-        "institutional",
-        "eligible contract participant",
-    ),
-}
-_PARENT = {"New York": "United States (federal)"}
 
 
 @dataclass(frozen=True)
@@ -507,7 +487,7 @@ def _check_venue_rules(
 ) -> None:
     for rule in venue.places:
         if (
-            rule.place in _with_parent(residence)
+            rule.place in with_wider(residence)
             and (not rule.products or product.id in rule.products)
             and rule.clients in ("all", client)
         ):
@@ -535,14 +515,14 @@ def _check_law(
     on: date | None,
     found: _Findings,
 ) -> None:
-    kind = _LEGAL_PRODUCT[product.fact("contract").words()]
-    for place in _with_parent(residence):
+    kind = LEGAL_PRODUCTS[product.fact("contract").words()]
+    for place in with_wider(residence):
         rules = [
             rule
             for rule in legal_rules()
             if rule.place == place
             and rule.product == kind
-            and _concerns(rule, client)
+            and rule.concerns(client)
             and _in_force(rule, on)
         ]
         if not rules and place == residence:
@@ -556,27 +536,12 @@ def _check_law(
                 f"{rule.place}: whether this held on {on} is unknown, its first day was not found: "
                 f"{rule.product} for {rule.clients} {rule.status}"
                 for rule in rules
-                if _first_day(rule) is None
+                if rule.first_day is None
             )
 
 
-def _with_parent(place: str) -> Iterator[str]:
-    yield place
-    if place in _PARENT:
-        yield _PARENT[place]
-
-
-def _concerns(rule: LegalRule, client: str) -> bool:
-    return rule.clients.startswith(_CLIENTS[client])
-
-
 def _in_force(rule: LegalRule, on: date | None) -> bool:
-    first = _first_day(rule)
-    return on is None or first is None or first <= on
-
-
-def _first_day(rule: LegalRule) -> date | None:
-    return None if rule.since in ("", UNKNOWN) else earliest_date(rule.since)
+    return on is None or rule.first_day is None or rule.first_day <= on
 
 
 def _bars(rule: LegalRule, leverage: float) -> bool:
@@ -585,6 +550,8 @@ def _bars(rule: LegalRule, leverage: float) -> bool:
 
 def _in_words(rule: LegalRule) -> str:
     cap = f" at most {shown(rule.max_leverage)}x" if rule.max_leverage < inf else ""
+    if isnan(rule.max_leverage):
+        cap = " with a cap whose number is unknown"
     return (
         f"{rule.place}: {rule.product} for {rule.clients} {rule.status}{cap} "
         f"({rule.confidence}: {rule.source}, {rule.as_of})"

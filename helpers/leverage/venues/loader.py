@@ -1,11 +1,9 @@
-"""Read the venues' files: one TOML file for each, and the rules that were in force on a day."""
+"""Read the venues' files: one TOML file for each, with what was in force on a day."""
 
 from __future__ import annotations
 
-import csv
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
@@ -26,53 +24,7 @@ from .model import (
     earliest_date,
 )
 
-LAW = "law"
-
 _FOLDER = files(__package__)
-
-
-@dataclass(frozen=True)
-class LegalRule:
-    """What the law of one place says about one product for one kind of client.
-
-    Attributes
-    ----------
-    place, authority, product, clients : str
-        Whose rule it is and what it is about, in the words of the table.
-    max_leverage : float
-        Largest leverage for retail clients; ``inf`` if the rule has no number.
-    status : {"allowed", "restricted", "licence needed", "banned"}
-        What it comes to.
-    since, negative_balance_protection, close_out_rule : str
-        As known; empty or ``"unknown"`` if not.
-    source, address, as_of, confidence : str
-        Where it was read, the date of the source, and how sure it is.
-    """
-
-    place: str
-    authority: str
-    product: str
-    clients: str
-    max_leverage: float
-    status: str
-    since: str
-    negative_balance_protection: str
-    close_out_rule: str
-    source: str
-    address: str
-    as_of: str
-    confidence: str
-
-    def as_fact(self) -> Fact:
-        """Return the rule as one fact, for lists of facts and their age."""
-        return Fact(
-            LAW,
-            f"{self.place}.{self.product}.{self.clients}",
-            self.status,
-            self.source,
-            self.as_of,
-            self.confidence,
-        )
 
 
 @cache
@@ -162,53 +114,6 @@ def as_date(name: str, value: date | str | None) -> date | None:
         raise ValueError(
             f"{name} must be a date, was {value!r}; give datetime.date(2025, 9, 2) or '2025-09-02'"
         ) from None
-
-
-@cache
-def legal_rules() -> tuple[LegalRule, ...]:
-    """Rules of 20 places on leveraged crypto products, in the order of their table.
-
-    Returns
-    -------
-    tuple of LegalRule
-        Each with its source, date and confidence. A rule that could not be found is not there.
-
-    Examples
-    --------
-    >>> rule = next(r for r in legal_rules() if r.place == "Australia" and r.clients == "retail")
-    >>> rule.product, rule.max_leverage, rule.status, rule.confidence
-    ('crypto CFD', 2.0, 'restricted', 'verified')
-    """
-    with (_FOLDER / "jurisdictions.csv").open(encoding="utf-8") as lines:
-        return tuple(
-            LegalRule(
-                place=row["jurisdiction"],
-                authority=row["authority"],
-                product=row["product"],
-                clients=row["client_type"],
-                max_leverage=float(row["retail_max_leverage"] or inf),
-                status=row["status"],
-                since=row["since"],
-                negative_balance_protection=row["negative_balance_protection"],
-                close_out_rule=row["close_out_rule"],
-                source=row["source_title"],
-                address=row["source_address"],
-                as_of=row["source_date"] or "undated",
-                confidence=row["confidence"],
-            )
-            for row in csv.DictReader(lines)
-        )
-
-
-def places() -> tuple[str, ...]:
-    """Places that the table of rules knows, in its order.
-
-    Examples
-    --------
-    >>> places()[:3]
-    ('EU/EEA', 'United Kingdom', 'United States (federal)')
-    """
-    return tuple(dict.fromkeys(rule.place for rule in legal_rules()))
 
 
 def claims() -> tuple[Claim, ...]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from .loader import LAW, as_date, chosen, legal_rules, load_venue
+from .law import LAW, legal_rules
+from .loader import as_date, chosen, load_venue
 from .model import UNKNOWN, Fact, Product, Venue
 
 if TYPE_CHECKING:

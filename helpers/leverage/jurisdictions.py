@@ -1,0 +1,554 @@
+"""What is known of the rules of a place, joined with what venues say, and how old it is.
+
+Nothing here is legal advice. An answer is "refused", "not refused" or "unknown", and it comes with
+its reasons and with the questions to ask. What nobody read in a source counts as unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import date
+from difflib import get_close_matches
+from math import nan
+from typing import TYPE_CHECKING
+
+from ._validate import checked_choice
+from .venues import PlaceRule, Product, Venue, load_venue
+from .venues.law import (
+    CLIENTS,
+    LEGAL_PRODUCTS,
+    MECHANISMS,
+    LegalRule,
+    legal_rules,
+    places,
+    with_wider,
+)
+from .venues.loader import as_date, chosen
+from .venues.model import UNKNOWN, Fact, earliest_date, weakest
+from .venues.rules import check_single
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ANSWERS",
+    "GATHERED",
+    "MECHANISMS",
+    "PERPETUAL",
+    "PRODUCTS",
+    "Answer",
+    "LegalRule",
+    "age_in_days",
+    "all_of",
+    "any_of",
+    "join_venues",
+    "jurisdiction_table",
+    "law_answer",
+    "places",
+    "rules_for",
+    "stale",
+    "venue_answer",
+]
+
+GATHERED = date(2026, 11, 22)
+"""Day on which the sources of the table were read."""
+
+PERPETUAL = "crypto futures/perpetual"
+PRODUCTS = tuple(dict.fromkeys(rule.product for rule in legal_rules()))
+ANSWERS = ("refused", "unknown", "not refused")
+"""What an answer may be, from the one that settles a plan to the one that leaves it open."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether what is known stands against a plan.
+
+    Attributes
+    ----------
+    value : {"refused", "unknown", "not refused"}
+        The answer. `"not refused"` is no permission: only, nothing known stands against it.
+    reasons : tuple of str
+        What it rests on, each with its confidence and date.
+    questions : tuple of str
+        What to ask before relying on it.
+    confidence, as_of : str
+        Least confidence and oldest date of what it rests on.
+    """
+
+    value: str
+    reasons: tuple[str, ...]
+    questions: tuple[str, ...]
+    confidence: str
+    as_of: str
+
+
+def rules_for(
+    place: str, product: str = PERPETUAL, *, client: str = "retail"
+) -> tuple[LegalRule, ...]:
+    """Look up the rules of a place on a product, those of the wider place included.
+
+    Parameters
+    ----------
+    place : str
+        One of :func:`places`. Any other name is answered too: with what is unknown.
+    product : str, default "crypto futures/perpetual"
+        One of ``PRODUCTS``, or another name.
+    client : {"retail", "professional"}, default "retail"
+        Kind of client in the eyes of the law.
+
+    Returns
+    -------
+    tuple of LegalRule
+        Never empty. Where nothing is known, a row that says so: its `status` is ``"unknown"``, its
+        `max_leverage` is NaN, its `question` is what to ask, and its `note` tells what is near.
+
+    Raises
+    ------
+    ValueError
+        If a name is no text or empty, or `client` is another word.
+
+    Examples
+    --------
+    >>> for rule in rules_for("New York"):
+    ...     print(rule.place, "|", rule.status, "|", rule.limit)
+    New York | unknown | unknown
+    United States (federal) | allowed | no number
+    United States (federal) | allowed | no number
+    United States (federal) | allowed | 10x
+    >>> (rule,) = rules_for("Atlantis")
+    >>> rule.is_known, rule.note
+    (False, 'Not one of the 20 places of the table; yours may belong to a wider one, such as EU/EEA.')
+    """
+    for name, value in [("place", place), ("product", product)]:
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError(f"{name} must be a name, was {value!r}; give {name}='...'")
+    checked_choice("client", client, list(CLIENTS))
+    found: list[LegalRule] = []
+    for each in with_wider(place):
+        rows = [r for r in legal_rules() if (r.place, r.product) == (each, product)]
+        found += [rule for rule in rows if rule.concerns(client)] or [
+            _unknown_rule(each, product, client, rows)
+        ]
+    return tuple(found)
+
+
+def _unknown_rule(place: str, product: str, client: str, others: Iterable[LegalRule]) -> LegalRule:
+    known = place in places()
+    near = get_close_matches(place, places(), 1) or get_close_matches(
+        place.casefold(), [name.casefold() for name in places()], 1
+    )
+    if others := list(others):
+        rows = "; ".join(f"{rule.clients}: {rule.status}" for rule in others)
+        note = f"Known for other clients: {rows}."
+    elif known and product in PRODUCTS:
+        note = "Looked for and not found."
+    elif known:
+        note = f"Not one of the products of the table: {', '.join(PRODUCTS)}."
+    else:
+        note = f"Not one of the {len(places())} places of the table; " + (
+            f"perhaps you mean {next(n for n in places() if n.casefold() == near[0].casefold())}."
+            if near
+            else "yours may belong to a wider one, such as EU/EEA."
+        )
+    return LegalRule(
+        place=place,
+        authority=UNKNOWN,
+        product=product,
+        clients=client,
+        max_leverage=nan,
+        mechanism=UNKNOWN,
+        status=UNKNOWN,
+        since=UNKNOWN,
+        negative_balance_protection=UNKNOWN,
+        close_out_rule=UNKNOWN,
+        source="not found in the copies read" if known else "not looked for",
+        address="",
+        as_of=GATHERED.isoformat(),
+        confidence="background",
+        note=note,
+    )
+
+
+def law_answer(
+    place: str, product: str = PERPETUAL, leverage: float = 1.0, *, client: str = "retail"
+) -> Answer:
+    """Ask the table whether something known stands against a leverage in a place.
+
+    Within one place one open way is enough; a place and the wider one must both leave it open.
+
+    Parameters
+    ----------
+    place, product, client : str
+        As for :func:`rules_for`.
+    leverage : float, default 1
+        Leverage of the plan. At least 1.
+
+    Returns
+    -------
+    Answer
+        A ban or a lower cap refuses; a row that is background knowledge, or restricts without a
+        number, leaves it unknown.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule.
+
+    Examples
+    --------
+    >>> for leverage in (2, 3):
+    ...     answer = law_answer("Japan", leverage=leverage)
+    ...     print(answer.value, answer.confidence, answer.as_of)
+    not refused secondary 2023-10-17
+    refused secondary 2023-10-17
+    >>> law_answer("New York", leverage=2).value
+    'unknown'
+    """
+    check_single(leverage=leverage)
+    rules = rules_for(place, product, client=client)
+    values = [
+        any_of(*(_rule_value(rule, leverage) for rule in rules if rule.place == each))
+        for each in with_wider(place)
+    ]
+    return Answer(
+        all_of(*values),
+        tuple(_rule_words(rule) for rule in rules),
+        tuple(dict.fromkeys(rule.question for rule in rules)),
+        weakest(*(rule.confidence for rule in rules)),
+        _oldest(rule.as_of for rule in rules),
+    )
+
+
+def venue_answer(
+    venue: str,
+    product: str,
+    place: str,
+    leverage: float = 1.0,
+    *,
+    client: str = "retail",
+    on: date | str | None = None,
+) -> Answer:
+    """Ask the file of a venue whether it turns people of a place away.
+
+    Parameters
+    ----------
+    venue : str
+        One of :func:`leverage.venues.venue_names`.
+    product : str
+        Key of one of its products.
+    place : str
+        As for :func:`rules_for`.
+    leverage : float, default 1
+        Leverage of the plan. At least 1.
+    client : {"retail", "professional"}, default "retail"
+        Kind of client.
+    on : datetime.date or str, optional
+        Day whose rules are wanted; the newest if left out.
+
+    Returns
+    -------
+    Answer
+        ``"unknown"`` where the file says nothing of the place: not being named is no invitation.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule.
+
+    Examples
+    --------
+    >>> venue_answer("kraken", "futures_linear", "EU/EEA", 20).value
+    'refused'
+    >>> answer = venue_answer("mexc", "futures", "Japan")
+    >>> answer.value, answer.questions
+    ('unknown', ('MEXC: do you serve clients in Japan, with which company and licence?',))
+    """
+    check_single(leverage=leverage)
+    checked_choice("client", client, list(CLIENTS))
+    loaded = load_venue(venue, on=on)
+    return _venue_answer(loaded, loaded.product(product), place, leverage, client)
+
+
+def _venue_answer(
+    venue: Venue, product: Product, place: str, leverage: float, client: str
+) -> Answer:
+    rules = [
+        rule
+        for rule in venue.places
+        if rule.place in with_wider(place)
+        and (not rule.products or product.id in rule.products)
+        and rule.clients in ("all", client)
+    ]
+    asked = f"{venue.name}: do you serve clients in {place}, with which company and licence?"
+    if not rules:
+        reason = f"{venue.name}'s file says nothing of {place}"
+        return Answer("unknown", (reason,), (asked,), "background", venue.gathered.isoformat())
+    return Answer(
+        all_of(*(_place_value(rule, leverage) for rule in rules)),
+        tuple(_fact_words(f"{venue.name} in {rule.place}", rule.fact) for rule in rules),
+        (asked,),
+        weakest(*(rule.fact.confidence for rule in rules)),
+        _oldest(rule.fact.as_of for rule in rules),
+    )
+
+
+def join_venues(
+    place: str,
+    leverage: float = 1.0,
+    *,
+    client: str = "retail",
+    venues: Iterable[str] | str | None = None,
+    on: date | str | None = None,
+) -> pd.DataFrame:
+    """Join the venues' products with the law of a place.
+
+    Parameters
+    ----------
+    place : str
+        As for :func:`rules_for`.
+    leverage : float, default 1
+        Leverage of the plan. At least 1.
+    client : {"retail", "professional"}, default "retail"
+        Kind of client.
+    venues : str or iterable of str, optional
+        Names from :func:`leverage.venues.venue_names`; all if left out.
+    on : datetime.date or str, optional
+        Day whose venue rules are wanted; the newest if left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each product of each venue: ``venue``, ``product``, ``law_product`` (what the
+        law calls it), ``venue_says`` and ``law_says`` (answers), ``answer`` (of both together),
+        and confidence and date of each side.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule.
+
+    Examples
+    --------
+    >>> table = join_venues("EU/EEA", 2, venues=["kraken", "bitget"])
+    >>> table[["venue", "product", "venue_says", "law_says", "answer"]].head(3)
+        venue          product   venue_says     law_says       answer
+    0  kraken      spot_margin      unknown      unknown      unknown
+    1  kraken   futures_linear  not refused  not refused  not refused
+    2  kraken  futures_inverse  not refused  not refused  not refused
+    """
+    import pandas as pd
+
+    check_single(leverage=leverage)
+    rows = []
+    for venue in (load_venue(name, on=on) for name in chosen(venues)):
+        for product in venue.products:
+            kind = LEGAL_PRODUCTS[product.fact("contract").words()]
+            own = _venue_answer(venue, product, place, leverage, client)
+            law = law_answer(place, kind, leverage, client=client)
+            rows.append(
+                {
+                    "venue": venue.id,
+                    "product": product.id,
+                    "law_product": kind,
+                    "venue_says": own.value,
+                    "law_says": law.value,
+                    "answer": all_of(own.value, law.value),
+                    "venue_confidence": own.confidence,
+                    "venue_as_of": own.as_of,
+                    "law_confidence": law.confidence,
+                    "law_as_of": law.as_of,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def all_of(*answers: str) -> str:
+    """Combine answers that must all leave a plan open: one refusal settles it.
+
+    Parameters
+    ----------
+    *answers : {"refused", "unknown", "not refused"}
+        At least one.
+
+    Examples
+    --------
+    >>> all_of("not refused", "unknown"), all_of("unknown", "refused")
+    ('unknown', 'refused')
+    """
+    return min(_checked(answers), key=ANSWERS.index)
+
+
+def any_of(*answers: str) -> str:
+    """Combine answers of which one that leaves a plan open is enough.
+
+    Parameters
+    ----------
+    *answers : {"refused", "unknown", "not refused"}
+        At least one.
+
+    Examples
+    --------
+    >>> any_of("refused", "not refused"), any_of("refused", "unknown")
+    ('not refused', 'unknown')
+    """
+    return max(_checked(answers), key=ANSWERS.index)
+
+
+def jurisdiction_table(
+    rules: Iterable[LegalRule] | None = None, *, on: date | str = GATHERED
+) -> pd.DataFrame:
+    """Put rules into a table, with the age and the confidence of each.
+
+    Parameters
+    ----------
+    rules : iterable of LegalRule, optional
+        Such as those of `rules_for`; all that are known if left out.
+    on : datetime.date or str, default 2026-11-22
+        Day to which ages are counted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each rule, with the attributes of :class:`LegalRule`, its ``limit`` in words
+        and ``age_days``, missing if the source has no date. A ``max_leverage`` of ``inf`` means no
+        number, NaN unknown.
+
+    Raises
+    ------
+    ValueError
+        If `on` is not a date.
+
+    Examples
+    --------
+    >>> table = jurisdiction_table()
+    >>> table["mechanism"].value_counts().to_dict()
+    {'licence rule': 29, 'ban': 13, 'number cap': 9, 'none': 5}
+    >>> jurisdiction_table(rules_for("Australia", "crypto CFD"))[["limit", "age_days"]]
+      limit  age_days
+    0    2x      1696
+    """
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            asdict(rule) | {"limit": rule.limit, "age_days": age_in_days(rule.as_of, on)}
+            for rule in (legal_rules() if rules is None else rules)
+        ]
+    ).astype({"age_days": "Int64"})
+
+
+def age_in_days(as_of: str, on: date | str = GATHERED) -> int | None:
+    """Count the days from the first day that a date as written can mean; None if it is undated.
+
+    Parameters
+    ----------
+    as_of : str
+        ``"2025-09-26"``, ``"2025-09"``, ``"2025"``, ``"about 2025"`` or ``"undated"``.
+    on : datetime.date or str, default 2026-11-22
+        Day to which the age is counted.
+
+    Raises
+    ------
+    ValueError
+        If `on` is not a date.
+
+    Examples
+    --------
+    >>> age_in_days("2026-02-24"), age_in_days("2026"), age_in_days("undated")
+    (271, 325, None)
+    """
+    day = as_date("on", on)
+    if day is None:
+        raise ValueError("on must be a date, was None; give datetime.date.today()")
+    start = earliest_date(as_of)
+    return None if start is None else (day - start).days
+
+
+def stale(table: pd.DataFrame, *, days: int, on: date | str = GATHERED) -> pd.DataFrame:
+    """Return the rows that are older than a number of days, the oldest first.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With a column ``as_of``, such as `jurisdiction_table` or
+        :func:`leverage.venues.venue_table`.
+    days : int
+        Age that a row may have. Zero or more.
+    on : datetime.date or str, default 2026-11-22
+        Day to which ages are counted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows with ``age_days`` counted to `on`; undated ones are stale and come first.
+
+    Raises
+    ------
+    ValueError
+        If `days` is negative, `on` is no date, or the table has no column ``as_of``.
+
+    Examples
+    --------
+    >>> old = stale(jurisdiction_table(), days=365)
+    >>> old[["place", "product", "as_of", "age_days"]].tail(1)
+              place      product       as_of  age_days
+    34  South Korea  spot margin  2025-09-05       443
+    """
+    import pandas as pd
+
+    if isinstance(days, bool) or not isinstance(days, int) or days < 0:
+        raise ValueError(f"days must be a whole number from 0 up, was {days!r}; give 365")
+    if "as_of" not in table:
+        raise ValueError(
+            f"table must have a column 'as_of', has {', '.join(map(str, table))}; "
+            "give jurisdiction_table()"
+        )
+    ages = [age_in_days(as_of, on) for as_of in table["as_of"]]
+    aged = table.assign(age_days=pd.Series(ages, index=table.index, dtype="Int64"))
+    old = aged[aged["age_days"].isna() | (aged["age_days"] > days)]
+    return old.sort_values("age_days", ascending=False, na_position="first", kind="stable")
+
+
+def _checked(answers: tuple[str, ...]) -> tuple[str, ...]:
+    if not answers:
+        raise ValueError("answers must hold at least one answer, were none; give 'unknown'")
+    for answer in answers:
+        checked_choice("answer", answer, list(ANSWERS))
+    return answers
+
+
+def _rule_value(rule: LegalRule, leverage: float) -> str:
+    if rule.confidence == "background" or not rule.is_known:
+        return "unknown"
+    if rule.status == "banned" or leverage > rule.max_leverage:
+        return "refused"
+    has_number = leverage <= rule.max_leverage < float("inf")
+    return "unknown" if rule.status == "restricted" and not has_number else "not refused"
+
+
+def _place_value(rule: PlaceRule, leverage: float) -> str:
+    if rule.fact.confidence == "background":
+        return "unknown"
+    if rule.fact.value == "refused" or leverage > rule.max_leverage:
+        return "refused"
+    limited_by_number = rule.fact.value == "limited" and rule.max_leverage < float("inf")
+    return "not refused" if rule.fact.value == "served" or limited_by_number else "unknown"
+
+
+def _rule_words(rule: LegalRule) -> str:
+    note = f": {rule.note.rstrip('.')}" if rule.note else ""
+    return (
+        f"{rule.place}, {rule.product} for {rule.clients}: {rule.status}, {rule.limit}{note} "
+        f"({rule.confidence}: {rule.source}, {rule.as_of})"
+    )
+
+
+def _fact_words(about: str, fact: Fact) -> str:
+    note = f": {fact.note.rstrip('.')}" if fact.note else ""
+    return f"{about}: {fact.value}{note} ({fact.confidence}: {fact.source}, {fact.as_of})"
+
+
+def _oldest(dates: Iterable[str]) -> str:
+    """Return the oldest date as written; one that is undated may be the oldest of all."""
+    return min(dates, key=lambda as_of: earliest_date(as_of) or date.min)

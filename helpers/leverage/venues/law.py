@@ -1,0 +1,208 @@
+"""The rules of places on leveraged crypto products: one row for each, with source and date."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from math import inf, isnan, nan
+
+from .._validate import shown
+from .model import UNKNOWN, Fact, earliest_date
+
+LAW = "law"
+MECHANISMS = ("number cap", "ban", "licence rule")
+LEGAL_PRODUCTS = {
+    "linear": "crypto futures/perpetual",
+    "inverse": "crypto futures/perpetual",
+    "spot margin": "spot margin",
+    "cfd": "crypto CFD",
+}
+"""What the law calls a product, by the contract of a venue's product."""
+
+CLIENTS = {
+    "retail": ("retail", "all"),
+    "professional": (
+        "professional",
+        "all",
+        "wholesale",
+        "accredited",
+        "qualified",
+        "corporate",
+        "institutional",
+        "eligible contract participant",
+    ),
+}
+"""How the table's words for its clients begin, by the kind of client that they are about."""
+
+_PARENT = {"New York": "United States (federal)"}
+
+
+@dataclass(frozen=True)
+class LegalRule:
+    """What the law of one place says about one product for one kind of client.
+
+    Attributes
+    ----------
+    place, authority, product, clients : str
+        Whose rule it is and what it is about, in the words of the table.
+    max_leverage : float
+        Largest leverage that the row names; ``inf`` if the rule has no number, NaN if its number
+        is unknown.
+    mechanism : {"number cap", "ban", "licence rule", "none", "unknown"}
+        How the rule limits leverage: by a number, by closing the way, or by who may offer it and
+        to whom. ``"none"`` for a row that says that a rule does not reach these clients.
+    status : {"allowed", "restricted", "licence needed", "banned", "unknown"}
+        What it comes to.
+    since, negative_balance_protection, close_out_rule : str
+        As known; empty or ``"unknown"`` if not.
+    source, address, as_of, confidence : str
+        Where it was read, the date of the source, and how sure it is.
+    note : str
+        Conditions, and what was looked for and not found.
+    """
+
+    place: str
+    authority: str
+    product: str
+    clients: str
+    max_leverage: float
+    mechanism: str
+    status: str
+    since: str
+    negative_balance_protection: str
+    close_out_rule: str
+    source: str
+    address: str
+    as_of: str
+    confidence: str
+    note: str
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a rule: false for the answer that nothing was found."""
+        return self.status != UNKNOWN
+
+    @property
+    def first_day(self) -> date | None:
+        """First day on which the rule held; None if it was not found."""
+        return None if self.since in ("", UNKNOWN) else earliest_date(self.since)
+
+    @property
+    def limit(self) -> str:
+        """The leverage that the row names in words: a number, no number, or unknown."""
+        if isnan(self.max_leverage):
+            return UNKNOWN
+        if self.status == "banned":
+            return "none allowed"
+        return "no number" if self.max_leverage == inf else f"{shown(self.max_leverage)}x"
+
+    @property
+    def question(self) -> str:
+        """What to ask before relying on the row.
+
+        Examples
+        --------
+        >>> rule = next(r for r in legal_rules() if r.place == "South Korea" and "fut" in r.product)
+        >>> rule.question
+        'FSC: which text says that crypto futures/perpetual for retail is banned? Nobody read one.'
+        """
+        claim = f"{self.product} for {self.clients} is {self.status}"
+        if not self.is_known:
+            return (
+                f"Authority of {self.place}: which rule holds for {self.product} and "
+                f"{self.clients} clients, and since when? Venue: which licence there covers it?"
+            )
+        if self.confidence == "background":
+            return f"{self.authority}: which text says that {claim}? Nobody read one."
+        if self.confidence == "secondary":
+            return f"{self.authority}: does the official text say that {claim}? {self.source} does."
+        return f"{self.authority}: is it still so that {claim}? The source is {self.as_of}."
+
+    def concerns(self, client: str) -> bool:
+        """Whether the rule is about ``"retail"`` or ``"professional"`` clients.
+
+        Examples
+        --------
+        >>> [rule.clients for rule in legal_rules()[:2] if rule.concerns("professional")]
+        ['professional']
+        """
+        return self.clients.startswith(CLIENTS[client])
+
+    def as_fact(self) -> Fact:
+        """Return the rule as one fact, for lists of facts and their age."""
+        return Fact(
+            LAW,
+            f"{self.place}.{self.product}.{self.clients}",
+            self.status,
+            self.source,
+            self.as_of,
+            self.confidence,
+            note=self.note,
+        )
+
+
+@cache
+def legal_rules() -> tuple[LegalRule, ...]:
+    """Rules of 20 places on leveraged crypto products, in the order of their table.
+
+    Returns
+    -------
+    tuple of LegalRule
+        Each with its source, date and confidence. A rule that could not be found is not there.
+
+    Examples
+    --------
+    >>> rule = next(r for r in legal_rules() if r.place == "Australia" and r.clients == "retail")
+    >>> rule.product, rule.max_leverage, rule.status, rule.confidence
+    ('crypto CFD', 2.0, 'restricted', 'verified')
+    """
+    with (files(__package__) / "jurisdictions.csv").open(encoding="utf-8") as lines:
+        return tuple(
+            LegalRule(
+                place=row["jurisdiction"],
+                authority=row["authority"],
+                product=row["product"],
+                clients=row["client_type"],
+                max_leverage=_number(row["retail_max_leverage"]),
+                mechanism=row["mechanism"],
+                status=row["status"],
+                since=row["since"],
+                negative_balance_protection=row["negative_balance_protection"],
+                close_out_rule=row["close_out_rule"],
+                source=row["source_title"],
+                address=row["source_address"],
+                as_of=row["source_date"] or "undated",
+                confidence=row["confidence"],
+                note=row["note"],
+            )
+            for row in csv.DictReader(lines)
+        )
+
+
+def places() -> tuple[str, ...]:
+    """Places that the table of rules knows, in its order.
+
+    Examples
+    --------
+    >>> places()[:3]
+    ('EU/EEA', 'United Kingdom', 'United States (federal)')
+    """
+    return tuple(dict.fromkeys(rule.place for rule in legal_rules()))
+
+
+def with_wider(place: str) -> tuple[str, ...]:
+    """Return a place and the wider one whose rules hold there too.
+
+    Examples
+    --------
+    >>> with_wider("New York"), with_wider("Japan")
+    (('New York', 'United States (federal)'), ('Japan',))
+    """
+    return (place, _PARENT[place]) if place in _PARENT else (place,)
+
+
+def _number(cell: str) -> float:
+    return nan if cell == UNKNOWN else float(cell or inf)
