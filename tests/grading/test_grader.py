@@ -154,6 +154,25 @@ def test_a_test_that_needs_the_students_own_objects_runs_inside_with_canaries(
         assert verdict.tampering
 
 
+SHOWING = """import pandas as pd
+from leverage.lessons import describe
+from leverage.lessons.charts.basics import plot_recovery
+describe(plot_recovery(), "Line chart of the gain that takes a loss back, from none to four fifths.")
+pd.get_option("display.max_columns")"""
+
+
+def test_libraries_show_what_they_show_in_a_kernel(release: Release) -> None:
+    shows = Submission("ana", corpus.files_of(corpus.submitted(first=SHOWING)))
+    with Grader(release, corpus.LIMITS, allow_limits_only=True) as grader:
+        notebook = grader.grade(shows).notebook
+    assert notebook is not None
+    (outputs,) = (cell["outputs"] for cell in notebook["cells"] if cell["source"] == SHOWING)
+    picture, words, columns = outputs
+    assert picture["data"]["image/png"].startswith("iVBOR")
+    assert words["text"].startswith("Figure: Line chart")
+    assert columns["data"]["text/plain"] == "20"  # pandas shows none of them at a terminal
+
+
 def test_a_number_at_the_end_of_a_test_is_its_score(tmp_path: Path) -> None:
     answer = "### BEGIN SOLUTION\nshare = 1\n### END SOLUTION"
     made = release_with("min(share, 1) * 2", answer, tmp_path)

@@ -172,9 +172,14 @@ class _Hook(DisplayHook):  # type: ignore[misc]
         pass
 
 
+class _Kernel:
+    """What libraries look for to learn that they are in a notebook and may show pictures."""
+
+
 class RunnerShell(InteractiveShell):  # type: ignore[misc]
     """IPython's shell with its outputs collected."""
 
+    kernel = _Kernel()
     displayhook_class = Type(_Hook)
     display_pub_class = Type(_Publisher)
 

@@ -87,7 +87,8 @@ class Server:
         self._modules = (judge, runner, student)
         self._shell = runner.make_shell()
         for name in WARM:
-            with suppress(ImportError):
+            # pandas asks a built-in name whether it is in a notebook, or at a terminal
+            with suppress(ImportError), self._shell.builtin_trap:
                 importlib.import_module(name)
         for module in pkgutil.walk_packages(sys.modules["leverage"].__path__, "leverage."):
             if not module.name.endswith("__main__"):
