@@ -16,7 +16,7 @@ import secrets
 import sys
 import time
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,8 +44,17 @@ LONGEST_TOLD = 200
 _BEGIN_HIDDEN, _END_HIDDEN = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
 
 
+RUNS_CODE = ("call", "next", "attribute", "inside")
+"""What the student's process is asked that runs the student's functions."""
+NO_ROOM = "This test could not be run: your notebook left no room for another process."
+
+
 class StudentEndedError(BaseException):
     """The student's process has ended; nothing more can be asked of it."""
+
+
+class NoRoomError(BaseException):
+    """A hidden line needs a copy of the student's process, and there can be none."""
 
 
 @dataclass
@@ -99,6 +108,39 @@ def hints_in(source: str) -> list[str]:
     return []
 
 
+@dataclass(frozen=True)
+class Program:
+    """A test ready to run: its statements, and its last expression apart from them."""
+
+    statements: types.CodeType
+    last: types.CodeType | None
+
+
+def name_of_file(cell: ReleaseCell) -> str:
+    """Return the name under which the lines of a test appear in tracebacks."""
+    return f"<test {cell.grade_id}>"
+
+
+def program(cell: ReleaseCell, transform: Callable[[str], str]) -> Program:
+    """Compile a test; raises `SyntaxError` where it is no Python."""
+    name = name_of_file(cell)
+    tree = ast.parse(transform(cell.source), name)
+    value = None
+    if tree.body and isinstance(last := tree.body[-1], ast.Expr):
+        del tree.body[-1]
+        value = compile(ast.Expression(last.value), name, "eval")
+    return Program(compile(tree, name, "exec"), value)
+
+
+def programs(cells: Iterable[ReleaseCell], transform: Callable[[str], str]) -> dict[str, Program]:
+    """Compile the tests of a release, once for all submissions; what cannot be is left out."""
+    made = {}
+    for cell in cells:
+        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            made[cell.grade_id] = program(cell, transform)
+    return made
+
+
 class Names(dict[str, Any]):
     """The names that a test sees: the judge's own, and the student's where they are answers."""
 
@@ -116,7 +158,14 @@ class Names(dict[str, Any]):
         return value
 
     def __contains__(self, name: object) -> bool:
-        return dict.__contains__(self, name) or name in self._session.student_names()
+        return dict.__contains__(self, name) or (isinstance(name, str) and self._has(name))
+
+    def _has(self, name: str) -> bool:
+        try:
+            self[name]  # a test that asks whether it is there goes on to use it
+        except KeyError:
+            return False
+        return True
 
     def __iter__(self) -> Iterator[str]:
         yield from list(dict.__iter__(self))
@@ -183,7 +232,12 @@ class RemoteWatch:
 
     def stop_of(self, name: str) -> Any:
         """Return the stop that kept `name` from being stored."""
-        return self._ask(name, last=False)
+        if name in self._session.unstopped:  # and no cell has run since
+            return None
+        stop = self._ask(name, last=False)
+        if stop is None:
+            self._session.unstopped.add(name)
+        return stop
 
     def last_stop(self, name: str) -> Any:
         """Return the stop of the cell run last."""
@@ -214,9 +268,15 @@ class Session:
         self.ended = ""
         self.copied = False
         """A copy of the student's process is asked, and not the process itself."""
+        self.lock: bool | None = None
+        """A copy is to be made, locked or not, before it is needed; None where none is."""
+        self.refused = False
+        """There could be no copy, and so a hidden line was not asked."""
         self._copy_died = False
         self.names: Names | None = None
         self._student_names: tuple[str, ...] | None = None
+        self.unstopped: set[str] = set()
+        """Names of which the student's process said that no cell's stop kept them from being stored."""
         self._quiet: Callable[[], bool] = lambda: False
         self._sources: list[list[str]] = []
         self.tampering: list[str] = []
@@ -232,9 +292,10 @@ class Session:
         """Start the clock of a cell or a test."""
         self._deadline = after(self._limits.cell_seconds)
         self._tries = 0
-        self.timed_out = False
+        self.timed_out = self.refused = False
         self._copy_died = False
         self._student_names = None
+        self.unstopped.clear()
 
     def _late(self) -> float:
         self.timed_out = True
@@ -247,7 +308,21 @@ class Session:
         return after(BETWEEN_INTERRUPTS if self._tries > 1 else 4 * BETWEEN_INTERRUPTS)
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Ask the student's process; raises `StudentEndedError` where there is no answer."""
+        """Ask the student's process; raises `StudentEndedError` where there is no answer.
+
+        Tests with hidden lines ask a copy of it, which forgets what it was asked and may end
+        without harm. The copy is made when a hidden line asks, or a function is to be called:
+        many tests end before that, because an answer is missing.
+        """
+        due = self.lock is not None and not self.copied and not self._copy_died
+        if due and (request["op"] in RUNS_CODE or self._quiet()):
+            self.snapshot(lock=bool(self.lock))
+            if not self.copied:
+                self.refused = True
+                raise NoRoomError
+        return self._send(request)
+
+    def _send(self, request: dict[str, Any]) -> dict[str, Any]:
         if self.ended:
             raise StudentEndedError
         if self._copy_died:
@@ -455,13 +530,13 @@ class Session:
         With `lock` the copy can leave no trace in files, pipes or memory of the original.
         """
         with suppress(DiedError):
-            answer = self.ask({"op": "snapshot", "lock": lock})
+            answer = self._send({"op": "snapshot", "lock": lock})
             self.copied = "error" not in answer and "refused" not in answer
 
     def end_snapshot(self) -> None:
         """Throw the copy away; the process itself tells that the copy has ended."""
         with suppress(DiedError):
-            self.ask({"op": "end"})
+            self._send({"op": "end"})
         self.copied = self._copy_died = False
 
 
@@ -541,16 +616,20 @@ class TestRunner:
         shell: RunnerShell,
         own: Mapping[str, Any],
         learner: frozenset[str],
+        ready: Mapping[str, Program],
         *,
         partial_credit: bool = False,
     ) -> None:
         self._session, self._shell = session, shell
+        self._ready = ready
         self._own = {name: value for name, value in own.items() if name not in learner}
         self._learner = learner
         self._partial = partial_credit
         self._watch = RemoteWatch(session)
         self._checks: list[CheckResult] = []
         self._hidden: frozenset[int] = frozenset()
+        self._reached = False
+        """A hidden line of this test has run."""
         self._file = self._source = ""
         self._error_line = 0
         session._quiet = self.in_hidden_part
@@ -585,17 +664,20 @@ class TestRunner:
         checks._Answering = Recording
 
     def in_hidden_part(self) -> bool:
-        """Tell whether the running line of the test is one that students do not get."""
-        frame: Any = sys._getframe(1)
+        """Tell whether the running line of the test is one that students do not get.
+
+        A given function that a hidden line calls counts, and so does all that runs after it.
+        """
+        frame: Any = sys._getframe(1) if self._hidden and not self._reached else None
         while frame is not None:
-            if frame.f_code.co_filename == self._file:
-                return self._is_hidden(frame.f_lineno)
+            if frame.f_code.co_filename == self._file and self._is_hidden(frame.f_lineno):
+                self._reached = True
             frame = frame.f_back
-        return False
+        return self._reached
 
     def _is_hidden(self, line: int) -> bool:
         """Tell whether a line is hidden or comes after one, so that it could tell what that asked."""
-        return bool(self._hidden) and line >= min(self._hidden)
+        return self._reached or (bool(self._hidden) and line >= min(self._hidden))
 
     def run(self, cell: ReleaseCell) -> TestRun:
         """Run one test; whatever happens, it ends with a state."""
@@ -605,8 +687,8 @@ class TestRunner:
         session = self._session
         session.begin()
         self._checks = []
-        self._hidden = hidden_lines(cell.source)
-        self._file, self._source = f"<test {cell.grade_id}>", cell.source
+        self._hidden, self._reached = hidden_lines(cell.source), False
+        self._file, self._source = name_of_file(cell), cell.source
         self._shell.recorder = recorder
         output = _TestOutput(recorder, self.in_hidden_part)
         score: Any = None
@@ -614,7 +696,7 @@ class TestRunner:
         try:
             with redirect_stdout(output), redirect_stderr(output):
                 session.names = names = Names(self._own, session, self._learner)
-                score = self._execute(cell.source, names)
+                score = self._execute(cell, names)
         except BaseException as raised:
             error = raised
         finally:
@@ -637,8 +719,8 @@ class TestRunner:
         session = self._session
         session.begin()
         self._checks = []
-        self._hidden = hidden_lines(cell.source)
-        self._file, self._source = f"<test {cell.grade_id}>", cell.source
+        self._hidden, self._reached = hidden_lines(cell.source), False
+        self._file, self._source = name_of_file(cell), cell.source
         linecache.cache[self._file] = (
             len(cell.source),
             None,
@@ -691,21 +773,21 @@ class TestRunner:
         if kinds[0][1] != "AssertionError":
             self._session.tampering.append("let a check pass that had to fail")
 
-    def _execute(self, source: str, names: Names) -> Any:
+    def _execute(self, cell: ReleaseCell, names: Names) -> Any:
         """Run the test's statements; return the value of its last expression."""
-        tree = ast.parse(self._shell.transform_cell(source), self._file)
+        source = cell.source
+        made = self._ready.get(cell.grade_id) or program(cell, self._shell.transform_cell)
         linecache.cache[self._file] = (
             len(source),
             None,
             [line + "\n" for line in source.split("\n")],
             self._file,
         )
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, self._file, "exec"), names, names)  # noqa: S102 - the instructor's text
-        if last is None or source.rstrip().endswith(";"):
+        exec(made.statements, names, names)  # noqa: S102 - the instructor's text
+        if made.last is None:
             return None
-        expression = ast.Expression(last.value)
-        return eval(compile(expression, self._file, "eval"), names, names)  # noqa: S307 - as above
+        value = eval(made.last, names, names)  # noqa: S307 - as above
+        return None if source.rstrip().endswith(";") else value
 
     def _decide(
         self,
@@ -716,6 +798,8 @@ class TestRunner:
         recorder: Recorder,
     ) -> None:
         session = self._session
+        if session.refused:
+            error = NoRoomError()  # also where the test itself passed over it
         if session.ended:
             run.state = TIMED_OUT if session.timed_out else FAILED
             run.sentence = (
@@ -771,6 +855,9 @@ class TestRunner:
     def _word(self, run: TestRun, error: BaseException) -> None:
         """Put the error that ended a test into a sentence that gives no hidden value away."""
         name, line = type(error).__name__, self._line_of(error)
+        if isinstance(error, NoRoomError):
+            run.sentence = NO_ROOM
+            return
         if self._session.timed_out:
             run.sentence = "Your function ran too long and was stopped."
             run.detail = f"{name}: {error}"

@@ -21,13 +21,18 @@ from classroom.grading.channel import (
     receive_with_descriptors,
     send_with_descriptors,
 )
-from classroom.grading.judge import Session, StudentEndedError, TestRun, TestRunner
+from classroom.grading.judge import (
+    NO_ROOM,
+    Session,
+    StudentEndedError,
+    TestRun,
+    TestRunner,
+    programs,
+)
 from classroom.grading.model import FAILED, NOT_REACHED, Limits, Release
 from classroom.grading.modes import INSIDE, LOCKED
 from classroom.grading.release import learner_names, own_statements
 from classroom.grading.runner import Notebook, RunnerShell
-
-NO_ROOM = "This test could not be run: your notebook left no room for another process."
 
 
 class Template:
@@ -42,6 +47,7 @@ class Template:
         refuse_what_is_empty()
         self.own = self._given_names()
         read_course_once()
+        self.programs = programs(self.release.tests, shell.transform_cell)
         gc.collect()
         gc.freeze()
 
@@ -126,6 +132,7 @@ class Conductor:
             template._shell,
             template.own,
             template.learner,
+            template.programs,
             partial_credit=template.partial,
         )
         self._limits = limits
@@ -146,7 +153,7 @@ class Conductor:
                 test = tests[step["grade_id"]]
                 run = TestRun(test.grade_id)
                 inside = self._modes.get(test.grade_id) == INSIDE
-                if not session.ended and not self._enter_snapshot(plan[position:], tests):
+                if not session.ended and not self._plan_snapshot(plan[position:], tests):
                     run.state = FAILED
                     run.sentence = NO_ROOM
                 elif not session.ended:
@@ -185,12 +192,14 @@ class Conductor:
             "state": "late" if session.timed_out else "run",
         }
 
-    def _enter_snapshot(self, plan: list[Any], tests: Mapping[str, Any]) -> bool:
+    def _plan_snapshot(self, plan: list[Any], tests: Mapping[str, Any]) -> bool:
         """Let hidden tests ask a copy of the student's process, which forgets what it was asked.
 
-        False where such a copy is needed and cannot be made.
+        The session makes the copy when a test first needs one; tests that run inside need it at
+        once. False where such a copy cannot be made.
         """
-        if self._session.copied:
+        session = self._session
+        if session.copied:
             return True
         group = []
         for step in plan:
@@ -198,14 +207,18 @@ class Conductor:
                 break
             group.append(tests[step["grade_id"]])
         modes = {self._modes.get(test.grade_id, LOCKED) for test in group}
-        if INSIDE not in modes and not any(test.has_hidden_part for test in group):
-            return True
-        self._session.begin()
-        with suppress(StudentEndedError):
-            self._session.snapshot(lock=modes == {LOCKED})
-        return self._session.copied
+        session.lock = None
+        if INSIDE in modes:
+            session.begin()
+            with suppress(StudentEndedError):
+                session.snapshot(lock=False)
+            return session.copied
+        if any(test.has_hidden_part for test in group):
+            session.lock = modes == {LOCKED}
+        return True
 
     def _leave_snapshot(self) -> None:
+        self._session.lock = None
         if self._session.copied and not self._session.ended:
             self._session.begin()
             with suppress(StudentEndedError):
