@@ -187,6 +187,18 @@ def test_a_number_at_the_end_of_a_test_is_its_score(tmp_path: Path) -> None:
     assert [outcome.verdict.points for outcome in points] == [2, 0.5, 0, 0]
 
 
+def test_a_last_line_that_ends_in_a_semicolon_is_run(tmp_path: Path) -> None:
+    made = release_with("1 / share;", "### BEGIN SOLUTION\nshare = 2\n### END SOLUTION", tmp_path)
+    none = tuple(
+        dataclasses.replace(cell, source="share = 0") if cell.kind == "answer" else cell
+        for cell in made.cells
+    )
+    with Grader(made, corpus.LIMITS, allow_limits_only=True) as grader:
+        assert grader.grade(made.reference()).verdict.points == 2
+        wrong = dataclasses.replace(made, cells=none).reference()
+        assert grader.grade(wrong).verdict.points == 0
+
+
 ORDERS = """def orders(price):
     return [{"side": "sell", "price": price, "parts": [[1, 2], [price]], "reduce": True}]"""
 FORGED = """class Any(KIND):

@@ -17,7 +17,8 @@ TESTS = {
     "total = 12.5": ["assert abs(total - 12.5) < 1e-9\nassert all([total == 12.5])"],
     "level = 3.5": ["assert_allclose(level, 3.5)"],
     "def double(x):\n    return 2 * x": [
-        "assert double(2) == 4\n" + HIDDEN.format("assert double(4711) == 9422, 'Double it.'"),
+        "def right(x):\n    assert double(x) == 2 * x, 'Double it.'\nright(2)\n"
+        + HIDDEN.format("right(4711)"),
         "assert double(3) == 6",
     ],
     "def triple(x):\n    return 3 * x": [

@@ -12,7 +12,6 @@ from parity import CHAPTERS, own_grades, stock_grades
 from classroom.grading import Grader, Release
 from classroom.project import Chapter
 
-
 # `classroom build` leaves it out of what it stores.
 LIVE = "application/vnd.jupyter.widget-view+json"
 

@@ -1,6 +1,7 @@
 """Figures: colours, words, numbers, and the same bytes every time."""
 
 import base64
+import io
 import math
 import subprocess
 import sys
@@ -8,8 +9,10 @@ import sys
 import IPython.display
 import matplotlib
 import matplotlib.pyplot as plt
+import matplotlib.style
 import numpy as np
 import pytest
+from PIL import Image
 
 from leverage import LONG, SHORT
 from leverage.lessons import figures
@@ -93,6 +96,16 @@ def test_course_style_leaves_the_users_style_alone():
         with figures.course_style():
             assert matplotlib.rcParams["font.size"] == 9.5
         assert matplotlib.rcParams["font.size"] == 31
+
+
+def test_course_style_is_what_matplotlib_makes_of_its_style_file():
+    with matplotlib.rc_context({"figure.max_open_warning": 7, "lines.linewidth": 31}):
+        with matplotlib.style.context(["default", str(figures.STYLE_FILE)]):
+            wanted = dict(matplotlib.rcParams)
+        with figures.course_style():
+            assert dict(matplotlib.rcParams) == wanted
+            matplotlib.rcParams["lines.linewidth"] = 13
+        assert matplotlib.rcParams["lines.linewidth"] == 31
 
 
 def test_the_cycle_never_relies_on_colour_alone():
@@ -188,6 +201,20 @@ def test_the_same_figure_gives_the_same_bytes_without_time_or_program():
     assert first == second
     assert b"tEXt" not in first
     assert b"tIME" not in first
+
+
+def test_a_picture_is_what_savefig_draws_and_its_figure_stays_as_it_was():
+    path = [50_000, 48_500, 46_500, 45_000, 47_500]
+    figure, twin = (charts.plot_two_traders(path, 1_000, (2, 10), 0.004) for _ in range(2))
+    before = (figure.canvas, figure.dpi, figure.get_facecolor(), tuple(figure.get_size_inches()))
+    ours = io.BytesIO(figures.figure_png(figure))
+    after = (figure.canvas, figure.dpi, figure.get_facecolor(), tuple(figure.get_size_inches()))
+    assert after == before
+    theirs = io.BytesIO()
+    with figures.course_style():
+        twin.savefig(theirs, format="png", dpi=twin.dpi * figures.PNG_SCALE)
+    pixels = [np.asarray(Image.open(file).convert("RGBA")) for file in (ours, theirs)]
+    assert np.array_equal(*pixels)
 
 
 def test_charts_leave_pyplot_alone(drawn_charts):
