@@ -94,6 +94,7 @@ def test_a_server_stopped_from_outside_ends_the_batch_without_a_verdict(release:
     with Grader(release, corpus.LIMITS, workers=1, allow_limits_only=True) as grader:
         server = grader._server
         assert server is not None
+        assert grader.modes == {}
         threading.Timer(0.5, server.kill).start()
         with pytest.raises(ClassroomError, match="run the same command again"):
             grader.grade(slow)
@@ -105,6 +106,7 @@ def test_a_submission_whose_judge_is_stopped_from_outside_is_run_again(release: 
     slow = Submission("ana", corpus.files_of(corpus.submitted(first=SLOW)))
     with Grader(release, corpus.LIMITS, workers=1, allow_limits_only=True) as grader:
         stopped: list[int] = []
+        assert grader.modes == {}
 
         def stop() -> None:
             for job in list(grader._jobs.values()):
@@ -171,6 +173,20 @@ def test_libraries_show_what_they_show_in_a_kernel(release: Release) -> None:
     assert picture["data"]["image/png"].startswith("iVBOR")
     assert words["text"].startswith("Figure: Line chart")
     assert columns["data"]["text/plain"] == "20"  # pandas shows none of them at a terminal
+
+
+def test_submissions_begun_while_it_is_not_known_how_to_ask_are_graded_again(
+    tmp_path: Path,
+) -> None:
+    answer = "### BEGIN SOLUTION\nclass Account:\n    total = 2\n### END SOLUTION"
+    made = release_with("assert isinstance(Account(), Account)", answer, tmp_path)
+    names = [f"student {number}" for number in range(5)]
+    batch = [dataclasses.replace(made.reference(), student=name) for name in names]
+    with Grader(made, corpus.LIMITS, workers=3, allow_limits_only=True) as grader:
+        outcomes = list(grader.run(batch))
+        assert grader.modes == {"test": "inside"}
+    assert sorted(outcome.student for outcome in outcomes) == names
+    assert {outcome.verdict.points for outcome in outcomes} == {2}
 
 
 def test_a_number_at_the_end_of_a_test_is_its_score(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -101,9 +101,9 @@ class Grader:
         self._server: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
         self._jobs: dict[int, _Job] = {}
-        self.modes: dict[str, str] = {}
-        self.unsound: tuple[str, ...] = ()
-        """Tests that do not accept the release's own solution."""
+        self._modes: dict[str, str] = {}
+        self._unsound: tuple[str, ...] = ()
+        self._calibrated = False
 
     def __enter__(self) -> Grader:
         try:
@@ -163,25 +163,41 @@ class Grader:
         self._template = mine
         Channel(mine).send({"release": self.release.to_json(), "partial": self._partial})
         self._wait_ready(mine, "the judge")
-        self._calibrate()
 
-    def _calibrate(self) -> None:
+    @property
+    def modes(self) -> dict[str, str]:
+        """Tests that cannot ask in the strictest way, and how they ask."""
+        self._calibrate()
+        return self._modes
+
+    @property
+    def unsound(self) -> tuple[str, ...]:
+        """Tests that do not accept the release's own solution."""
+        self._calibrate()
+        return self._unsound
+
+    def _calibrate(self, failed: Sequence[str] | None = None) -> None:
         """Grade the release's own solution, and find for each test how it has to ask.
 
         This depends on the release alone, so that no submission can choose a weaker way.
+        `failed` are the tests that did not accept it when all asked in the strictest way.
         """
+        if self._calibrated:
+            return
+        failed = self._refused() if failed is None else failed
         for mode in MODES[1:]:
-            outcome = self.grade(self.release.reference())
-            failed = [cell for cell in outcome.verdict.cells if cell.kind == "test"]
-            failed = [cell for cell in failed if not cell.passed]
             if not failed:
-                return
-            self.modes |= {cell.grade_id: mode for cell in failed}
-        outcome = self.grade(self.release.reference())
-        wrong = [c.grade_id for c in outcome.verdict.cells if c.kind == "test" and not c.passed]
-        for name in wrong:
-            del self.modes[name]
-        self.unsound = tuple(wrong)
+                break
+            self._modes |= dict.fromkeys(failed, mode)
+            failed = self._refused()
+        for name in failed:
+            del self._modes[name]
+        self._unsound = tuple(failed)
+        self._calibrated = True
+
+    def _refused(self) -> list[str]:
+        """Return the tests that do not accept the release's own solution."""
+        return not_passed(next(iter(self._run([self.release.reference()]))))
 
     def _wait_ready(self, connection: socket.socket, what: str) -> None:
         connection.settimeout(START_SECONDS)
@@ -235,6 +251,47 @@ class Grader:
 
     def run(self, submissions: Iterable[Submission]) -> Iterator[Outcome]:
         """Grade submissions; gives each outcome as soon as it is there, in any order."""
+        waiting = iter(submissions)
+        if not self._calibrated:
+            yield from self._run_beside_calibration(waiting)
+        yield from self._run(waiting)
+
+    def _run_beside_calibration(self, waiting: Iterator[Submission]) -> Iterator[Outcome]:
+        """Grade the release's own solution and, while that takes, the first submissions.
+
+        Their outcomes count where all tests accepted the solution in the strictest way, which is
+        how they were graded; otherwise they are graded again once it is known how to ask.
+        """
+        begun: list[Submission] = []
+        early: list[Outcome] = []
+        own = self.release.reference()
+
+        def first() -> Iterator[Submission]:
+            yield own
+            for submission in waiting:
+                if refused is None:
+                    begun.append(submission)
+                yield submission
+                if refused:
+                    return
+
+        refused: list[str] | None = None
+        for outcome in self._run(first()):
+            if refused is None and outcome.submission_digest == own.digest and not outcome.student:
+                refused = not_passed(outcome)
+                if not refused:
+                    self._calibrate(refused)
+                    begun.clear()
+                    yield from early
+            elif refused is None:
+                early.append(outcome)
+            elif not refused:
+                yield outcome
+        if refused:
+            self._calibrate(refused)
+            yield from self._run(begun)
+
+    def _run(self, submissions: Iterable[Submission]) -> Iterator[Outcome]:
         self._require_server()
         waiting = iter(submissions)
         more = True
@@ -291,7 +348,7 @@ class Grader:
                 job.student = self._ask_server(request, student_end.fileno(), files.fileno())
                 send_with_descriptors(
                     self._template,
-                    {"limits": self.limits.to_json(), "modes": self.modes},
+                    {"limits": self.limits.to_json(), "modes": self._modes},
                     [judge_end.fileno(), his.fileno()],
                 )
                 job.judge = int(receive_with_descriptors(self._template)[0]["pid"])
@@ -393,8 +450,15 @@ class Grader:
             seconds=time.monotonic() - job.began,
             stages=job.stages,
             memory_mb=job.memory_mb,
-            unsound=self.unsound,
+            unsound=self._unsound,
         )
+
+
+def not_passed(outcome: Outcome) -> list[str]:
+    """Return the tests that an outcome did not pass."""
+    return [
+        cell.grade_id for cell in outcome.verdict.cells if cell.kind == "test" and not cell.passed
+    ]
 
 
 def readable(release: Release, submission: Submission) -> Prepared:
