@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ from nbformat import NotebookNode
 
 from classroom.errors import ClassroomError
 from classroom.execute import KernelDiedError, error_of, start_session
-from classroom.glossary import Glossary, glossary_notebook, read_glossary
-from classroom.project import Chapter, Project, relative
+from classroom.glossary import Explanation, Glossary, glossary_notebook, read_glossary
+from classroom.project import Chapter, Page, Project, Review, relative
 from classroom.release import generate
 from classroom.texts import Lesson, binder_link, read_lesson
 
@@ -43,17 +43,32 @@ class Course:
     project: Project
     glossary: Glossary
     lessons: Mapping[str, Lesson]
+    """The chapters, by the name of their folder."""
+    extras: Mapping[str, Lesson] = field(default_factory=dict)
+    """Reviews and pages, which lead to chapters."""
 
     def lesson(self, chapter: Chapter) -> Lesson:
-        """Return the lesson of a chapter."""
-        return self.lessons[chapter.name]
+        """Return the lesson of a chapter, a review or a page."""
+        return self.all[chapter.name]
+
+    @property
+    def all(self) -> Mapping[str, Lesson]:
+        """Everything that is written as a text."""
+        return {**self.lessons, **self.extras}
+
+    @property
+    def reviews(self) -> Mapping[str, Lesson]:
+        """The mixed reviews."""
+        return {n: x for n, x in self.extras.items() if isinstance(x.chapter, Review)}
 
 
 def read_course(project: Project) -> Course:
     """Read every text of the course."""
     glossary = read_glossary(project.glossary_text)
     lessons = {c.name: read_lesson(project, c, glossary) for c in project.chapters()}
-    return Course(project, glossary, lessons)
+    others = (*project.reviews(), *project.pages())
+    extras = {c.name: read_lesson(project, c, glossary, lessons) for c in others}
+    return Course(project, glossary, lessons, extras)
 
 
 def as_json(data: Any) -> bytes:
@@ -70,14 +85,15 @@ def notebook_bytes(notebook: NotebookNode) -> bytes:
 def lesson_data(course: Course) -> dict[Path, bytes]:
     """Return the data files that the checks read at run time, by path."""
     chapters = {name: lesson.as_data() for name, lesson in course.lessons.items()}
+    reviews = {name: lesson.as_data() for name, lesson in course.reviews.items()}
     quizzes = {
         question.id: {"answer": question.answer, "feedback": question.feedback}
-        for lesson in course.lessons.values()
+        for lesson in course.all.values()
         for question in lesson.questions
     }
     folder = course.project.lesson_data
     return {
-        folder / "course.json": as_json({"chapters": chapters}),
+        folder / "course.json": as_json({"chapters": chapters, "reviews": reviews}),
         folder / "quizzes.json": as_json(quizzes),
     }
 
@@ -85,11 +101,11 @@ def lesson_data(course: Course) -> dict[Path, bytes]:
 def shared_files(course: Course) -> dict[Path, bytes]:
     """Return the generated files that belong to no single chapter, by path."""
     project = course.project
-    explained: dict[str, list[tuple[str, str]]] = {}
-    for name, lesson in course.lessons.items():
-        for term in sorted(lesson.terms):
-            title = f"{lesson.chapter.number}. {lesson.title}"
-            explained.setdefault(term, []).append((name, title))
+    explained = {
+        term: Explanation(name, f"{lesson.chapter.number}. {lesson.title}", place)
+        for name, lesson in course.lessons.items()
+        for term, place in lesson.terms.items()
+    }
     files = lesson_data(course)
     files[project.glossary_notebook] = notebook_bytes(glossary_notebook(course.glossary, explained))
     readme = project.root / "README.md"
@@ -168,9 +184,14 @@ def execute(course: Course, lesson: Lesson, step: Step = lambda done, of: None) 
 
 
 def render(course: Course, lesson: Lesson, step: Step = lambda done, of: None) -> dict[Path, bytes]:
-    """Return both notebooks of a chapter, by the path where they belong."""
+    """Return both notebooks of a chapter, or that of a page, by the path where they belong."""
     chapter = lesson.chapter
     notebook = execute(course, lesson, step)
+    if isinstance(chapter, Page):
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        return {chapter.student_notebook: notebook_bytes(notebook)}
     content = notebook_bytes(notebook)
     with tempfile.TemporaryDirectory(prefix="classroom-build-") as folder:
         source = Path(folder) / "solutions" / chapter.name
@@ -199,6 +220,7 @@ def fingerprint(course: Course, lesson: Lesson) -> str:
     project, chapter = course.project, lesson.chapter
     helpers = project.root / "helpers"
     paths = [p for p in chapter.source.iterdir() if p.is_file() and p.suffix != ".ipynb"]
+    paths = [chapter.text] if isinstance(chapter, Page) else paths
     paths = [path for path in paths if path != chapter.bank]
     paths += [
         p
@@ -217,6 +239,7 @@ def fingerprint(course: Course, lesson: Lesson) -> str:
     parts = [
         f"{relative(p, project.root)} {digest(p.read_bytes())}" for p in sorted(paths) if p.exists()
     ]
+    parts += [f"notebook {digest(notebook_bytes(lesson.notebook))}"]
     parts += [
         f"{name} {digest(content)}"
         for name, content in sorted((p.name, c) for p, c in lesson_data(course).items())
@@ -299,7 +322,7 @@ def build(
     say: Callable[[str], None] = print,
     progress: bool = True,
 ) -> list[Path]:
-    """Build chapters that changed and the files that all chapters share.
+    """Build chapters, reviews and pages that changed, and the files that all chapters share.
 
     Returns the paths that changed on disk.
     """

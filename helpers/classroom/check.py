@@ -17,8 +17,8 @@ from classroom.errors import ClassroomError
 from classroom.execute import error_of, start_session
 from classroom.glossary import read_glossary
 from classroom.preprocessors import BEGIN_HIDDEN, BEGIN_SOLUTION, END_SOLUTION, STUDENT_STUB
-from classroom.project import Chapter, Project, relative
-from classroom.texts import Lesson, read_lesson
+from classroom.project import Chapter, Page, Project, Review, relative
+from classroom.texts import HEADING_OR_TERM, Lesson, read_lesson
 from classroom.trial import grade_id, is_answer, is_test, try_answers
 
 MINIMUM_RIGHT = 1
@@ -67,7 +67,7 @@ def headings_in_order(lesson: Lesson) -> Iterator[Finding]:
     """One H1, and no heading level is skipped."""
     level, titles = 0, 0
     for cell in lesson.notebook.cells:
-        if cell.cell_type != "markdown" or is_answer(cell):
+        if not is_text(cell):
             continue
         text = re.sub(r"```.*?```", "", cell.source, flags=re.DOTALL)
         for match in HEADING.finditer(text):
@@ -93,7 +93,7 @@ def headings_in_order(lesson: Lesson) -> Iterator[Finding]:
 def bold_is_for_terms(lesson: Lesson) -> Iterator[Finding]:
     """Bold marks a term where it is explained, and nothing else."""
     for cell in lesson.notebook.cells:
-        if cell.cell_type != "markdown" or is_answer(cell):
+        if not is_text(cell):
             continue
         text = re.sub(r"```.*?```|`[^`]*`|\$[^$]*\$", "", cell.source, flags=re.DOTALL)
         text = re.sub(r"\[\*\*[^\]]+\*\*\]\(\.\./glossary\.ipynb#[^)]+\)", "", text)
@@ -122,6 +122,26 @@ def terms_are_explained(course: Course) -> Iterator[Finding]:
                 f"{entry.chapter} does not explain the term {entry.term!r}",
                 f"Write {{term:{entry.id}}} where it is explained, or change the entry's chapter",
             )
+    places: dict[str, list[str]] = {}
+    for lesson in course.all.values():
+        for cell in lesson.notebook.cells:
+            for match in HEADING_OR_TERM.finditer(cell.source if is_text(cell) else ""):
+                if match["term"]:
+                    place = f"{where(lesson)}, {text_place(lesson, cell)}"
+                    places.setdefault(match["term"], []).append(place)
+    for term, found in places.items():
+        if len(found) > 1:
+            yield Finding(
+                "solutions/glossary.yml",
+                term,
+                f"the term is explained more than once: {'; '.join(found)}",
+                f"Keep {{term:{term}}} where it is explained first, and write {{see:{term}}} after",
+            )
+
+
+def is_text(cell: NotebookNode) -> bool:
+    """Tell whether a cell holds text of the lesson, neither code nor a model answer."""
+    return bool(cell.cell_type == "markdown" and not is_answer(cell))
 
 
 def objectives_are_graded(lesson: Lesson) -> Iterator[Finding]:
@@ -143,6 +163,33 @@ def objectives_are_graded(lesson: Lesson) -> Iterator[Finding]:
                 "this item earns points but serves no objective",
                 "Add ':objectives: …'",
             )
+
+
+def review_is_mixed(lesson: Lesson) -> Iterator[Finding]:
+    """Every question of a review serves one objective; neighbours come from different chapters."""
+    before = ""
+    for item in lesson.items:
+        if item.points:
+            yield Finding(
+                where(lesson), item.id, "a review carries no points", "Write ':points: 0'"
+            )
+        if len(item.objectives) != 1:
+            yield Finding(
+                where(lesson),
+                item.id,
+                "the question must name the one objective that it reviews",
+                "Add ':objectives: LO1.1'",
+            )
+            continue
+        chapter = item.objectives[0].partition(".")[0]
+        if chapter == before:
+            yield Finding(
+                where(lesson),
+                item.id,
+                f"two questions in a row are about {chapter}.*",
+                "Move one of them: mixed questions ask which method fits",
+            )
+        before = chapter
 
 
 def cells_are_short(lesson: Lesson) -> Iterator[Finding]:
@@ -438,6 +485,22 @@ TEXT_CHECKS: tuple[Callable[[Lesson], Iterable[Finding]], ...] = (
     figures_are_described,
 )
 
+REVIEW_CHECKS = (
+    *(look for look in TEXT_CHECKS if look is not objectives_are_graded),
+    review_is_mixed,
+)
+PAGE_CHECKS = (
+    headings_in_order,
+    bold_is_for_terms,
+    pictures_in_markdown_have_words,
+    cells_are_short,
+    nothing_leaks,
+)
+CHECKS_OF: Mapping[type[Chapter], tuple[Callable[[Lesson], Iterable[Finding]], ...]] = {
+    Review: REVIEW_CHECKS,
+    Page: PAGE_CHECKS,
+}
+
 
 def read_all(project: Project, chapters: Sequence[Chapter]) -> tuple[Course | None, list[Finding]]:
     """Read every text; what cannot be read becomes a finding and the rest is still checked."""
@@ -446,14 +509,19 @@ def read_all(project: Project, chapters: Sequence[Chapter]) -> tuple[Course | No
         glossary = read_glossary(project.glossary_text)
     except ClassroomError as error:
         return None, [as_finding(error)]
-    lessons = {}
-    for chapter in project.chapters():
+    lessons: dict[str, Lesson] = {}
+    extras: dict[str, Lesson] = {}
+    numbered = project.chapters()
+    for chapter in project.texts():
         try:
-            lessons[chapter.name] = read_lesson(project, chapter, glossary)
+            if chapter in numbered:
+                lessons[chapter.name] = read_lesson(project, chapter, glossary)
+            else:
+                extras[chapter.name] = read_lesson(project, chapter, glossary, lessons)
         except ClassroomError as error:
             if chapter in chapters:
                 findings.append(as_finding(error))
-    return Course(project, glossary, lessons), findings
+    return Course(project, glossary, lessons, extras), findings
 
 
 def as_finding(error: ClassroomError) -> Finding:
@@ -475,15 +543,15 @@ def check(
     if course is None:
         return findings
     files: dict[Path, bytes] = {}
-    complete = len(course.lessons) == len(project.chapters())
+    complete = len(course.all) == len(project.texts())
     for chapter in chapters:
-        if chapter.name not in course.lessons:
+        if chapter.name not in course.all:
             continue
         lesson = course.lesson(chapter)
         before = len(findings)
         try:
             files |= render(course, lesson)
-            for look in TEXT_CHECKS:
+            for look in CHECKS_OF.get(type(chapter), TEXT_CHECKS):
                 findings += look(lesson)
             with lesson_environment(course) as environment:
                 findings += answers_score_as_stated(lesson, environment)
@@ -493,7 +561,7 @@ def check(
             findings.append(as_finding(error))
         found = len(findings) - before
         say(f"{chapter.name}: {'no findings' if not found else f'{found} findings'}")
-    if complete and len(chapters) == len(project.chapters()):
+    if complete and len(chapters) == len(project.texts()):
         findings += files_are_current(course, {**files, **shared_files(course)})
         findings += terms_are_explained(course)
     else:

@@ -134,12 +134,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.command == "build":
         from classroom.build import build
 
-        build(project, project.select(arguments.chapters), force=arguments.force)
+        build(project, project.select(arguments.chapters, pages=True), force=arguments.force)
         return EXIT_OK
     if arguments.command == "check":
         from classroom.check import check
 
-        findings = check(project, project.select(arguments.chapters))
+        findings = check(project, project.select(arguments.chapters, pages=True))
         for finding in findings:
             print(finding)
         print(f"{len(findings)} findings." if findings else "Everything is in order.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,31 @@ class Entry:
         A heading's own anchor is looked up before the headings of a new page are drawn.
         """
         return f"cell-id={self.cell_id}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in a notebook that links can lead to."""
+
+    section: str
+    """The last heading above the place."""
+    cell_id: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Where the course explains a term."""
+
+    folder: str
+    chapter: str
+    """Number and title of the chapter."""
+    place: Place
+
+    @property
+    def link(self) -> str:
+        """A link from the glossary to the explanation."""
+        path = f"{self.folder}/{self.folder}.ipynb#cell-id={self.place.cell_id}"
+        return f"[{self.chapter}, *{self.place.section}*]({path})"
 
 
 @dataclass(frozen=True)
@@ -95,17 +120,12 @@ def _entry(raw: dict[str, Any], number: int, name: str) -> Entry:
     )
 
 
-def glossary_notebook(
-    glossary: Glossary, explained_in: Mapping[str, Iterable[tuple[str, str]]]
-) -> NotebookNode:
-    """Return the glossary as a notebook of Markdown cells.
-
-    `explained_in` gives for each term the chapters that explain it, as (folder, title).
-    """
+def glossary_notebook(glossary: Glossary, explained: Mapping[str, Explanation]) -> NotebookNode:
+    """Return the glossary as a notebook of Markdown cells; `explained` says where, by term."""
     intro = (
         "# Glossary\n\n"
         f"{len(glossary.entries)} terms, in alphabetical order. "
-        "Each says where the course explains it."
+        "Each leads to the section that explains it, and the section leads back here."
     )
     cells = [nbformat.v4.new_markdown_cell(intro, id="glossary")]
     for entry in sorted(glossary.entries.values(), key=lambda entry: entry.heading.casefold()):
@@ -118,11 +138,8 @@ def glossary_notebook(
         if entry.see:
             links = (glossary.entries[other] for other in entry.see)
             notes.append("See " + ", ".join(f"[{o.term}](#{o.fragment})" for o in links) + ".")
-        chapters = [
-            f"[{title}]({name}/{name}.ipynb)" for name, title in explained_in.get(entry.id, ())
-        ]
-        if chapters:
-            notes.append("Explained in " + ", ".join(chapters) + ".")
+        if entry.id in explained:
+            notes.append(f"Explained in {explained[entry.id].link}.")
         parts += [" ".join(notes)] * bool(notes)
         cells.append(nbformat.v4.new_markdown_cell("\n\n".join(parts), id=entry.cell_id))
     return nbformat.v4.new_notebook(

@@ -112,7 +112,9 @@ def lab(
         print(f"Port {wanted} is taken; using {chosen}.")
     path = ""
     if chapter:
-        path = "/tree/" + relative(project.select([chapter])[0].student_notebook, folder)
+        path = "/tree/" + relative(
+            project.select([chapter], pages=True)[0].student_notebook, folder
+        )
     os.environ.setdefault("JUPYTER_TOKEN", secrets.token_hex(16))
     shown = "localhost" if host in EVERYWHERE else host
     print(f"JupyterLab: http://{shown}:{chosen}/lab{path}?token={os.environ['JUPYTER_TOKEN']}")

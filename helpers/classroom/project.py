@@ -1,4 +1,4 @@
-"""Where things are: the project's root and its chapters."""
+"""Where things are: the project's root, its chapters, its reviews and its pages."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from classroom.errors import ClassroomError
 
 CHAPTER_NAME = re.compile(r"(?P<number>\d\d)_(?P<topic>[a-z0-9_]+)")
+REVIEW_NAME = re.compile(r"review_(?P<number>\d+)")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,16 @@ class Chapter:
     def number(self) -> int:
         """The number that opens the folder's name."""
         return int(self.name[:2])
+
+    @property
+    def prefix(self) -> str:
+        """What opens the id of each of its items."""
+        return f"ch{self.number:02d}"
+
+    @property
+    def up(self) -> str:
+        """What leads from the folder of its student notebook to the folder of the course."""
+        return "../"
 
     @property
     def source(self) -> Path:
@@ -59,6 +70,56 @@ class Chapter:
 
 
 @dataclass(frozen=True)
+class Review(Chapter):
+    """Mixed questions from several chapters, known by its folder, for example `review_1`."""
+
+    @property
+    def number(self) -> int:
+        """The number that ends the folder's name."""
+        return int(self.name.rpartition("_")[2])
+
+    @property
+    def prefix(self) -> str:
+        """What opens the id of each of its items."""
+        return f"rv{self.number:02d}"
+
+
+@dataclass(frozen=True)
+class Page(Chapter):
+    """A page without exercises, known by the name of its text, for example `faq`."""
+
+    @property
+    def number(self) -> int:
+        """Pages are not numbered."""
+        return 0
+
+    @property
+    def prefix(self) -> str:
+        """Pages have no items."""
+        return "page"
+
+    @property
+    def up(self) -> str:
+        """Pages lie in the folder of the course itself."""
+        return ""
+
+    @property
+    def source(self) -> Path:
+        """Folder that authors edit."""
+        return self.root / "solutions" / "pages"
+
+    @property
+    def solution_notebook(self) -> Path:
+        """The page itself: it holds nothing that learners must not see."""
+        return self.student_notebook
+
+    @property
+    def student_notebook(self) -> Path:
+        """The page that learners read, generated."""
+        return self.root / "course" / f"{self.name}.ipynb"
+
+
+@dataclass(frozen=True)
 class Project:
     """A checkout of the course."""
 
@@ -73,6 +134,21 @@ class Project:
     def glossary_notebook(self) -> Path:
         """The glossary that learners read, generated."""
         return self.root / "course" / "glossary.ipynb"
+
+    @property
+    def formulas_text(self) -> Path:
+        """Names of the functions on the formula sheet, by chapter."""
+        return self.root / "solutions" / "formulas.yml"
+
+    @property
+    def formula_sheet(self) -> Path:
+        """The formula sheet that learners read, generated."""
+        return self.root / "course" / "formula_sheet.ipynb"
+
+    @property
+    def flash_cards(self) -> Path:
+        """Flash cards for import into Anki, generated."""
+        return self.root / "course" / "flash_cards.csv"
 
     @property
     def lesson_data(self) -> Path:
@@ -100,9 +176,25 @@ class Project:
             if CHAPTER_NAME.fullmatch(folder.name)
         )
 
-    def select(self, names: Sequence[str]) -> tuple[Chapter, ...]:
-        """Return the chapters that `names` ask for; all of them if there are no names.
+    def reviews(self) -> tuple[Review, ...]:
+        """Return the mixed reviews in their order."""
+        folders = sorted(path for path in (self.root / "solutions").glob("*") if path.is_dir())
+        reviews = (Review(self.root, f.name) for f in folders if REVIEW_NAME.fullmatch(f.name))
+        return tuple(sorted(reviews, key=lambda review: review.number))
 
+    def pages(self) -> tuple[Page, ...]:
+        """Return the pages without exercises."""
+        texts = sorted((self.root / "solutions" / "pages").glob("*.md"))
+        return tuple(Page(self.root, text.stem) for text in texts)
+
+    def texts(self) -> tuple[Chapter, ...]:
+        """Return everything that is written as a text: chapters, then reviews, then pages."""
+        return (*self.chapters(), *self.reviews(), *self.pages())
+
+    def select(self, names: Sequence[str], *, pages: bool = False) -> tuple[Chapter, ...]:
+        """Return the chapters and reviews that `names` ask for.
+
+        Without names these are all chapters; with `pages`, everything that is written as a text.
         A chapter may be named by its folder (`01_basics`), its number (`1`, `01`), its topic
         (`basics`) or a path to its folder or notebook.
         """
@@ -113,17 +205,19 @@ class Project:
                 "each chapter is a folder like 01_basics with 01_basics.md in it"
             )
         if not names:
-            return chapters
-        chosen = {self._one(name, chapters) for name in names}
-        return tuple(chapter for chapter in chapters if chapter in chosen)
+            return self.texts() if pages else chapters
+        known = self.texts() if pages else (*chapters, *self.reviews())
+        chosen = {self._one(name, known) for name in names}
+        return tuple(chapter for chapter in known if chapter in chosen)
 
     def _one(self, name: str, chapters: Iterable[Chapter]) -> Chapter:
         wanted = Path(name).stem if name.endswith((".ipynb", ".md")) else Path(name).name
         known = {}
         for chapter in chapters:
-            topic = chapter.name[3:]
-            for alias in (chapter.name, topic, str(chapter.number), chapter.name[:2]):
-                known[alias] = chapter
+            known[chapter.name] = chapter
+            if CHAPTER_NAME.fullmatch(chapter.name):
+                for alias in (chapter.name[3:], str(chapter.number), chapter.name[:2]):
+                    known[alias] = chapter
         if wanted in known:
             return known[wanted]
         names = [chapter.name for chapter in chapters]

@@ -13,6 +13,8 @@ nbgrader's cell metadata, expands the placeholders, and gives every cell a stabl
 `{quiz:check}`                   the questions of that group in quiz.yml
 `{points:ch01_a}`                the points of an exercise, in words; says which are safety items
 `{term:margin}`, `{see:margin}`  a link into the glossary, bold where the term is explained
+`{in:01_basics|Predict}`         a link to a chapter, or to the section that begins with these words
+`{origins}`                      in a review: where each question comes from
 `{{ price:,.2f }}`               a number computed by the notebook (left for the execution step)
 ===============================  ====================================================================
 """
@@ -23,7 +25,7 @@ import ast
 import hashlib
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,18 +34,36 @@ import yaml
 from nbformat import NotebookNode
 
 from classroom.errors import ClassroomError
-from classroom.glossary import Glossary
+from classroom.glossary import Glossary, Place
 from classroom.preprocessors import BEGIN_HIDDEN, END_HIDDEN, MarkerError, student_source
-from classroom.project import Chapter, Project, relative
+from classroom.project import Chapter, Page, Project, Review, relative
 from classroom.sources import complaint, read_text, read_yaml
 from leverage.lessons.wording import counted, item_label
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 CELL_OPTIONS = {"answer", "test", "points", "objectives", "safety", "locked", "tags"}
-FRONT_MATTER = {"number", "title", "minutes", "builds_on", "promise", "objectives", "answers"}
-ITEM_ID = re.compile(r"ch\d\d(_[a-z0-9]+)+")
-PLACEHOLDER = re.compile(r"\{(quiz|points|term|see):([^{}|]+)(?:\|([^{}]+))?\}")
+REVIEW_MATTER = {"number", "title", "minutes", "builds_on", "promise"}
+FRONT_MATTER = REVIEW_MATTER | {"objectives", "answers"}
+ITEM_ID = re.compile(r"(ch|rv)\d\d(_[a-z0-9]+)+")
+PLACEHOLDER = re.compile(r"\{(quiz|points|term|see|in):([^{}|]+)(?:\|([^{}]+))?\}")
 FENCE = re.compile(r"^\s*(```|~~~)")
+HEADING = re.compile(r"^#{2,}\s+(.+?)\s*$", re.MULTILINE)
+HEADING_OR_TERM = re.compile(
+    r"^#{1,6}\s+(?P<heading>.+?)\s*$"
+    r"|\[\*\*[^\]]+\*\*\]\([./]*glossary\.ipynb#cell-id=term-(?P<term>[^)]+)\)",
+    re.MULTILINE,
+)
+NO_BREAK = "\u00a0"
+UNITS = (
+    "%|USDT|USDC|USD|EUR|euro|BTC|ETH|SOL|coins|contracts|million|billion|R|UTC"
+    "|seconds?|min|minutes?|hours?|days?|weeks?|months?|years?"
+)
+UNIT_BLANK = re.compile(
+    r"^\#{1,6} .*?$|`[^`]*`|\$\$.*?\$\$|\$[^$\n]*\$|\{\{.*?\}\}|\]\([^)\n]*\)"
+    rf"|(?:(?<=[0-9}}])|(?<=[mb]illion)) (?=(?:{UNITS})(?!\w))",
+    re.DOTALL | re.MULTILINE,
+)
+POINTS_IN_HEADING = re.compile(r"\s*\([^()]*\bpoints?\b[^()]*\)$")
 
 
 @dataclass(frozen=True)
@@ -102,7 +122,10 @@ class Lesson:
     notebook: NotebookNode
     items: tuple[Item, ...]
     questions: tuple[Question, ...]
-    terms: frozenset[str]
+    terms: Mapping[str, Place]
+    """Where each term is explained, by the term's id."""
+    headings: Mapping[str, str] = field(default_factory=dict)
+    """The cell with the last heading above each graded cell, by the cell's grade_id."""
     lines: Mapping[str, int] = field(default_factory=dict)
     """First line of each cell in the chapter's text, by cell id."""
 
@@ -123,7 +146,10 @@ class Lesson:
             "minutes": self.minutes,
             "promise": self.promise,
             "objectives": dict(self.objectives),
-            "items": {item.id: item.as_data() for item in self.items},
+            "items": {
+                item.id: {**item.as_data(), "cell": self.headings.get(item.id, "")}
+                for item in self.items
+            },
         }
 
 
@@ -184,6 +210,17 @@ def split_names(value: Any) -> tuple[str, ...]:
     return tuple(str(name).strip() for name in names if str(name).strip())
 
 
+def with_units(text: str) -> str:
+    """Keep a number and its unit on one line: their blank becomes a no-break space.
+
+    Headings, code, formulas, computed expressions and addresses stay as they are.
+
+    >>> with_units("Pay 500 USDT, `2 % 3`, {{ 7 % 4 }} % and $5 %$.").replace("\u00a0", "~")
+    'Pay 500~USDT, `2 % 3`, {{ 7 % 4 }}~% and $5 %$.'
+    """
+    return UNIT_BLANK.sub(lambda match: NO_BREAK if match[0] == " " else match[0], text)
+
+
 def outside_fences(text: str, change: Callable[[str], str]) -> str:
     """Apply `change` to the lines of a Markdown text that are not inside a code fence."""
     parts: list[str] = []
@@ -212,13 +249,19 @@ def outside_fences(text: str, change: Callable[[str], str]) -> str:
 class _Reader:
     """Reads one chapter's text; keeps the state that the steps share."""
 
-    def __init__(self, project: Project, chapter: Chapter, glossary: Glossary) -> None:
+    def __init__(
+        self,
+        project: Project,
+        chapter: Chapter,
+        glossary: Glossary,
+        chapters: Mapping[str, Lesson],
+    ) -> None:
         self.project = project
         self.chapter = chapter
         self.glossary = glossary
+        self.chapters = chapters
         self.where = relative(chapter.text, chapter.root)
         self.items: list[Item] = []
-        self.terms: set[str] = set()
         self.section = ""
         self.seen: dict[str, int] = {}
         self.used_ids: dict[str, int] = {}
@@ -259,16 +302,22 @@ class _Reader:
 
     def front_matter(self, notebook: NotebookNode) -> dict[str, Any]:
         """Check and return the `course:` part of the front matter."""
+        if isinstance(self.chapter, Page):
+            return {"title": self.chapter.name, "minutes": 0, "promise": "", "objectives": {}}
         course = notebook.metadata.get("course")
         if not isinstance(course, dict):
             raise self.fail(1, "the front matter has no 'course:' part")
-        wrong = complaint(course, FRONT_MATTER, FRONT_MATTER)
+        review = isinstance(self.chapter, Review)
+        fields = REVIEW_MATTER if review else FRONT_MATTER
+        wrong = complaint(course, fields, fields)
         if wrong:
             raise self.fail(1, f"the front matter's 'course:' part {wrong}")
         if course["number"] != self.chapter.number:
             raise self.fail(
                 1, f"course.number is {course['number']} but the folder is {self.chapter.name}"
             )
+        if review:
+            return {**course, "objectives": self.objectives_reviewed(course)}
         if not isinstance(course["objectives"], dict) or not course["objectives"]:
             raise self.fail(1, "course.objectives must list at least one 'LOn.m: sentence'")
         answers = course["answers"]
@@ -279,6 +328,38 @@ class _Reader:
                 + ", ".join(course["objectives"]),
             )
         return dict(course)
+
+    def objectives_reviewed(self, course: dict[str, Any]) -> dict[str, str]:
+        """Return the objectives of the chapters that a review builds on."""
+        objectives: dict[str, str] = {}
+        for name in course["builds_on"] or ():
+            objectives.update(self.lesson(name, 1).objectives)
+        return objectives
+
+    def lesson(self, name: str, line: int) -> Lesson:
+        """Return a chapter that was read before this text."""
+        if name not in self.chapters:
+            known = ", ".join(self.chapters) or "none: only reviews and pages lead to chapters"
+            raise self.fail(line, f"there is no chapter {name!r} to lead to; there are {known}")
+        return self.chapters[name]
+
+    def link(self, name: str, section: str | None, line: int) -> str:
+        """Return a link to a chapter, or to its section that begins with some words."""
+        lesson = self.lesson(name, line)
+        path = f"{self.chapter.up}{name}/{name}.ipynb"
+        title = f"{lesson.chapter.number}. {lesson.title}"
+        if section is None:
+            return f"[{title}]({path})"
+        known = headings(lesson.notebook.cells)
+        found = [(text, cell) for text, cell in known if text.startswith(section)]
+        if not found:
+            raise self.fail(
+                line,
+                f"{name} has no section that begins with {section!r}; it has "
+                + ", ".join(repr(text) for text, _ in known),
+            )
+        text, cell = found[0]
+        return f"[{title}, *{text}*]({path}#cell-id={cell})"
 
     def cell_id(self, cell: NotebookNode) -> str:
         """Return an id that depends only on the cell's own content and its order among equals."""
@@ -291,11 +372,12 @@ class _Reader:
 
     def claim(self, name: str, line: int) -> str:
         """Check an item's id and that it is used once."""
-        if not ITEM_ID.fullmatch(name) or not name.startswith(f"ch{self.chapter.number:02d}_"):
+        prefix = self.chapter.prefix
+        if not ITEM_ID.fullmatch(name) or not name.startswith(f"{prefix}_"):
             raise self.fail(
                 line,
-                f"the id {name!r} must look like ch{self.chapter.number:02d}_a or "
-                f"ch{self.chapter.number:02d}_a_value (lower case, this chapter's number)",
+                f"the id {name!r} must look like {prefix}_a or {prefix}_a_value "
+                "(lower case, this chapter's number)",
             )
         if name in self.seen:
             raise self.fail(
@@ -331,7 +413,7 @@ class _Reader:
         if options.get("tags"):
             cell.metadata["tags"] = list(options["tags"])
         if cell.cell_type == "markdown":
-            for heading in re.findall(r"^#{2,}\s+(.+?)\s*$", cell.source, flags=re.MULTILINE):
+            for heading in HEADING.findall(cell.source):
                 self.section = re.sub(r"\s*\(?\{points:[^}]*\}\)?", "", heading)
         group = re.fullmatch(r"\{quiz:(\w+)\}", cell.source.strip())
         if cell.cell_type == "markdown" and group:
@@ -346,7 +428,7 @@ class _Reader:
             self.test(cell, options, line, course)
         elif options.get("locked"):
             digest = hashlib.sha256(cell.source.encode()).hexdigest()[:6]
-            set_nbgrader(cell, f"ch{self.chapter.number:02d}_given_{digest}", locked=True)
+            set_nbgrader(cell, f"{self.chapter.prefix}_given_{digest}", locked=True)
         yield cell
 
     def points_of(self, options: Mapping[str, Any], line: int) -> float:
@@ -453,6 +535,8 @@ class _Reader:
                     raise self.fail(line, f"{{points:{name}}}: there is no exercise {name}")
                 safety = ", safety" if any(item.safety for item in items) else ""
                 return counted(sum(item.points for item in items), "point") + safety
+            if kind == "in":
+                return self.link(name, shown, line)
             if name not in self.glossary.entries:
                 raise self.fail(
                     line,
@@ -460,16 +544,17 @@ class _Reader:
                 )
             entry = self.glossary.entries[name]
             words = shown or entry.term
-            link = f"../glossary.ipynb#{entry.fragment}"
-            if kind == "term":
-                self.terms.add(name)
-                return f"[**{words}**]({link})"
-            return f"[{words}]({link})"
+            link = f"{self.chapter.up}glossary.ipynb#{entry.fragment}"
+            return f"[**{words}**]({link})" if kind == "term" else f"[{words}]({link})"
 
-        return outside_fences(text, lambda part: PLACEHOLDER.sub(replace, part))
+        return outside_fences(text, lambda part: with_units(PLACEHOLDER.sub(replace, part)))
 
     def blocks(self, course: dict[str, Any]) -> dict[str, str]:
         """Return the generated blocks by placeholder."""
+        if isinstance(self.chapter, Page):
+            return {}
+        if isinstance(self.chapter, Review):
+            return self.review_blocks(course)
         chapters = {chapter.name: chapter for chapter in self.project.chapters()}
         builds_on = []
         for name in course["builds_on"] or ():
@@ -499,6 +584,33 @@ class _Reader:
             )
         return {"{header}": header, "{objectives}": objectives, "{recap}": "\n".join(recap)}
 
+    def review_blocks(self, course: dict[str, Any]) -> dict[str, str]:
+        """Return the generated blocks of a review by placeholder."""
+        path = relative(self.chapter.student_notebook, self.chapter.root)
+        asked = [item for item in self.items if item.objectives]
+        names = list(course["builds_on"] or ())
+        first, last = (names[0][:2], names[-1][:2]) if names else ("", "")
+        facts = [
+            f"{course['minutes']} min",
+            "no points",
+            f"mixes chapters {first} to {last}",
+            "runs offline",
+            f"[open on Binder]({binder_link(self.project.repository, path)})",
+        ]
+        header = (
+            f"# Review {self.chapter.number}. {course['title']}\n\n"
+            f"{str(course['promise']).strip()}\n\n" + " · ".join(facts)
+        )
+        rows = ["| Question | Asks you to | Look again at |", "|---|---|---|"]
+        for item in asked:
+            for objective in item.objectives:
+                owner = next(n for n in names if objective in self.chapters[n].objectives)
+                text = course["objectives"][objective]
+                rows.append(
+                    f"| {item_label(item.exercise)} | {text} | {self.link(owner, None, 1)} |"
+                )
+        return {"{header}": header, "{origins}": "\n".join(rows)}
+
     def read(self) -> Lesson:
         raw, lines = self.parse()
         course = self.front_matter(raw)
@@ -527,14 +639,57 @@ class _Reader:
             title=str(course["title"]),
             minutes=int(course["minutes"]),
             promise=str(course["promise"]).strip(),
-            builds_on=tuple(course["builds_on"] or ()),
+            builds_on=tuple(course.get("builds_on") or ()),
             objectives={str(k): str(v) for k, v in course["objectives"].items()},
             notebook=notebook,
             items=tuple(self.items),
             questions=tuple(q for group in self.quiz.values() for q in group),
-            terms=frozenset(self.terms),
+            terms=explained_terms(cells),
+            headings=headings_above(cells),
             lines=self.lines,
         )
+
+
+def headings(cells: Sequence[NotebookNode]) -> list[tuple[str, str]]:
+    """Return the headings below the title, each with the id of its cell."""
+    return [
+        (POINTS_IN_HEADING.sub("", text), cell["id"])
+        for cell in cells
+        if cell.cell_type == "markdown"
+        for text in HEADING.findall(without_fences(cell.source))
+    ]
+
+
+def explained_terms(cells: Sequence[NotebookNode]) -> dict[str, Place]:
+    """Return where each term is explained first: the place of its bold link to the glossary."""
+    terms: dict[str, Place] = {}
+    section = ""
+    for cell in cells:
+        if cell.cell_type != "markdown":
+            continue
+        for match in HEADING_OR_TERM.finditer(without_fences(cell.source)):
+            if match["heading"]:
+                section = POINTS_IN_HEADING.sub("", match["heading"])
+            else:
+                terms.setdefault(match["term"], Place(section, cell["id"]))
+    return terms
+
+
+def headings_above(cells: Sequence[NotebookNode]) -> dict[str, str]:
+    """Return the id of the last cell with a heading above each graded cell, by grade_id."""
+    above: dict[str, str] = {}
+    heading = ""
+    for cell in cells:
+        if cell.cell_type == "markdown" and HEADING.search(without_fences(cell.source)):
+            heading = cell["id"]
+        if "nbgrader" in cell.metadata:
+            above[cell.metadata["nbgrader"]["grade_id"]] = heading
+    return above
+
+
+def without_fences(text: str) -> str:
+    """Return a Markdown text with its code fences made empty."""
+    return re.sub(r"^(```|~~~).*?^\1", "", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def unclosed_fence(text: str) -> int | None:
@@ -593,9 +748,17 @@ def set_nbgrader(
     cell.metadata["nbgrader"] = meta
 
 
-def read_lesson(project: Project, chapter: Chapter, glossary: Glossary) -> Lesson:
-    """Read a chapter's text; a mistake in it raises a sentence with file and line."""
-    lesson = _Reader(project, chapter, glossary).read()
+def read_lesson(
+    project: Project,
+    chapter: Chapter,
+    glossary: Glossary,
+    chapters: Mapping[str, Lesson] | None = None,
+) -> Lesson:
+    """Read a text; a mistake in it raises a sentence with file and line.
+
+    Reviews and pages lead to `chapters`, which were read before.
+    """
+    lesson = _Reader(project, chapter, glossary, chapters or {}).read()
     where = relative(chapter.text, chapter.root)
     for cell in lesson.notebook.cells:
         if cell.cell_type != "code":

@@ -17,7 +17,7 @@ _SCIENTIFIC_BELOW = 1e-12
 _SCIENTIFIC_FROM = 1e15
 _CODE = re.compile(r"`([^`]+)`")
 _EMPHASIS = re.compile(r"(?<![\w*)\]])(\*{1,2})(?=[^\W\d_])(.+?)(?<=[\w.,;:!?%)'’”])\1(?![\w*(])")
-_ITEM_ID = re.compile(r"ch(\d+)_([A-Za-z0-9]+)(?:_(.+))?")
+_ITEM_ID = re.compile(r"(ch|rv)(\d+)_([A-Za-z0-9]+)(?:_(.+))?")
 
 
 def format_number(value: float, *, digits: int = 8) -> str:
@@ -78,15 +78,18 @@ def counted(number: float, noun: str) -> str:
 
 
 def item_label(item_id: str) -> str:
-    """Name an item as the chapter's text does.
+    """Name an item as the text of its chapter or review does.
 
     >>> item_label("ch01_a_value"), item_label("ch10_q2"), item_label("ch03_predict_form")
     ('1.A value', '10.Q2', '3.Predict form')
+    >>> item_label("rv01_q2")
+    'R1.Q2'
     """
     match = _ITEM_ID.fullmatch(item_id)
     if match is None:
         return item_id
-    number, name, rest = int(match[1]), match[2], (match[3] or "").replace("_", " ")
+    number = f"{'R' if match[1] == 'rv' else ''}{int(match[2])}"
+    name, rest = match[3], (match[4] or "").replace("_", " ")
     if re.fullmatch(r"[A-Za-z]\d*", name):
         return f"{number}.{name.upper()} {rest}".strip()
     return f"{number}.{name.capitalize()} {rest}".strip()
