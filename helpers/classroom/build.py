@@ -23,8 +23,10 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from classroom.cards import flash_cards
 from classroom.errors import ClassroomError
 from classroom.execute import KernelDiedError, error_of, start_session
+from classroom.formulas import formula_sheet, read_formulas
 from classroom.glossary import Explanation, Glossary, glossary_notebook, read_glossary
 from classroom.project import Chapter, Page, Project, Review, relative
 from classroom.release import generate
@@ -66,8 +68,9 @@ def read_course(project: Project) -> Course:
     """Read every text of the course."""
     glossary = read_glossary(project.glossary_text)
     lessons = {c.name: read_lesson(project, c, glossary) for c in project.chapters()}
-    others = (*project.reviews(), *project.pages())
-    extras = {c.name: read_lesson(project, c, glossary, lessons) for c in others}
+    extras = {c.name: read_lesson(project, c, glossary, lessons) for c in project.reviews()}
+    known = {**lessons, **extras}
+    extras |= {c.name: read_lesson(project, c, glossary, known) for c in project.pages()}
     return Course(project, glossary, lessons, extras)
 
 
@@ -98,20 +101,39 @@ def lesson_data(course: Course) -> dict[Path, bytes]:
     }
 
 
-def shared_files(course: Course) -> dict[Path, bytes]:
-    """Return the generated files that belong to no single chapter, by path."""
+def shared_files(course: Course, made: Mapping[Path, bytes] | None = None) -> dict[Path, bytes]:
+    """Return the generated files that belong to no single chapter, by path.
+
+    The flash cards repeat the page of common beliefs: as it is in `made`, else as it is on disk.
+    """
     project = course.project
     explained = {
-        term: Explanation(name, f"{lesson.chapter.number}. {lesson.title}", place)
+        term: Explanation(name, lesson.label, place)
         for name, lesson in course.lessons.items()
         for term, place in lesson.terms.items()
     }
     files = lesson_data(course)
-    files[project.glossary_notebook] = notebook_bytes(glossary_notebook(course.glossary, explained))
+    formulas = read_formulas(project)
+    cell_of = {formula.name.replace("_", "-"): formula.cell_id for formula in formulas}
+    glossary = glossary_notebook(course.glossary, explained, cell_of)
+    files[project.glossary_notebook] = notebook_bytes(glossary)
+    if formulas:
+        titles = {name: lesson.label for name, lesson in course.lessons.items()}
+        sheet = formula_sheet(formulas, course.glossary, titles)
+        files[project.formula_sheet] = notebook_bytes(sheet)
+    beliefs = read_page(project, "misconceptions", made or {})
+    files[project.flash_cards] = flash_cards(course.glossary, formulas, beliefs)
     readme = project.root / "README.md"
     if readme.exists():
         files[readme] = readme_with_chapters(readme.read_text(encoding="utf-8"), course).encode()
     return files
+
+
+def read_page(project: Project, name: str, made: Mapping[Path, bytes]) -> NotebookNode | None:
+    """Return a page's notebook: as it was made, else as it is on disk; None if there is none."""
+    path = Page(project.root, name).student_notebook
+    content = made.get(path) or (path.read_bytes() if path.exists() else None)
+    return None if content is None else nbformat.reads(content.decode(), as_version=4)
 
 
 def readme_with_chapters(text: str, course: Course) -> str:
@@ -229,7 +251,7 @@ def fingerprint(course: Course, lesson: Lesson) -> str:
     ]
     paths += [
         helpers / "classroom" / f"{name}.py"
-        for name in ("texts", "execute", "release", "preprocessors", "build")
+        for name in ("texts", "typography", "execute", "release", "preprocessors", "build")
     ]
     paths += [
         project.glossary_text,
@@ -355,13 +377,13 @@ def build(
             f"{chapter.name}: {total} cells, {lesson.points:g} points, {time.perf_counter() - began:.1f} s"
         )
     for path, content in files.items():
-        chapter_name = path.parent.name
-        copy = keep_aside(project, path, record.get(chapter_name), content)
+        owner = path.stem if path.parent.name == "course" else path.parent.name
+        copy = keep_aside(project, path, record.get(owner), content)
         if copy is not None:
             say(
                 f"{relative(path, project.root)} had been worked in; a copy is in {relative(copy, project.root)}"
             )
-    changed = write_files({**files, **shared_files(course)}, project.root)
+    changed = write_files({**files, **shared_files(course, files)}, project.root)
     if fresh:
         record_file = {project.cache / "build.json": as_json({**record, **fresh})}
         write_files(record_file, project.root)

@@ -15,6 +15,7 @@ from classroom.bank import all_answers
 from classroom.build import Course, lesson_environment, render, shared_files
 from classroom.errors import ClassroomError
 from classroom.execute import error_of, start_session
+from classroom.formulas import read_formulas, unlisted
 from classroom.glossary import read_glossary
 from classroom.preprocessors import BEGIN_HIDDEN, BEGIN_SOLUTION, END_SOLUTION, STUDENT_STUB
 from classroom.project import Chapter, Page, Project, Review, relative
@@ -136,6 +137,18 @@ def terms_are_explained(course: Course) -> Iterator[Finding]:
                 term,
                 f"the term is explained more than once: {'; '.join(found)}",
                 f"Keep {{term:{term}}} where it is explained first, and write {{see:{term}}} after",
+            )
+
+
+def formulas_are_listed(course: Course) -> Iterator[Finding]:
+    """Every public function that states a formula is on the formula sheet."""
+    if course.project.formulas_text.exists():
+        for name in unlisted(read_formulas(course.project)):
+            yield Finding(
+                relative(course.project.formulas_text, course.project.root),
+                name,
+                f"leverage.{name} states a formula but is not on the formula sheet",
+                "Add its name to the chapter that explains it",
             )
 
 
@@ -517,7 +530,9 @@ def read_all(project: Project, chapters: Sequence[Chapter]) -> tuple[Course | No
             if chapter in numbered:
                 lessons[chapter.name] = read_lesson(project, chapter, glossary)
             else:
-                extras[chapter.name] = read_lesson(project, chapter, glossary, lessons)
+                extras[chapter.name] = read_lesson(
+                    project, chapter, glossary, {**lessons, **extras}
+                )
         except ClassroomError as error:
             if chapter in chapters:
                 findings.append(as_finding(error))
@@ -562,8 +577,9 @@ def check(
         found = len(findings) - before
         say(f"{chapter.name}: {'no findings' if not found else f'{found} findings'}")
     if complete and len(chapters) == len(project.texts()):
-        findings += files_are_current(course, {**files, **shared_files(course)})
+        findings += files_are_current(course, {**files, **shared_files(course, files)})
         findings += terms_are_explained(course)
+        findings += formulas_are_listed(course)
     else:
         made = {path: content for path, content in files.items() if path.suffix == ".ipynb"}
         findings += stale(course, made)

@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 
 from classroom.errors import ClassroomError
 from classroom.sources import complaint, read_yaml
+from classroom.typography import with_units
 
 NEEDED_FIELDS = {"term", "id", "definition", "chapter"}
 KNOWN_FIELDS = NEEDED_FIELDS | {"unit", "symbol", "see"}
@@ -120,8 +121,14 @@ def _entry(raw: dict[str, Any], number: int, name: str) -> Entry:
     )
 
 
-def glossary_notebook(glossary: Glossary, explained: Mapping[str, Explanation]) -> NotebookNode:
-    """Return the glossary as a notebook of Markdown cells; `explained` says where, by term."""
+def glossary_notebook(
+    glossary: Glossary, explained: Mapping[str, Explanation], formulas: Mapping[str, str]
+) -> NotebookNode:
+    """Return the glossary as a notebook of Markdown cells.
+
+    `explained` says where the course explains each term, and `formulas` which cell of the formula
+    sheet computes it, if one does; both by the term's id.
+    """
     intro = (
         "# Glossary\n\n"
         f"{len(glossary.entries)} terms, in alphabetical order. "
@@ -140,8 +147,13 @@ def glossary_notebook(glossary: Glossary, explained: Mapping[str, Explanation]) 
             notes.append("See " + ", ".join(f"[{o.term}](#{o.fragment})" for o in links) + ".")
         if entry.id in explained:
             notes.append(f"Explained in {explained[entry.id].link}.")
+        if entry.id in formulas:
+            notes.append(
+                f"On the [formula sheet](formula_sheet.ipynb#cell-id={formulas[entry.id]})."
+            )
         parts += [" ".join(notes)] * bool(notes)
-        cells.append(nbformat.v4.new_markdown_cell("\n\n".join(parts), id=entry.cell_id))
+        text = with_units("\n\n".join(parts))
+        cells.append(nbformat.v4.new_markdown_cell(text, id=entry.cell_id))
     return nbformat.v4.new_notebook(
         cells=cells,
         metadata={

@@ -38,6 +38,7 @@ from classroom.glossary import Glossary, Place
 from classroom.preprocessors import BEGIN_HIDDEN, END_HIDDEN, MarkerError, student_source
 from classroom.project import Chapter, Page, Project, Review, relative
 from classroom.sources import complaint, read_text, read_yaml
+from classroom.typography import with_units
 from leverage.lessons.wording import counted, item_label
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -52,16 +53,6 @@ HEADING_OR_TERM = re.compile(
     r"^#{1,6}\s+(?P<heading>.+?)\s*$"
     r"|\[\*\*[^\]]+\*\*\]\([./]*glossary\.ipynb#cell-id=term-(?P<term>[^)]+)\)",
     re.MULTILINE,
-)
-NO_BREAK = "\u00a0"
-UNITS = (
-    "%|USDT|USDC|USD|EUR|euro|BTC|ETH|SOL|coins|contracts|million|billion|R|UTC"
-    "|seconds?|min|minutes?|hours?|days?|weeks?|months?|years?"
-)
-UNIT_BLANK = re.compile(
-    r"^\#{1,6} .*?$|`[^`]*`|\$\$.*?\$\$|\$[^$\n]*\$|\{\{.*?\}\}|\]\([^)\n]*\)"
-    rf"|(?:(?<=[0-9}}])|(?<=[mb]illion)) (?=(?:{UNITS})(?!\w))",
-    re.DOTALL | re.MULTILINE,
 )
 POINTS_IN_HEADING = re.compile(r"\s*\([^()]*\bpoints?\b[^()]*\)$")
 
@@ -128,6 +119,12 @@ class Lesson:
     """The cell with the last heading above each graded cell, by the cell's grade_id."""
     lines: Mapping[str, int] = field(default_factory=dict)
     """First line of each cell in the chapter's text, by cell id."""
+
+    @property
+    def label(self) -> str:
+        """Number and title, as links name the chapter or review."""
+        review = "Review " if isinstance(self.chapter, Review) else ""
+        return f"{review}{self.chapter.number}. {self.title}"
 
     @property
     def points(self) -> float:
@@ -208,17 +205,6 @@ def split_names(value: Any) -> tuple[str, ...]:
     """Split `LO1.1, LO1.2` (or a list) into names."""
     names = value if isinstance(value, list) else str(value or "").split(",")
     return tuple(str(name).strip() for name in names if str(name).strip())
-
-
-def with_units(text: str) -> str:
-    """Keep a number and its unit on one line: their blank becomes a no-break space.
-
-    Headings, code, formulas, computed expressions and addresses stay as they are.
-
-    >>> with_units("Pay 500 USDT, `2 % 3`, {{ 7 % 4 }} % and $5 %$.").replace("\u00a0", "~")
-    'Pay 500~USDT, `2 % 3`, {{ 7 % 4 }}~% and $5 %$.'
-    """
-    return UNIT_BLANK.sub(lambda match: NO_BREAK if match[0] == " " else match[0], text)
 
 
 def outside_fences(text: str, change: Callable[[str], str]) -> str:
@@ -347,9 +333,8 @@ class _Reader:
         """Return a link to a chapter, or to its section that begins with some words."""
         lesson = self.lesson(name, line)
         path = f"{self.chapter.up}{name}/{name}.ipynb"
-        title = f"{lesson.chapter.number}. {lesson.title}"
         if section is None:
-            return f"[{title}]({path})"
+            return f"[{lesson.label}]({path})"
         known = headings(lesson.notebook.cells)
         found = [(text, cell) for text, cell in known if text.startswith(section)]
         if not found:
@@ -359,7 +344,7 @@ class _Reader:
                 + ", ".join(repr(text) for text, _ in known),
             )
         text, cell = found[0]
-        return f"[{title}, *{text}*]({path}#cell-id={cell})"
+        return f"[{lesson.label}, *{text}*]({path}#cell-id={cell})"
 
     def cell_id(self, cell: NotebookNode) -> str:
         """Return an id that depends only on the cell's own content and its order among equals."""
@@ -756,7 +741,7 @@ def read_lesson(
 ) -> Lesson:
     """Read a text; a mistake in it raises a sentence with file and line.
 
-    Reviews and pages lead to `chapters`, which were read before.
+    Reviews and pages lead to `chapters` (and reviews), which were read before.
     """
     lesson = _Reader(project, chapter, glossary, chapters or {}).read()
     where = relative(chapter.text, chapter.root)

@@ -297,6 +297,8 @@ def collateral_value(values: npt.ArrayLike, haircut: npt.ArrayLike) -> float | F
 
     Notes
     -----
+    With values :math:`V_i` and haircuts :math:`h_i`:
+
     .. math:: \sum_i V_i\,(1 - h_i)
 
     References

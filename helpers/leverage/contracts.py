@@ -186,6 +186,8 @@ def price_move(entry_price: npt.ArrayLike, exit_price: npt.ArrayLike) -> float |
 
     Notes
     -----
+    With entry :math:`E` and exit :math:`X`:
+
     .. math:: x = \frac{X - E}{E}
 
     This is the return of the unleveraged position; :func:`roe` is the return on the margin.
@@ -289,6 +291,8 @@ def return_on_margin(pnl: npt.ArrayLike, margin: npt.ArrayLike) -> float | Float
 
     Notes
     -----
+    With margin :math:`M`:
+
     .. math:: \frac{\text{pnl}}{M}
 
     References
@@ -448,6 +452,8 @@ def entry_fee_break_even_price(
 
     Notes
     -----
+    With entry :math:`E`, side :math:`s` and fee rate :math:`f`:
+
     .. math:: E\,(1 + s f)
 
     Binance shows it for linear and inverse contracts alike; the exact price that earns the entry

@@ -40,6 +40,8 @@ def trading_fee(notional: npt.ArrayLike, fee_rate: npt.ArrayLike) -> float | Flo
 
     Notes
     -----
+    With notional :math:`N` and fee rate :math:`f`:
+
     .. math:: \text{fee} = N f
 
     The fee is charged on the notional, not on the margin.
@@ -94,6 +96,8 @@ def round_trip_cost(
 
     Notes
     -----
+    With notional :math:`N` and fee rate :math:`f` at entry and at exit:
+
     .. math:: N_E f_E + N_X f_X
 
     Funding and slippage are left out.
@@ -141,6 +145,8 @@ def fee_share_of_margin(leverage: npt.ArrayLike, fee_rate: npt.ArrayLike) -> flo
 
     Notes
     -----
+    With leverage :math:`L` and fee rate :math:`f`:
+
     .. math:: 2 L f
 
     Examples
@@ -201,6 +207,8 @@ def net_pnl(
 
     Notes
     -----
+    With entry :math:`E`, exit :math:`X`, and notional :math:`N` and fee rate :math:`f` at each:
+
     .. math:: \text{pnl}(E, X) - N_E f_E - N_X f_X + \text{funding}
 
     References
@@ -333,6 +341,8 @@ def borrowing_interest(
 
     Notes
     -----
+    With borrowed amount :math:`B` and rate :math:`i` of one interval:
+
     .. math:: B\,i\,\left\lceil \frac{\text{hours}}{\text{interval}} \right\rceil
 
     Examples
@@ -384,6 +394,8 @@ def rollover_cost(
 
     Notes
     -----
+    With cost of the position :math:`C`, opening rate :math:`o` and rollover rate :math:`r`:
+
     .. math:: C\left(o + r\left\lfloor \frac{\text{hours}}{\text{interval}} \right\rfloor\right)
 
     References

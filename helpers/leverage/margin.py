@@ -41,6 +41,8 @@ def position_value(margin: npt.ArrayLike, leverage: npt.ArrayLike) -> float | Fl
 
     Notes
     -----
+    With margin :math:`M` and leverage :math:`L`:
+
     .. math:: N = M\,L
 
     Examples
@@ -77,6 +79,8 @@ def borrowed_amount(margin: npt.ArrayLike, leverage: npt.ArrayLike) -> float | F
 
     Notes
     -----
+    With margin :math:`M` and leverage :math:`L`:
+
     .. math:: B = M\,(L - 1)
 
     Examples
@@ -115,6 +119,8 @@ def initial_margin(
 
     Notes
     -----
+    With notional :math:`N` and leverage :math:`L`:
+
     .. math:: IM = \frac{N}{L}
 
     Exchanges differ in the price that values the notional: Binance uses the mark price, others
@@ -176,6 +182,8 @@ def initial_margin_with_fee(
 
     Notes
     -----
+    With notional :math:`N`, leverage :math:`L` and fee rate :math:`f`:
+
     .. math:: N\left(\frac{1}{L} + f\right)
 
     References
@@ -216,6 +224,8 @@ def effective_leverage(notional: npt.ArrayLike, equity: npt.ArrayLike) -> float 
 
     Notes
     -----
+    With notional :math:`N`:
+
     .. math:: L_{\text{eff}} = \frac{N}{\text{equity}}
 
     Examples
@@ -271,6 +281,8 @@ def equity(
 
     Notes
     -----
+    With margin :math:`M`, entry :math:`E` and mark price :math:`P`:
+
     .. math:: \text{equity} = M + \text{pnl}(E, P)
 
     Examples
@@ -385,6 +397,8 @@ def margin_ratio(maintenance_margin: npt.ArrayLike, equity: npt.ArrayLike) -> fl
 
     Notes
     -----
+    With requirement :math:`MM`:
+
     .. math:: \frac{MM}{\text{equity}}
 
     Examples
@@ -416,6 +430,8 @@ def bankruptcy_move(leverage: npt.ArrayLike) -> float | FloatArray:
 
     Notes
     -----
+    With leverage :math:`L`:
+
     .. math:: \frac{1}{L}
 
     Holds for a linear contract and leaves out fees. Liquidation comes before, because the
@@ -1084,6 +1100,8 @@ def liquidation_move(
 
     Notes
     -----
+    With entry :math:`E`:
+
     .. math:: \frac{P_{\text{liq}} - E}{E}
 
     Examples
@@ -1210,6 +1228,8 @@ def position_margin(
 
     Notes
     -----
+    With notional at entry :math:`N_E` and leverage :math:`L`:
+
     .. math:: \frac{N_E}{L} + \text{closing fee}
 
     References
@@ -1268,6 +1288,8 @@ def order_cost(
 
     Notes
     -----
+    With notional :math:`N`, leverage :math:`L` and fee rate :math:`f`:
+
     .. math:: \frac{N}{L} + f N + \text{closing fee}
 
     References

@@ -130,6 +130,8 @@ def portfolio_equity(
 
     Notes
     -----
+    With balance :math:`B`:
+
     .. math:: B + \sum_i \text{pnl}_i
 
     Examples
@@ -164,6 +166,8 @@ def portfolio_requirement(positions: Positions, prices: npt.ArrayLike) -> float 
 
     Notes
     -----
+    With the maintenance margin :math:`MM_i` of each position at its notional :math:`N_i`:
+
     .. math:: \sum_i MM_i(N_i)
 
     Opposite positions are not netted.
@@ -203,6 +207,8 @@ def portfolio_margin_ratio(
 
     Notes
     -----
+    With balance :math:`B` and the maintenance margin :math:`MM_i` of each position:
+
     .. math:: \frac{\sum_i MM_i}{B + \sum_i \text{pnl}_i}
 
     Examples

@@ -199,6 +199,8 @@ def stop_against_liquidation(
 
     Notes
     -----
+    With entry :math:`E`, stop :math:`S` and liquidation price :math:`P_{\text{liq}}`:
+
     .. math:: \frac{E - S}{E - P_{\text{liq}}}
 
     Examples
@@ -263,6 +265,8 @@ def reward_to_risk(
 
     Notes
     -----
+    With entry :math:`E`, target :math:`T` and stop :math:`S`:
+
     .. math:: \frac{\text{pnl}(E, T) - \text{fees}}{-\text{pnl}(E, S) + \text{fees}}
 
     Examples
@@ -361,6 +365,8 @@ def expectancy(
 
     Notes
     -----
+    With win rate :math:`p`, average win :math:`W` and average loss :math:`\Lambda`:
+
     .. math:: p\,W - (1 - p)\,\Lambda
 
     Examples
@@ -464,6 +470,8 @@ def kelly_fraction(win_rate: npt.ArrayLike, reward_to_risk: npt.ArrayLike) -> fl
 
     Notes
     -----
+    With win rate :math:`p` and reward to risk :math:`b`:
+
     .. math:: f^* = p - \frac{1 - p}{b}
 
     Twice this share grows no faster than staying out, and more of it leads to ruin. As the win
@@ -506,6 +514,8 @@ def kelly_leverage(expected_return: npt.ArrayLike, volatility: npt.ArrayLike) ->
 
     Notes
     -----
+    With expected return :math:`\mu` and volatility :math:`\sigma`:
+
     .. math:: L^* = \frac{\mu}{\sigma^2}
 
     It knows no jumps and no liquidation, so it is an upper limit and not advice.
@@ -545,6 +555,8 @@ def growth_rate(
 
     Notes
     -----
+    With leverage :math:`L`, expected return :math:`\mu` and volatility :math:`\sigma`:
+
     .. math:: g = L \mu - \frac{L^2 \sigma^2}{2}
 
     Volatility costs with the square of the leverage: beyond twice :func:`kelly_leverage` the
@@ -585,6 +597,8 @@ def drawdown(equities: npt.ArrayLike) -> FloatArray:
 
     Notes
     -----
+    With equity :math:`V_t` at time :math:`t`:
+
     .. math:: 1 - \frac{V_t}{\max_{u \le t} V_u}
 
     Examples
@@ -624,6 +638,8 @@ def max_drawdown(equities: npt.ArrayLike) -> float | FloatArray:
 
     Notes
     -----
+    With equity :math:`V_t` at time :math:`t`:
+
     .. math:: \max_t \left(1 - \frac{V_t}{\max_{u \le t} V_u}\right)
 
     Examples

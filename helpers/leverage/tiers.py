@@ -69,6 +69,8 @@ def maintenance_amounts(
 
     Notes
     -----
+    With lower bounds :math:`b_k`, rates :math:`m_k` and :math:`A_0 = 0`:
+
     .. math:: A_k = A_{k-1} + b_k\,(m_k - m_{k-1})
 
     References
@@ -121,6 +123,8 @@ def bracket_sum(
 
     Notes
     -----
+    With notional :math:`N`, lower bounds :math:`b_k` and rates :math:`m_k`:
+
     .. math:: \sum_k m_k \max\bigl(0, \min(N, b_{k+1}) - b_k\bigr)
 
     References

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -18,6 +17,8 @@ from classroom.texts import Lesson
 
 PROJECT = Project(Path(__file__).resolve().parents[2])
 CHAPTERS = [pytest.param(chapter, id=chapter.name) for chapter in PROJECT.chapters()]
+REVIEWS = [pytest.param(review, id=review.name) for review in PROJECT.reviews()]
+TEXTS = [pytest.param(text, id=text.name) for text in PROJECT.texts()]
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +33,11 @@ def read(path: Path) -> nbformat.NotebookNode:
 
 def test_classroom_check_has_no_findings() -> None:
     """In sync, full marks for right answers, a hint for every wrong one, no leak, every objective graded."""
-    findings = check(PROJECT, PROJECT.chapters(), say=lambda _: None)
+    findings = check(PROJECT, PROJECT.texts(), say=lambda _: None)
     assert not findings, "\n".join(map(str, findings))
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
+@pytest.mark.parametrize("chapter", TEXTS)
 def test_a_fresh_build_equals_the_committed_notebooks_to_the_byte(chapter: Chapter) -> None:
     course = read_course(PROJECT)
     reference = sys.platform == "linux" and sys.version_info[:2] == (3, 11)
@@ -52,16 +53,16 @@ def test_the_files_that_chapters_share_are_current() -> None:
         assert path.read_bytes() == content, f"{path.relative_to(PROJECT.root)}: run make build"
 
 
-def test_course_holds_notebooks_only() -> None:
-    suffixes = {
-        path.suffix
+def test_course_holds_notebooks_and_the_flash_cards_only() -> None:
+    others = {
+        path.relative_to(PROJECT.root / "course").as_posix()
         for path in (PROJECT.root / "course").rglob("*")
-        if path.is_file() and ".ipynb_checkpoints" not in path.parts
+        if path.is_file() and ".ipynb_checkpoints" not in path.parts and path.suffix != ".ipynb"
     }
-    assert suffixes == {".ipynb"}
+    assert others == {"flash_cards.csv"}
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
+@pytest.mark.parametrize("chapter", TEXTS)
 def test_nothing_private_reaches_course(chapter: Chapter) -> None:
     """Raw text of the file, so that metadata and outputs count too."""
     text = chapter.student_notebook.read_text(encoding="utf-8")
@@ -107,28 +108,55 @@ def test_a_lesson_has_more_words_than_code(chapter: Chapter) -> None:
     assert words >= 12 * lines
 
 
-def links(chapter: Chapter) -> Iterator[str]:
-    for cell in read(chapter.student_notebook).cells:
-        if cell.cell_type == "markdown":
-            yield from re.findall(r"\]\(([^)\s]+)\)", cell.source)
+def all_notebooks() -> list[Path]:
+    folder = PROJECT.root / "course"
+    return sorted(p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
-def test_links_inside_the_course_lead_somewhere(chapter: Chapter) -> None:
-    for link in links(chapter):
+@pytest.fixture(scope="module")
+def cell_ids() -> dict[Path, set[str]]:
+    return {path.resolve(): {cell["id"] for cell in read(path).cells} for path in all_notebooks()}
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in all_notebooks()])
+def test_links_inside_the_course_lead_somewhere(path: Path, cell_ids: dict[Path, set[str]]) -> None:
+    texts = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
+    for link in re.findall(r"\]\(([^)\s]+)\)", "\n".join(texts)):
         if re.match(r"[a-z]+://|mailto:", link):
             continue
         name, _, anchor = link.partition("#")
-        target = (
-            (chapter.student_notebook.parent / name).resolve() if name else chapter.student_notebook
-        )
+        target = (path.parent / name).resolve() if name else path.resolve()
         assert target.exists(), link
         if anchor and target.suffix == ".ipynb":
-            assert anchor in {f"cell-id={cell['id']}" for cell in read(target).cells}, link
+            assert anchor.removeprefix("cell-id=") in cell_ids[target], link
 
 
-def test_the_glossary_links_back_to_the_chapter_that_explains_each_term() -> None:
-    text = "\n".join(cell.source for cell in read(PROJECT.glossary_notebook).cells)
-    for name in re.findall(r"^## (.+)$", text, re.MULTILINE):
-        entry = text.split(f"## {name}\n", 1)[1].split("\n## ", 1)[0]
-        assert "Explained in [" in entry, name
+def test_every_term_leads_from_its_explanation_to_the_glossary_and_back() -> None:
+    entries = {cell["id"]: cell.source for cell in read(PROJECT.glossary_notebook).cells}
+    bold: dict[str, str] = {}
+    for chapter in PROJECT.chapters():
+        for cell in read(chapter.student_notebook).cells:
+            for term in re.findall(
+                r"\[\*\*[^\]]+\*\*\]\(\.\./glossary\.ipynb#cell-id=([^)]+)\)", cell.source
+            ):
+                assert term not in bold, f"{term} is explained twice"
+                bold[term] = f"({chapter.name}/{chapter.name}.ipynb#cell-id={cell['id']})"
+    assert set(bold) == set(entries) - {"glossary"}
+    for term, back in bold.items():
+        assert back in entries[term], term
+
+
+@pytest.mark.parametrize("review", REVIEWS)
+def test_a_review_asks_twelve_questions_about_every_chapter_it_builds_on(review: Chapter) -> None:
+    lesson = read_course(PROJECT).lesson(review)
+    assert len({item.exercise for item in lesson.items}) == 12
+    asked = {int(item.objectives[0][2:].partition(".")[0]) for item in lesson.items}
+    assert asked == {int(name[:2]) for name in lesson.builds_on}
+
+
+def test_numbers_keep_their_units_on_one_line() -> None:
+    for path in all_notebooks():
+        for cell in read(path).cells:
+            text = re.sub(r"```.*?```|`[^`]*`|\$[^$]*\$|^#.*$", "", cell.source, flags=re.S | re.M)
+            if cell.cell_type == "markdown" and not cell.metadata.get("nbgrader"):
+                assert not re.search(r"\d (USDT?|BTC|ETH|%)(?!\w)", text), (path.name, cell["id"])

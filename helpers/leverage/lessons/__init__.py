@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import cells
 from .checks import AuthorError, Check, CheckFailed, Exercise, exercise
 from .progress import forget_progress, show_progress
+from .revision import draw, revisit
 
 if TYPE_CHECKING:
     from .charts.basics import plot_equity, plot_recovery, plot_roe_table, plot_two_traders
@@ -48,12 +49,14 @@ __all__ = [
     "TradingTerminal",
     "completion_sheet",
     "describe",
+    "draw",
     "exercise",
     "forget_progress",
     "plot_equity",
     "plot_recovery",
     "plot_roe_table",
     "plot_two_traders",
+    "revisit",
     "show_progress",
 ]
 

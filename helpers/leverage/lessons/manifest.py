@@ -22,6 +22,7 @@ class Item(TypedDict, total=False):
     objectives: list[str]
     kind: str
     section: str
+    cell: str
 
 
 class Chapter(TypedDict):
@@ -44,7 +45,16 @@ class Quiz(TypedDict):
 
 def load_chapters() -> dict[str, Chapter]:
     """Return the chapters of the course by folder name, in their order; {} when there are none."""
-    chapters = _read("course.json").get("chapters")
+    return _load("chapters")
+
+
+def load_reviews() -> dict[str, Chapter]:
+    """Return the mixed reviews by folder name, in their order; {} when there are none."""
+    return _load("reviews")
+
+
+def _load(kind: str) -> dict[str, Chapter]:
+    chapters = _read("course.json").get(kind)
     if not isinstance(chapters, Mapping):
         return {}
     kept = {
@@ -73,7 +83,8 @@ def items(chapters: Mapping[str, Chapter]) -> Iterator[tuple[str, str, Item]]:
 
 def find_item(item_id: str) -> Item | None:
     """Return the facts of one graded cell, or None when the course does not list it."""
-    return next((item for _, known, item in items(load_chapters()) if known == item_id), None)
+    everything = {**load_chapters(), **load_reviews()}
+    return next((item for _, known, item in items(everything) if known == item_id), None)
 
 
 def _read(name: str) -> dict[str, Any]:

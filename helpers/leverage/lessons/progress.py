@@ -158,7 +158,7 @@ def show_progress(chapter: str | int | None = None) -> None:
     """
     entries = read_record()
     chapters = manifest.load_chapters()
-    chosen = _chosen(chapters, chapter)
+    chosen = chosen_chapters(chapters, chapter)
     lines = [f"Your progress, kept only on this computer, in {_place()}.", ""]
     if not chosen:
         lines += _without_course(entries)
@@ -323,9 +323,10 @@ def _reason(error: OSError | ValueError) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _chosen(
+def chosen_chapters(
     chapters: Mapping[str, Chapter], chapter: str | int | None
 ) -> list[tuple[str, Chapter]]:
+    """Return the chapter that was asked for, or all; ValueError names those that there are."""
     if chapter is None:
         return list(chapters.items())
     wanted = str(chapter).strip()
@@ -350,7 +351,8 @@ def _number(name: str, chapter: Chapter) -> int | None:
     return int(digits) if digits.isdigit() else None
 
 
-def _title(name: str, chapter: Chapter) -> str:
+def chapter_title(name: str, chapter: Chapter) -> str:
+    """Return a chapter's number and title."""
     number = _number(name, chapter)
     title = chapter.get("title", name)
     return title if number is None else f"{number}. {title}"
@@ -372,7 +374,7 @@ def _row(
     name: str, chapter: Chapter, entries: Mapping[str, Mapping[str, Any]]
 ) -> tuple[str, str, str, str]:
     score = mastery(chapter, _passed(entries))
-    title = _title(name, chapter)
+    title = chapter_title(name, chapter)
     by_hand = _by_hand(chapter)
     if not score.possible and not score.safety_total:
         return title, f"none to earn{by_hand}", "none", "not scored"
@@ -412,7 +414,7 @@ def _to_revisit(
         missing = mastery(chapter, _passed(entries)).missing
         tried = [item_id for item_id in missing if item_id in entries]
         if tried or (missing and any(key in entries for key in chapter.get("items", {}))):
-            lines += ["", f"To revisit in {_title(name, chapter)}:"]
+            lines += ["", f"To revisit in {chapter_title(name, chapter)}:"]
             for item_id in tried:
                 lines += _advice(chapter, item_id, entries[item_id])
             untried = len(missing) - len(tried)

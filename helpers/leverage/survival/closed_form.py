@@ -82,7 +82,8 @@ def touch_probability(
 
     Notes
     -----
-    For a level at the distance :math:`a = |\ln(L / S_0)|`, with :math:`\nu` counted towards it,
+    With volatility :math:`\sigma`, time :math:`T` in years, :math:`a` the size of the log of level
+    over entry, and :math:`\nu` the drift of the log price, counted towards the level:
 
     .. math:: \Phi\!\left(\frac{\nu T - a}{\sigma\sqrt{T}}\right)
               + e^{2 \nu a / \sigma^2}\,\Phi\!\left(\frac{-\nu T - a}{\sigma\sqrt{T}}\right).
@@ -251,8 +252,9 @@ def first_touch(
 
     Notes
     -----
-    With :math:`a` and :math:`b` the log distances down and up, :math:`\ell = a + b` and
-    :math:`\theta = \nu / \sigma^2`, the upper price is touched first by :math:`T` with probability
+    With volatility :math:`\sigma`, drift of the log price :math:`\nu`, :math:`a` and :math:`b` the
+    log distances down and up, :math:`\ell = a + b` and :math:`\theta = \nu / \sigma^2`, the upper
+    price is touched first by time :math:`T` in years with probability
 
     .. math:: \frac{1 - e^{-2\theta a}}{1 - e^{-2\theta\ell}}
               - e^{\theta b} \frac{\pi\sigma^2}{\ell^2} \sum_{n \ge 1} (-1)^{n+1} n
