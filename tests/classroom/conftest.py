@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,12 @@ def write_small_course(folder: Path, root: Path) -> Project:
     for name in ("nbgrader_config.py", "pyproject.toml"):
         shutil.copy(root / name, folder)
     return Project(folder)
+
+
+@pytest.fixture(scope="session")
+def write_course() -> Callable[[Path, Path], Project]:
+    """What writes the small course's texts, for tests that add to them."""
+    return write_small_course
 
 
 @pytest.fixture(scope="session")
