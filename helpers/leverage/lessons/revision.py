@@ -40,7 +40,7 @@ class Advice:
     def __repr__(self) -> str:
         plain = _LINK.sub(r"\1", self.markdown)
         plain = re.sub(r"^#+ ", "", plain, flags=re.MULTILINE)
-        return re.sub(r"\\([^\w\s])", r"\1", plain)
+        return re.sub(r"\\([^a-zA-Z0-9\s])", r"\1", plain)
 
 
 def revisit(chapter: str | int | None = None) -> Advice:
@@ -121,7 +121,7 @@ def _open(chapter: Chapter, entries: Entries) -> dict[str, Item]:
 
 def _safety_open(begun: Mapping[str, Chapter], entries: Entries) -> list[str]:
     lines = [
-        f"- {_link(name, key, item)}{_tries(entries.get(key))}"
+        f"- {_link(name, key, item)}{_tries(entries.get(key), hint=False)}"
         for name, known in begun.items()
         for key, item in _open(known, entries).items()
         if item.get("safety")
@@ -200,16 +200,17 @@ def _next(chapters: Mapping[str, Chapter], entries: Entries) -> list[str]:
     return []
 
 
-def _tries(entry: Mapping[str, Any] | None) -> str:
+def _tries(entry: Mapping[str, Any] | None, *, hint: bool = True) -> str:
     if entry is None:
         return ": not tried yet."
-    said = f" Last hint: {sentence(_plain(entry['hint']))}" if entry["hint"] else ""
+    said = f" Last hint: {sentence(_plain(entry['hint']))}" if hint and entry["hint"] else ""
     return f": {counted(entry['attempts'], 'attempt')}, not passed.{said}"
 
 
 def _plain(text: str) -> str:
     """Return a text on one line that Markdown shows as it is."""
-    return _MARKS.sub(r"\\\1", " ".join(text.split()))
+    readable = text.encode("utf-8", "replace").decode("utf-8")
+    return _MARKS.sub(r"\\\1", " ".join(readable.split()))
 
 
 def _link(name: str, item_id: str, item: Item) -> str:
