@@ -17,7 +17,7 @@ from typing import Any
 
 from . import manifest
 from .manifest import Chapter, Item
-from .wording import counted, item_label, say, sentence
+from .wording import counted, item_label, say, sentence, wrapped
 
 MASTERY_SHARE = 0.8
 _DEFAULT_PLACE = "~/.leverage-course/progress.json"
@@ -434,7 +434,7 @@ def _advice(chapter: Chapter, item_id: str, entry: Mapping[str, Any]) -> list[st
         lines.append(f"  {objective}: {sentence(texts.get(objective, 'no text'))}")
     if entry["hint"]:
         lines.append(f"  Last hint: {sentence(' '.join(entry['hint'].split()))}")
-    return lines
+    return [wrapped(line) for line in lines]
 
 
 def _without_course(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:

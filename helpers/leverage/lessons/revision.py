@@ -152,7 +152,7 @@ def _chapter(name: str, chapter: Chapter, entries: Entries) -> list[str]:
     for key, item in tried.items():
         if not item.get("objectives"):
             lines.append(f"- {_link(name, key, item)}{_tries(entries[key])}")
-    untried = [(key, item) for key, item in missing.items() if key not in entries]
+    untried = [(k, x) for k, x in missing.items() if k not in entries and x.get("points", 0)]
     if untried:
         first = _link(name, *untried[0])
         lines.append(f"- Not tried yet: {counted(len(untried), 'item')}, the first is {first}.")
