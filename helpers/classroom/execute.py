@@ -17,6 +17,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from classroom.errors import ClassroomError
+from classroom.typography import with_units
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 EXPRESSION = re.compile(r"\{\{(.+?)\}\}")
@@ -111,14 +112,14 @@ def split_field(field: str) -> tuple[str, str]:
 
 
 def in_prose(value: str, spec: str) -> str:
-    r"""Return a formatted number as prose shows it: thin grouping, a true minus sign.
+    r"""Return a formatted number as prose shows it: thin grouping, a true minus sign, unit kept.
 
-    >>> in_prose("-50,000.5", ",.1f")
-    '−50\u202f000.5'
+    >>> in_prose("-50,000.5", ",.1f"), in_prose("5 USD", "")
+    ('−50\u202f000.5', '5\xa0USD')
     """
     if "," in spec:
         value = value.replace(",", THIN_SPACE)
-    return re.sub(r"^-(?=\d)", "\u2212", value)
+    return with_units(re.sub(r"^-(?=\d)", "\u2212", value))
 
 
 def clean_outputs(cell: NotebookNode) -> None:
