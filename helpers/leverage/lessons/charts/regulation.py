@@ -170,8 +170,9 @@ def plot_regimes(
             if not np.isnan(run.closed_at):
                 at = int(np.argmax(run.table["equity"].to_numpy() == run.equity))
                 below.plot(hours[at], run.equity, "x", color=COLOURS["text"], markersize=9)
-        # Room for the names beside the ends of the lines.
+        # Room for the names beside the ends of the lines, without ticks.
         below.set_xlim(0, hours[-1] * 1.35)
+        below.set_xticks(np.arange(0, hours[-1] + 1, 24))
         finish_axes(above, x_label="", y_label=f"Price ({currency} per {base})")
         finish_axes(
             below,
@@ -240,6 +241,7 @@ def plot_option(
         label_point(axes, "the most its buyer can lose", low, -premium,
                     offset=(6, -10))  # fmt: skip
         axes.set_xlim(low, high + (high - low) * 0.25)
+        axes.set_xticks([tick for tick in axes.get_xticks() if low <= tick <= high])
         finish_axes(
             axes,
             x_label=f"Price of the coin when the option ends ({currency})",
