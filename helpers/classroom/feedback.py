@@ -19,6 +19,8 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from classroom.gradebook import Record, Standing
+from classroom.grading import large
+from classroom.grading.repair import LARGEST_SOURCE, MOST_CELLS
 from classroom.room import Room, write_if_new
 from leverage.lessons.wording import item_label
 
@@ -374,9 +376,18 @@ class Page:
 
 
 def read_json(content: bytes) -> Mapping[str, Any] | None:
-    """Return a notebook from its file's bytes, or None if it is none."""
+    """Return a notebook that we wrote from its file's bytes, or None if it is none."""
     with suppress(ValueError, RecursionError):
         found = json.loads(content)
+        if isinstance(found, dict):
+            return found
+    return None
+
+
+def read_handed_in(content: bytes) -> Mapping[str, Any] | None:
+    """Return a notebook that a student wrote, or None if it is none or too large."""
+    with suppress(ValueError, RecursionError, MemoryError):
+        found = large.parsed(content, MOST_CELLS, LARGEST_SOURCE, outputs=True)
         if isinstance(found, dict):
             return found
     return None
@@ -389,8 +400,6 @@ def write_feedback(
     records: Mapping[str, Record],
 ) -> int:
     """Write the page of every student who handed in; return how many pages are new or changed."""
-    from classroom.grading import Submission
-
     page = Page(release)
     chapter = release.assignment
     written = 0
@@ -401,11 +410,10 @@ def write_feedback(
         graded = handed = None
         with suppress(OSError):
             graded = read_json(room.graded(standing.student, chapter).read_bytes())
-        folder = room.submission(standing.student, chapter)
-        submission = Submission.from_folder(standing.student, folder)
+        submission = room.read(standing.student, chapter)
         if record is None or submission.digest == record.submission:
             content = dict(submission.files).get(f"{release.notebook}.ipynb")
-            handed = None if content is None else read_json(content)
+            handed = None if content is None else read_handed_in(content)
         text = page.html(record, standing, graded, handed)
         target = room.page(standing.student, chapter)
         written += write_if_new(target, text.encode("utf-8", "replace"))

@@ -13,6 +13,7 @@ import builtins
 import io
 import linecache
 import secrets
+import signal
 import sys
 import time
 import types
@@ -28,6 +29,7 @@ from classroom.grading.model import (
     NOT_REACHED,
     PARTIAL,
     PASSED,
+    STUDENT_ENDED,
     TIMED_OUT,
     CheckResult,
     Limits,
@@ -39,6 +41,7 @@ from classroom.grading.runner import Recorder, RunnerShell
 INTERRUPTS = 8
 BETWEEN_INTERRUPTS = 0.25
 HIDDEN_FAILED = "A hidden check did not pass."
+LONGEST_ERROR = 20_000
 LONGEST_TOLD = 200
 """Lines of a cell that a message about a hidden check may point to."""
 _BEGIN_HIDDEN, _END_HIDDEN = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
@@ -195,7 +198,7 @@ class _Remote:
         self.__dict__["_session"], self.__dict__["_data"] = session, data
 
     def __repr__(self) -> str:
-        return str(self.__dict__["_data"]["r"])
+        return str(self.__dict__["_data"]["r"])[:200]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -273,6 +276,8 @@ class Session:
         self.refused = False
         """There could be no copy, and so a hidden line was not asked."""
         self._copy_died = False
+        self.struck = False
+        """A copy was killed; by whom cannot be told."""
         self.names: Names | None = None
         self._student_names: tuple[str, ...] | None = None
         self.unstopped: set[str] = set()
@@ -329,11 +334,12 @@ class Session:
             raise DiedError
         try:
             return self._peer.ask(request, self._deadline, self._late)
-        except DiedError:
+        except DiedError as died:
             self.copied, self._copy_died = False, True
+            self.struck = self.struck or died.args == (-signal.SIGKILL,)
             raise
         except ClosedError:
-            self.ended = self.ended or "its process ended"
+            self.ended = self.ended or STUDENT_ENDED
         except (ProtocolError, CodecError) as problem:
             self.tampering.append(f"forged a message to the judge ({problem})")
             self.ended = "it broke the connection to the judge"
@@ -433,27 +439,39 @@ class Session:
     def _error(self, data: Mapping[str, Any]) -> BaseException:
         """Make the error that a student's function raised."""
         known: type[BaseException] = Exception
-        kinds = [(str(module), str(name)) for module, name in data["kinds"]]
+        kinds = [(str(module)[:200], str(name)[:200]) for module, name in data["kinds"][:50]]
         for module, name in kinds:
             found = getattr(sys.modules.get(module), name, None) if is_trusted(module) else None
             if isinstance(found, type) and issubclass(found, BaseException):
                 known = found
                 break
-        text, name = str(data["text"]), kinds[0][1].rpartition(".")[2] if kinds else "Exception"
+        text, name = (
+            str(data["text"])[:LONGEST_ERROR],
+            kinds[0][1].rpartition(".")[2] if kinds else "Exception",
+        )
         if self._quiet():
             name = known.__name__  # a name of the student's making could tell what was asked
 
         def init(self: BaseException, *args: Any) -> None:
             pass
 
+        def new(kind: Any, *args: Any) -> Any:
+            for maker in (BaseException.__new__, known.__new__):
+                with suppress(TypeError):
+                    return maker(kind, text)
+            raise TypeError
+
         parts = {
             "__init__": init,
-            "__new__": lambda kind, *args: BaseException.__new__(kind, text),
+            "__new__": new,
             "__str__": lambda self: text,
             "__module__": known.__module__,
             "_of_the_student": True,
         }
-        error: BaseException = type(name, (known,), parts)()
+        try:
+            error: BaseException = type(name, (known,), parts)()
+        except TypeError:  # one that needs more than a text, such as ExceptionGroup
+            error = type(name, (Exception,), parts | {"__new__": Exception.__new__})()
         if isinstance(error, NameError):
             error.name = str(data.get("name", ""))
         return error
@@ -489,12 +507,12 @@ class Session:
         if tag == "ob":
             if data["own"]:
                 methods = ", ".join(map(str, data["own"]))
-                self.tampering.append(
+                self._reported(
                     f"an answer is an object that decides its own comparisons"
-                    f" (class {data['n']}: {methods})"
+                    f" (class {str(data['n'])[:80]}: {methods})"[:300]
                 )
             base = _RemoteCallable if data.get("call") else _Remote
-            name, home = str(data["n"]), str(data["m"])
+            name, home = str(data["n"])[:80], str(data["m"])[:80]
             if self._quiet() and not hasattr(sys.modules.get(home), name):
                 name = "object"
             kind = type(name, (base,), {"__module__": home})
