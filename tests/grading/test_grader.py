@@ -264,6 +264,44 @@ def test_a_last_line_that_ends_in_a_semicolon_is_run(tmp_path: Path) -> None:
         assert grader.grade(wrong).verdict.points == 0
 
 
+@pytest.mark.parametrize(
+    ("given", "emptied"),
+    [
+        ("[3, 4]", "x.clear()"),
+        ("{3: 3, 4: 4}", "x.clear()"),
+        ("{3, 4}", "x.clear()"),
+        ("np.array([3, 4])", "x[:] = 0"),
+        ("pd.DataFrame({'a': [3, 4]})", "x.loc[:, 'a'] = 0"),
+    ],
+)
+def test_an_answer_cannot_change_what_later_tests_compute_from(
+    tmp_path: Path, given: str, emptied: str
+) -> None:
+    sums = "int(np.sum(list(x.a) if hasattr(x, 'a') else list(x)))"
+    right = f"def first(x):\n    return 3\ndef total(x):\n    return {sums}"
+    cells = [
+        corpus.code(f"import numpy as np\nimport pandas as pd\nnumbers = {given}", {}, "given"),
+        corpus.code(
+            f"### BEGIN SOLUTION\n{right}\n### END SOLUTION", corpus.meta("a", solution=True), "a"
+        ),
+    ]
+    tests = ("assert first(numbers) == 3", f"x = numbers\nassert total(numbers) == {sums}")
+    for name, test in zip(("t1", "t2"), tests, strict=True):
+        graded = corpus.meta(name, grade=True, locked=True, points=1)
+        cells.append(corpus.code(test, graded, name))
+    (tmp_path / "one.ipynb").write_text(json.dumps(corpus.notebook(cells)), encoding="utf-8")
+    made = Release.from_source(tmp_path / "one.ipynb")
+    wrong = f"def first(x):\n    {emptied}\n    return 3\ndef total(x):\n    return 0"
+    handed = tuple(
+        dataclasses.replace(cell, source=wrong) if cell.kind == "answer" else cell
+        for cell in made.cells
+    )
+    with Grader(made, corpus.LIMITS, allow_limits_only=True) as grader:
+        assert grader.unsound == ()
+        verdict = grader.grade(dataclasses.replace(made, cells=handed).reference()).verdict
+    assert [cell.points for cell in verdict.cells] == [1, 0]
+
+
 ORDERS = """def orders(price):
     return [{"side": "sell", "price": price, "parts": [[1, 2], [price]], "reduce": True}]"""
 FORGED = """class Any(KIND):

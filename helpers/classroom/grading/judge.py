@@ -20,6 +20,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from classroom.grading.channel import Channel, ClosedError, ProtocolError
@@ -279,6 +280,7 @@ class Session:
         self.struck = False
         """A copy was killed; by whom cannot be told."""
         self.names: Names | None = None
+        self._undo: list[Callable[[], None]] = []
         self._student_names: tuple[str, ...] | None = None
         self.unstopped: set[str] = set()
         """Names of which the student's process said that no cell's stop kept them from being stored."""
@@ -402,10 +404,20 @@ class Session:
             sys.stdout.write(printed)
         if "changed" in answer:
             for mine, new in zip(args, self.decode(answer["changed"]), strict=False):
-                _change(mine, new)
+                undo = _change(mine, new)
+                if undo is not None:
+                    self._undo.append(undo)
         if "error" in answer:
             self._raise(answer["error"])
         return self.decode(answer["value"])
+
+    def undo_changes(self) -> None:
+        """Put back what the student's functions changed of a test's own data.
+
+        A test sees such changes; what later tests compute from the data must not depend on them.
+        """
+        while self._undo:
+            self._undo.pop()()
 
     def pull(self, number: int) -> Iterator[Any]:
         """Yield the values of an iterator of the student."""
@@ -591,19 +603,40 @@ def _lazy(kind: str, values: Iterator[Any]) -> object:
     return values
 
 
-def _change(mine: Any, new: Any) -> None:
-    """Let an argument change here as the student's function changed its copy."""
-    if type(mine) is list and type(new) is list:
+def _change(mine: Any, new: Any) -> Callable[[], None] | None:
+    """Let an argument change here as the student's function changed its copy; return the way back."""
+    kind = type(mine)
+    if kind is not type(new):
+        return None
+    if kind is list:
+        before = list(mine)
         mine[:] = new
-    elif (type(mine) is dict and type(new) is dict) or (type(mine) is set and type(new) is set):
-        mine.clear()
-        mine.update(new)
-    elif type(mine).__module__ == "numpy" and type(mine).__name__ == "ndarray":
-        if type(new) is type(mine) and mine.shape == new.shape:
-            with suppress(ValueError):
-                mine[...] = new
-    elif hasattr(mine, "_update_inplace") and type(new) is type(mine):
+        return partial(mine.__setitem__, slice(None), before)
+    if kind in (dict, set):
+        return _refill(mine, new)
+    if kind.__module__ == "numpy" and kind.__name__ == "ndarray" and mine.shape == new.shape:
+        old = mine.copy()
+        with suppress(ValueError):
+            mine[...] = new
+            return partial(mine.__setitem__, ..., old)
+    if hasattr(mine, "_update_inplace"):
+        frame = mine.copy()
         mine._update_inplace(new)
+        return partial(mine._update_inplace, frame)
+    return None
+
+
+def _refill(mine: Any, new: Any) -> Callable[[], None]:
+    """Give a dictionary or a set another content, and return the way back."""
+    before = mine.copy()
+    mine.clear()
+    mine.update(new)
+
+    def undo() -> None:
+        mine.clear()
+        mine.update(before)
+
+    return undo
 
 
 class _TestOutput(io.TextIOBase):
@@ -719,6 +752,7 @@ class TestRunner:
             error = raised
         finally:
             session.names = None
+            session.undo_changes()
         self._decide(run, cell, score, error, recorder)
         run.checks = self._checks
         run.outputs = recorder.take()
