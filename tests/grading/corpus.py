@@ -532,6 +532,32 @@ def attacks() -> Iterator[Case]:
         never="LEAKED",
         levels=("namespaces", "landlock"),
     )
+    odd = {
+        "total": "class Meta(type):\n    def __getattribute__(self, name):\n        raise SystemExit\n"
+        "class Odd(metaclass=Meta):\n    pass\ntotal = Odd()"
+    }
+    yield Case("answer-that-cannot-be-looked-at", files_of(submitted(odd)), FULL - 1)
+    changing = {"total": "total = 1 << 100_000_000"}
+    yield Case("answer-without-end", files_of(submitted(changing)), FULL - 1)
+    long = {"double": "def double(x):\n    raise ValueError('x' * 20_000_000)"}
+    yield Case("message-without-end", files_of(submitted(long)), FULL - 2)
+    forged = (
+        "import sys\nrunner = sys.modules['classroom.grading.runner']\n"
+        "text = 'forged ' * 20_000\nrunner.Notebook.collect = lambda self: [\n"
+        "    {'output_type': 'stream', 'name': 'stdout', 'text': text}]"
+    )
+    yield Case(
+        "outputs-forged",
+        files_of(submitted(WRONG, first=forged, last=["pass"] * 40)),
+        0.0,
+        tampering="Notebook.collect",
+    )
+    nested = (
+        "data = {}\nfor _ in range(900):\n    data = {'a': data}\n"
+        "display({'text/plain': 'x', 'application/json': data}, raw=True, metadata=data)\n"
+        "display({'text/plain': 'x', 'application/json': float('nan')}, raw=True)"
+    )
+    yield Case("outputs-nested", files_of(submitted(first=nested)))
     namespace = (
         "import ctypes, platform\nlibc = ctypes.CDLL(None)\n"
         "number = {'x86_64': 56, 'aarch64': 220}[platform.machine()]\n"
@@ -986,6 +1012,28 @@ def structure_faults(cannot: str) -> Iterator[Case]:
     yield broken("other-json", b'{"a": 1}', "no cells")
     yield broken("json-list", b"[1, 2]", "no cells")
     yield broken("json-nested-without-end", b"[" * 200_000, "no notebook")
+    yield broken("json-number-without-end", b'{"nbformat": ' + b"9" * 10_000 + b"}", "not JSON")
+    yield Case(
+        "json-numbers-that-are-none", ((name, whole[:-1] + b', "x": [NaN, Infinity, 1e999]}'),)
+    )
+    yield Case("json-keys-twice", ((name, whole[:-1] + b', "nbformat": 4, "nbformat": 4}'),))
+    printed = {"output_type": "stream", "name": "stdout", "text": "x"}
+    many = submitted()
+    many["cells"][2]["outputs"] = [printed] * 200_000
+    yield Case("outputs-without-end", ((name, json.dumps(many).encode()),))
+    deep: Any = {}
+    for _ in range(900):
+        deep = {"a": deep}
+    yield changed("metadata-nested", lambda d: at(d, "double")["metadata"].update(deep=deep))
+    yield changed(
+        "metadata-nested-in-a-cell-of-its-own",
+        lambda d: d["cells"].append(code("1", {"deep": deep, "nan": float("nan")})),
+    )
+    yield changed(
+        "cells-without-end",
+        lambda d: d["cells"].extend([text("more", name="more")] * 100_000),
+        says="only the first 3000 cells",
+    )
     yield broken("no-cells", json.dumps(notebook([])).encode(), "no cells")
     yield Case("missing", (), 0.0, status=cannot, says="No notebook")
     yield Case("only-data", (("notes.txt", b"x"),), 0.0, status=cannot, says="No notebook")

@@ -16,7 +16,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -30,6 +31,7 @@ from classroom.grading.channel import (
     receive_with_descriptors,
     send_with_descriptors,
 )
+from classroom.grading.large import LARGE
 from classroom.grading.launch import NOBODY
 from classroom.grading.model import STUDENT_ENDED, Limits, Outcome, Release, Submission
 from classroom.grading.modes import MODES
@@ -306,24 +308,34 @@ class Grader:
         self._require_server()
         waiting = iter(submissions)
         more = True
-        with selectors.DefaultSelector() as selector:
-            while more or self._jobs:
-                while more and len(self._jobs) < self.workers:
+        reading: list[tuple[Submission, float, Future[Prepared]]] = []
+        with ExitStack() as stack:
+            selector = stack.enter_context(selectors.DefaultSelector())
+            pool = ThreadPoolExecutor(self.workers)
+            stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+            while more or self._jobs or reading:
+                while more and len(self._jobs) + len(reading) < self.workers:
                     submission = next(waiting, None)
                     if submission is None:
                         more = False
                         break
                     began = time.monotonic()
-                    try:
-                        prepared = readable(self.release, submission)
-                    except UnreadableError as problem:
+                    reading.append((submission, began, self._prepare(submission, pool)))
+                for submission, began, prepared in list(reading):
+                    if not prepared.done():
+                        continue
+                    reading.remove((submission, began, prepared))
+                    problem = prepared.exception()
+                    if isinstance(problem, UnreadableError):
                         yield verdict.unreadable(
                             self.release, submission, problem, self.level, time.monotonic() - began
                         )
                         continue
-                    job = self._begin(submission, prepared, began)
+                    job = self._begin(submission, prepared.result(), began)
                     assert job.channel is not None
                     selector.register(job.channel, selectors.EVENT_READ, job)
+                if more and len(self._jobs) + len(reading) < self.workers:
+                    continue  # one could not be read: the next takes its place at once
                 for key, _ in selector.select(WATCH_SECONDS):
                     self._read(key.data)
                 for job in list(self._jobs.values()):
@@ -341,6 +353,17 @@ class Grader:
                             selector.register(job.channel, selectors.EVENT_READ, job)
                         else:
                             yield outcome
+
+    def _prepare(self, submission: Submission, pool: ThreadPoolExecutor) -> Future[Prepared]:
+        """Prepare a submission; a large one in a thread, so that the others are looked after."""
+        if sum(len(content) for _, content in submission.files) >= LARGE:
+            return pool.submit(readable, self.release, submission)
+        done: Future[Prepared] = Future()
+        try:
+            done.set_result(readable(self.release, submission))
+        except UnreadableError as problem:
+            done.set_exception(problem)
+        return done
 
     def _begin(self, submission: Submission, prepared: Prepared, began: float) -> _Job:
         job = _Job(submission, prepared)

@@ -15,7 +15,9 @@ from typing import Any
 LARGE = 4_000_000
 """Bytes from which on a notebook is parsed elsewhere."""
 MEMORY = 1_000_000_000
+"""Bytes that the process may use."""
 SECONDS = 20
+"""Of processor time."""
 MOST_OUTPUTS, LARGEST_OUTPUTS = 50, 10_000_000
 """Outputs of a cell that are kept, and characters of all outputs of a notebook."""
 _KEPT = ("cell_type", "source", "input", "id", "metadata")
@@ -32,19 +34,17 @@ def parsed(content: bytes, most_cells: int, largest_source: int, *, outputs: boo
     """
     if len(content) < LARGE:
         return json.loads(decoded(content))
-    command = [sys.executable, "-I", "-S", __file__, str(most_cells), str(largest_source)]
+    numbers = (most_cells, largest_source, int(outputs), MEMORY, SECONDS)
+    command = [sys.executable, "-I", "-S", __file__, *map(str, numbers)]
     try:
         ended = subprocess.run(
-            [*command, str(int(outputs))],
-            input=content,
-            capture_output=True,
-            timeout=SECONDS,
-            check=False,
+            command, input=content, capture_output=True, timeout=6 * SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         raise MemoryError("it takes too long to be read") from None
     said = ended.stderr.decode("utf-8", "replace").strip().splitlines()
     kind, _, text = (said[-1] if said else "").partition(": ")
+    kind = kind.rpartition(".")[2]
     if kind == "RecursionError":
         raise RecursionError(text)
     if kind in ("UnicodeDecodeError", "ValueError", "JSONDecodeError"):
@@ -122,9 +122,9 @@ def main(arguments: list[str]) -> None:
     """Read a notebook from the input and write what is left of it, within limits."""
     import resource
 
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    most_cells, largest_source, outputs = map(int, arguments)
+    most_cells, largest_source, outputs, memory, seconds = map(int, arguments)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     document = json.loads(decoded(sys.stdin.buffer.read()))
     found = slim(document, most_cells, largest_source, outputs=bool(outputs))
     sys.stdout.write(json.dumps(found))

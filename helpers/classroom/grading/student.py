@@ -154,8 +154,12 @@ class StudentSide:
         try:
             return {"value": self.peer.encode(value)}
         except TooLargeError as problem:
-            kind = type(value).__name__
-            return {"value": {"t": "ob", "n": kind, "m": "", "r": f"<{problem}>", "own": []}}
+            said, kind = str(problem), type.__getattribute__(type(value), "__name__")
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # an object whose class raises whatever it is asked
+            said, kind = "an object that cannot be looked at", "object"
+        return {"value": {"t": "ob", "n": str(kind), "m": "", "r": f"<{said}>", "own": []}}
 
     def _call(self, request: dict[str, Any]) -> dict[str, Any]:
         function: Any = self.peer.exported[request["i"]]
