@@ -578,6 +578,18 @@ def attacks() -> Iterator[Case]:
     yield Case(
         "sends-to-a-socket-by-name", files_of(submitted(last=sent)), shows="refused", never="LEAKED"
     )
+    signalled = (
+        "import os\ndone = []\nfor pid in {os.getppid(), *range(2, 40_000)} - {os.getpid()}:\n"
+        "    try:\n        os.kill(pid, 0)\n        done.append(pid)\n    except OSError: pass\n"
+        "print('LEAKED' if done else 'refused')"
+    )
+    yield Case(
+        "signals-others",
+        files_of(submitted(last=signalled)),
+        shows="refused",
+        never="LEAKED",
+        levels=("landlock", "limits"),
+    )
     others = (
         "import os\ndone = []\nfor pid in {os.getppid(), *range(os.getpid() - 60, os.getpid() + 10)}:\n"
         "    if pid in (0, os.getpid()): continue\n"
