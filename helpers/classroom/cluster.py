@@ -6,7 +6,8 @@ give back the executed notebook and the verdict; isolation is that of the worker
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 SECONDS_TO_CONNECT = 20
 AHEAD = 2
 """Submissions sent to the cluster per thread of a worker: one that runs, one that waits."""
+SECONDS_BETWEEN = 0.02
+SECONDS_TO_LOOK = 2
+"""How often to see whether the cluster is still there, while nothing comes back."""
+GO_ON = (
+    "what was shown is saved. Start it again and run the same command again, or grade the others on "
+    "this machine (without --cluster)"
+)
 TRIES = 2
 """How often a submission is sent again after its worker died."""
 
@@ -79,7 +87,9 @@ def cluster_executor(
         room = AHEAD * sum(worker["nthreads"] for worker in workers.values())
 
         def execute(submissions: Iterable[Submission]) -> Iterator[Outcome]:
-            yield from run(client, sent, submissions, limits, level, allow_limits_only, room)
+            yield from run(
+                client, sent, release, submissions, limits, level, allow_limits_only, room
+            )
 
         yield weakest, execute
     finally:
@@ -102,50 +112,81 @@ def weakest_level(client: Any, address: str, level: str | None, limits_only: boo
 
 def run(
     client: Any,
-    release: Any,
+    sent: Any,
+    release: Release,
     submissions: Iterable[Submission],
     limits: Limits,
     level: str | None,
     limits_only: bool,
     room: int,
 ) -> Iterator[Outcome]:
-    """Keep `room` submissions on the cluster and yield outcomes as they come back."""
-    from distributed import as_completed
+    """Keep `room` submissions on the cluster and yield outcomes as they come back.
+
+    A submission whose worker died is sent again: by the scheduler, or by us where that has
+    forgotten it. Each gives one outcome all the same.
+    """
+    from distributed import CancelledError
     from distributed.scheduler import KilledWorker
 
     waiting = iter(submissions)
-    running = as_completed([], loop=client.loop)
-    names: dict[Any, str] = {}
+    running: dict[str, tuple[Any, Submission, int]] = {}
 
-    def send() -> bool:
-        submission = next(waiting, None)
-        if submission is None:
-            return False
+    def send(submission: Submission, tries: int) -> None:
+        # What all workers had in common may have gone with one of them.
+        common = release if tries else sent
         future = client.submit(
-            execute_remotely, release, submission, limits, level, limits_only,
+            execute_remotely, common, submission, limits, level, limits_only,
             pure=False, retries=TRIES,
         )  # fmt: skip
-        names[future.key] = submission.student
-        running.add(future)
-        return True
+        running[future.key] = future, submission, tries
 
-    for _ in range(room):
-        if not send():
-            break
     lost = []
-    while names:
-        future = next(running)
-        student = names.pop(future.key)
-        send()
-        try:
-            outcome: Outcome = future.result()
-        except KilledWorker:
-            lost.append(student)
-            continue
-        yield outcome
-        future.release()
+    more = True
+    while more or running:
+        while more and len(running) < room:
+            submission = next(waiting, None)
+            more = submission is not None
+            if submission is not None:
+                send(submission, 0)
+        for key in finished(client, {key: future for key, (future, _, _) in running.items()}):
+            future, submission, tries = running.pop(key)
+            try:
+                outcome: Outcome = future.result()
+            except KilledWorker:
+                lost.append(submission.student)
+            except CancelledError:
+                require_cluster(client)
+                if tries < TRIES:
+                    send(submission, tries + 1)
+                else:
+                    lost.append(submission.student)
+            else:
+                yield outcome
+                future.release()
     if lost:
         raise ClassroomError(
             f"the cluster's workers died while grading {', '.join(lost)}; all others are graded. "
             "Run the same command again, or grade these on this machine (without --cluster)"
         )
+
+
+def finished(client: Any, running: Mapping[str, Any]) -> list[str]:
+    """Wait until something is done and return its keys; raise a sentence if nothing can be."""
+    looked = time.monotonic()
+    while running:
+        done = [key for key, future in running.items() if future.status != "pending"]
+        if done:
+            return done
+        time.sleep(SECONDS_BETWEEN)
+        if time.monotonic() - looked > SECONDS_TO_LOOK:
+            looked = time.monotonic()
+            require_cluster(client)
+    return []
+
+
+def require_cluster(client: Any) -> None:
+    """Raise a sentence where the scheduler or all of its workers have gone."""
+    if client.status != "running":
+        raise ClassroomError(f"the cluster's scheduler has gone; {GO_ON}")
+    if not client.scheduler_info(n_workers=-1)["workers"]:
+        raise ClassroomError(f"the cluster has no workers left; {GO_ON}")

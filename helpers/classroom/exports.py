@@ -30,6 +30,15 @@ def text_of(rows: Iterable[Sequence[object]]) -> str:
     return buffer.getvalue()
 
 
+def no_formula(text: str) -> str:
+    """Return a text that a spreadsheet does not take for a formula.
+
+    >>> no_formula("=1+1"), no_formula("Ada")
+    ("'=1+1", 'Ada')
+    """
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
 def nbgrader_csv(
     assignment: str, due: datetime | None, maximum: float, standings: Sequence[Standing]
 ) -> str:
@@ -73,7 +82,7 @@ def canvas_csv(assignment: str, maximum: float, standings: Sequence[Standing]) -
     for one in standings:
         name = ", ".join(part for part in (one.last_name, one.first_name) if part) or one.student
         points = "" if one.score is None else f"{one.final:.10g}"
-        rows.append((name, one.lms_id, "", one.student, "", points))
+        rows.append((no_formula(name), one.lms_id, "", one.student, "", points))
     return text_of(rows)
 
 
@@ -96,9 +105,8 @@ def moodle_csv(
         if one.score is None:
             continue
         record = records.get(one.student)
-        rows.append(
-            (one.student, one.email, f"{one.final:.10g}", record.for_student if record else "")
-        )
+        said = no_formula(record.for_student) if record else ""
+        rows.append((one.student, one.email, f"{one.final:.10g}", said))
     return text_of(rows)
 
 

@@ -19,6 +19,8 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from classroom.gradebook import Record, Standing
+from classroom.grading import large
+from classroom.grading.repair import LARGEST_SOURCE, MOST_CELLS
 from classroom.room import Room, write_if_new
 from leverage.lessons.wording import item_label
 
@@ -34,6 +36,10 @@ MOST_FORMULAS, LONGEST_FORMULA = 60, 500
 DEEPEST = 100
 """Elements inside one another that HTML may have; the parser takes minutes for thousands."""
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+UNSEEN = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"
+    r"\ufff9-\ufffb\ud800-\udfff]"
+)
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 TAGS = frozenset(
     re.findall(
@@ -59,6 +65,23 @@ img{max-width:100%}
 
 
 # ---- text, code and outputs
+
+
+def escaped(text: str) -> str:
+    r"""Return a text as HTML, for an element or an attribute.
+
+    Characters that would make it look like another text, such as those that turn the direction of
+    writing round, are shown as a replacement.
+
+    >>> escaped('<a title="x">\u202egnirts')
+    '&lt;a title=&quot;x&quot;&gt;\ufffdgnirts'
+    """
+    return html.escape(plainly(text), quote=True)
+
+
+def plainly(text: str) -> str:
+    """Return a text without characters that cannot be seen and change how others look."""
+    return UNSEEN.sub("\ufffd", text)
 
 
 @cache
@@ -110,6 +133,7 @@ def clean(text: str) -> str:
     >>> clean('<b onclick="x()">1</b><script>y()</script><img src="https://a/b.png">')
     '<b>1</b>y()<img>'
     """
+    text = plainly(text)
     if depth_of(text) > DEEPEST:
         return plain(text)
     return str(_cleaner().clean(text))
@@ -136,7 +160,7 @@ def formula(tex: str) -> str:
     from matplotlib.figure import Figure
 
     if len(tex) > LONGEST_FORMULA:
-        return f"<code>{html.escape(tex)}</code>"
+        return f"<code>{escaped(tex)}</code>"
     picture = io.BytesIO()
     try:
         with rc_context({"svg.hashsalt": "feedback", "font.size": 12}):
@@ -147,9 +171,9 @@ def formula(tex: str) -> str:
                 metadata={"Date": None, "Creator": None},
             )  # fmt: skip
     except (ValueError, RuntimeError):  # what Matplotlib's TeX does not know
-        return f"<code>{html.escape(tex)}</code>"
+        return f"<code>{escaped(tex)}</code>"
     data = base64.b64encode(picture.getvalue()).decode("ascii")
-    return f'<img src="data:image/svg+xml;base64,{data}" alt="{html.escape(tex)}">'
+    return f'<img src="data:image/svg+xml;base64,{data}" alt="{escaped(tex)}">'
 
 
 @cache
@@ -165,7 +189,7 @@ def code(source: str) -> str:
     """Return Python code as HTML with colours."""
     from pygments import highlight
 
-    return f"<pre>{highlight(source[:LONGEST_OUTPUT], *_highlighter())}</pre>"
+    return f"<pre>{highlight(plainly(source[:LONGEST_OUTPUT]), *_highlighter())}</pre>"
 
 
 def plain(text: str) -> str:
@@ -174,7 +198,7 @@ def plain(text: str) -> str:
     if len(text) > LONGEST_OUTPUT:
         half = LONGEST_OUTPUT // 2
         text = f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
-    return f"<pre>{html.escape(text)}</pre>" if text.strip() else ""
+    return f"<pre>{escaped(text)}</pre>" if text.strip() else ""
 
 
 def joined(value: Any) -> str:
@@ -191,7 +215,7 @@ def picture(kind: str, data: str, words: str) -> str:
     data = re.sub(r"\s+", "", data)
     if len(data) > LARGEST_PICTURE or not re.fullmatch(r"[A-Za-z0-9+/=]+", data):
         return "<p>(a picture that cannot be shown)</p>"
-    alt = "" if words.startswith("<") else html.escape(words, quote=True)
+    alt = "" if words.startswith("<") else escaped(words)
     return f'<p><img src="data:{kind};base64,{data}" alt="{alt}"></p>'
 
 
@@ -277,28 +301,26 @@ class Page:
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
             '<meta name="viewport" content="width=device-width">'
-            f"<title>{html.escape(self.title)}: feedback</title>"
+            f"<title>{escaped(self.title)}: feedback</title>"
             f"<style>{STYLE}{colours}</style></head><body>\n"
             + "\n".join(body)
             + "\n</body></html>\n"
         )
 
     def _head(self, record: Record | None, standing: Standing) -> Iterable[str]:
-        yield f"<h1>Feedback on {html.escape(self.title)}</h1>"
+        yield f"<h1>Feedback on {escaped(self.title)}</h1>"
         total = sum(maximum for _, maximum in standing.cells.values())
         yield (
-            f"<p>For {html.escape(standing.student)}. "
+            f"<p>For {escaped(standing.student)}. "
             f'<span class="points">{points_text(standing.final, total)}.</span></p>'
         )
         if standing.penalty:
             yield f"<p>Handed in late: {standing.penalty:g} points were taken off.</p>"
         if standing.waiting:
-            names = ", ".join(
-                html.escape(item_label(n)) for n in self.order if n in standing.waiting
-            )
+            names = ", ".join(escaped(item_label(n)) for n in self.order if n in standing.waiting)
             yield f"<p>Still to be marked by hand: {names}.</p>"
         if record is not None and record.for_student:
-            yield f'<p class="note">{html.escape(record.for_student)}</p>'
+            yield f'<p class="note">{escaped(record.for_student)}</p>'
 
     def _overview(self, record: Record | None, standing: Standing) -> Iterable[str]:
         yield "<table><thead><tr><th>Item</th><th>Points</th><th>What to look at</th></tr></thead><tbody>"
@@ -306,10 +328,10 @@ class Page:
             got, of = standing.cells.get(name, (0.0, float(self.cells[name].points)))
             if of == 0 and got == 0:
                 continue
-            label = html.escape(item_label(name))
-            hint = html.escape(self._hint(record, name))
+            label = escaped(item_label(name))
+            hint = escaped(self._hint(record, name))
             yield (
-                f'<tr><td><a href="#{html.escape(name)}">{label}</a></td>'
+                f'<tr><td><a href="#{escaped(name)}">{label}</a></td>'
                 f"<td>{'– of' if name in standing.waiting else f'{got:g} of'} {of:g}</td>"
                 f'<td class="hint">{hint}</td></tr>'
             )
@@ -351,11 +373,11 @@ class Page:
         got, of = standing.cells.get(cell.grade_id, (0.0, float(cell.points)))
         kind = "full" if got >= of else "part" if got > 0 else "none"
         hint = self._hint(record, cell.grade_id)
-        said = f'<p class="hint">{html.escape(hint)}</p>' if hint else ""
+        said = f'<p class="hint">{escaped(hint)}</p>' if hint else ""
         worth = points_text(got, of) if of else "no points"
         return (
-            f'<div class="test {kind}" id="{html.escape(cell.grade_id)}"><p class="points">'
-            f"{html.escape(item_label(cell.grade_id))}: {worth}</p>{said}"
+            f'<div class="test {kind}" id="{escaped(cell.grade_id)}"><p class="points">'
+            f"{escaped(item_label(cell.grade_id))}: {worth}</p>{said}"
             f"<details><summary>The test, as you have it</summary>{code(cell.released)}</details></div>"
         )
 
@@ -368,15 +390,24 @@ class Page:
         waits = cell.grade_id in standing.waiting
         worth = "to be marked by hand" if waits else points_text(got, of)
         return (
-            f'<div class="hand" id="{html.escape(cell.grade_id)}"><p class="points">'
-            f"{html.escape(item_label(cell.grade_id))}: {worth}</p>{shown}{said}</div>"
+            f'<div class="hand" id="{escaped(cell.grade_id)}"><p class="points">'
+            f"{escaped(item_label(cell.grade_id))}: {worth}</p>{shown}{said}</div>"
         )
 
 
 def read_json(content: bytes) -> Mapping[str, Any] | None:
-    """Return a notebook from its file's bytes, or None if it is none."""
+    """Return a notebook that we wrote from its file's bytes, or None if it is none."""
     with suppress(ValueError, RecursionError):
         found = json.loads(content)
+        if isinstance(found, dict):
+            return found
+    return None
+
+
+def read_handed_in(content: bytes) -> Mapping[str, Any] | None:
+    """Return a notebook that a student wrote, or None if it is none or too large."""
+    with suppress(ValueError, RecursionError, MemoryError):
+        found = large.parsed(content, MOST_CELLS, LARGEST_SOURCE, outputs=True)
         if isinstance(found, dict):
             return found
     return None
@@ -389,8 +420,6 @@ def write_feedback(
     records: Mapping[str, Record],
 ) -> int:
     """Write the page of every student who handed in; return how many pages are new or changed."""
-    from classroom.grading import Submission
-
     page = Page(release)
     chapter = release.assignment
     written = 0
@@ -401,11 +430,10 @@ def write_feedback(
         graded = handed = None
         with suppress(OSError):
             graded = read_json(room.graded(standing.student, chapter).read_bytes())
-        folder = room.submission(standing.student, chapter)
-        submission = Submission.from_folder(standing.student, folder)
+        submission = room.read(standing.student, chapter)
         if record is None or submission.digest == record.submission:
             content = dict(submission.files).get(f"{release.notebook}.ipynb")
-            handed = None if content is None else read_json(content)
+            handed = None if content is None else read_handed_in(content)
         text = page.html(record, standing, graded, handed)
         target = room.page(standing.student, chapter)
         written += write_if_new(target, text.encode("utf-8", "replace"))

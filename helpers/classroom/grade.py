@@ -30,7 +30,7 @@ from classroom.gradebook import (
     Record,
     register,
 )
-from classroom.grading.model import CANNOT_BE_GRADED, GRADED, PARTLY_GRADED
+from classroom.grading.model import CANNOT_BE_GRADED, GRADED
 from classroom.project import Chapter, relative
 from classroom.room import Room, only_grader, sweep, write_whole
 
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 TOGETHER = 16
 """Results that may share a transaction; each is shown after it."""
 READ_ONLY = 0o444
-WORTH_A_SECOND_TRY = 60.0
-"""Seconds; a submission that ran longer before it ended early is not run again."""
 LONGEST_ID = 128
 """Characters that nbgrader's gradebook has room for."""
 
@@ -450,8 +448,6 @@ def pending(
     run: Run,
 ) -> list[str]:
     """Return the students whose submissions are to be graded, and count the others."""
-    from classroom.grading import Submission
-
     found = room.students(release.assignment)
     everybody = [student for student in found if usable(student)]
     run.unusable = [student for student in found if not usable(student)]
@@ -469,8 +465,7 @@ def pending(
     for student in asked:
         if student in done and not again and room.graded(student, release.assignment).exists():
             submission, tests = done[student]
-            folder = room.submission(student, release.assignment)
-            if Submission.from_folder(student, folder).digest == submission:
+            if room.read(student, release.assignment).digest == submission:
                 run.skipped += 1
                 run.outdated += tests != release.digest
                 continue
@@ -499,10 +494,8 @@ def reading(
     room: Room, chapter: str, small_files: Files, students: Iterable[str]
 ) -> Iterator[Submission]:
     """Read submissions one by one, as they are needed; keep their time of submission."""
-    from classroom.grading import Submission
-
     for student in students:
-        submission = Submission.from_folder(student, room.submission(student, chapter))
+        submission = room.read(student, chapter)
         small_files[student] = {n: c for n, c in submission.files if n == "timestamp.txt"}
         yield submission
 
@@ -764,7 +757,7 @@ def batch(
         keeper.shown = shown
         writer = Writer(keeper)
         try:
-            for outcome in tried_twice(execute, read, students):
+            for outcome in whatever_comes(execute, read(students)):
                 writer.put(outcome, small_files.pop(outcome.student, {}))
         except KeyboardInterrupt:
             run.stopped = True
@@ -772,25 +765,6 @@ def batch(
             writer.close()
         if writer.error is not None:
             raise writer.error
-
-
-def tried_twice(
-    execute: Execute, read: Callable[[Iterable[str]], Iterable[Submission]], students: Sequence[str]
-) -> Iterator[Outcome]:
-    """Yield the outcome of each student's submission.
-
-    One that ended early runs once more, after the others: a process may have been killed from
-    outside or by a machine short of memory, and that must cost nobody a grade.
-    """
-    again = []
-    for outcome in whatever_comes(execute, read(students)):
-        verdict = outcome.verdict
-        if verdict.status == PARTLY_GRADED and verdict.seconds < WORTH_A_SECOND_TRY:
-            again.append(outcome.student)
-        else:
-            yield outcome
-    if again:
-        yield from whatever_comes(execute, read(again))
 
 
 def whatever_comes(execute: Execute, submissions: Iterable[Submission]) -> Iterator[Outcome]:

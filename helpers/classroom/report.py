@@ -6,7 +6,6 @@ It names students and hints, so it stays in `class/`. Nothing in it accuses anyb
 from __future__ import annotations
 
 import base64
-import html
 import io
 import statistics
 from collections import Counter
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classroom.feedback import POLICY, read_json
+from classroom.feedback import POLICY, escaped, read_json
 from classroom.gradebook import Record, Standing
 from classroom.grading.model import GRADED
 from classroom.room import Room, write_if_new
@@ -133,8 +132,8 @@ def plot(draw: Callable[[Axes], None], words: str, *, height: float = 3.2) -> st
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    alt = html.escape(words, quote=True)
-    return f'<p><img src="data:image/png;base64,{data}" alt="{alt}"><br>{html.escape(words)}</p>'
+    alt = escaped(words)
+    return f'<p><img src="data:image/png;base64,{data}" alt="{alt}"><br>{escaped(words)}</p>'
 
 
 def rows(head: Sequence[str], body: Iterable[Sequence[object]]) -> str:
@@ -143,12 +142,12 @@ def rows(head: Sequence[str], body: Iterable[Sequence[object]]) -> str:
     def cell(value: object) -> str:
         number = isinstance(value, int | float)
         text = f"{value:g}" if isinstance(value, float) else str(value)
-        return f"<td{' class=n' if number else ''}>{html.escape(text)}</td>"
+        return f"<td{' class=n' if number else ''}>{escaped(text)}</td>"
 
     lines = "".join("<tr>" + "".join(map(cell, row)) + "</tr>\n" for row in body)
     if not lines:
         return "<p>None.</p>"
-    header = "".join(f"<th>{html.escape(name)}</th>" for name in head)
+    header = "".join(f"<th>{escaped(name)}</th>" for name in head)
     return f"<table><thead><tr>{header}</tr></thead><tbody>\n{lines}</tbody></table>"
 
 
@@ -256,7 +255,7 @@ def report_html(
     levels = Counter(record.level for record in records)
     verdicts = Counter(record.verdict for record in records)
     parts = [
-        f"<h1>{html.escape(release.assignment)}: report for the instructor</h1>",
+        f"<h1>{escaped(release.assignment)}: report for the instructor</h1>",
         f"<p>{len(handed)} submissions; {len(standings) - len(handed)} students of the gradebook "
         f"handed in nothing; {sum(bool(s.waiting) for s in handed)} wait for marking by hand; "
         f"{sum(bool(s.penalty) for s in handed)} have a late penalty.</p>",
@@ -284,7 +283,7 @@ def report_html(
             [(r.student, r.verdict, r.for_instructor) for r in records if r.verdict != GRADED],
         ),
         "<p>Isolation in force: "
-        + html.escape("; ".join(f"{level} for {n}" for level, n in levels.most_common()))
+        + escaped("; ".join(f"{level} for {n}" for level, n in levels.most_common()))
         + ".</p>",
         "<h2>Tampering</h2>",
         rows(
@@ -321,7 +320,7 @@ def report_html(
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f"<title>{html.escape(release.assignment)}: report</title><style>{STYLE}</style></head>"
+        f"<title>{escaped(release.assignment)}: report</title><style>{STYLE}</style></head>"
         "<body>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
 

@@ -9,10 +9,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from classroom.errors import ClassroomError
 from classroom.project import Project, relative
+
+if TYPE_CHECKING:
+    from classroom.grading.model import Submission
 
 PART = ".part"
 LOCK = ".grading.lock"
@@ -46,19 +49,29 @@ class Room:
     def students(self, chapter: str) -> list[str]:
         """Return the ids of everybody who handed in something for a chapter, in order.
 
-        A folder counts even when it is empty or is a link: it gets a verdict too.
+        A folder counts even when it is empty or is a link: it gets a verdict too. Into a linked
+        student's folder nobody looks, so it counts for every chapter.
         """
         if not self.submitted.is_dir():
             return []
         return sorted(
             folder.name
             for folder in self.submitted.iterdir()
-            if not folder.name.startswith(".") and os.path.lexists(folder / chapter)
+            if not folder.name.startswith(".")
+            and (folder.is_symlink() or os.path.lexists(folder / chapter))
         )
 
     def submission(self, student: str, chapter: str) -> Path:
         """Return the folder that a student handed in."""
         return self.submitted / student / chapter
+
+    def read(self, student: str, chapter: str) -> Submission:
+        """Read what a student handed in; a link is never followed, not even to the folder."""
+        from classroom.grading.model import Submission
+
+        if (self.submitted / student).is_symlink():
+            return Submission(student, (), ("the student's folder is a link and was not read",))
+        return Submission.from_folder(student, self.submission(student, chapter))
 
     def graded(self, student: str, chapter: str) -> Path:
         """Return the path of a student's executed notebook."""

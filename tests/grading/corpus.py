@@ -389,6 +389,7 @@ def attacks() -> Iterator[Case]:
         status="graded",
         never="4711",
     )
+    yield from traces()
     dig = (
         "import gc\nfound = [o for o in gc.get_objects() if 'BEGIN HIDDEN' in repr(type(o)) or\n"
         "         (isinstance(o, str) and 'hidden-number' in o)]\n"
@@ -531,9 +532,161 @@ def attacks() -> Iterator[Case]:
         never="LEAKED",
         levels=("namespaces", "landlock"),
     )
+    odd = {
+        "total": "class Meta(type):\n    def __getattribute__(self, name):\n        raise SystemExit\n"
+        "class Odd(metaclass=Meta):\n    pass\ntotal = Odd()"
+    }
+    yield Case("answer-that-cannot-be-looked-at", files_of(submitted(odd)), FULL - 1)
+    changing = {"total": "total = 1 << 100_000_000"}
+    yield Case("answer-without-end", files_of(submitted(changing)), FULL - 1)
+    long = {"double": "def double(x):\n    raise ValueError('x' * 20_000_000)"}
+    yield Case("message-without-end", files_of(submitted(long)), FULL - 2)
+    forged = (
+        "import sys\nrunner = sys.modules['classroom.grading.runner']\n"
+        "text = 'forged ' * 20_000\nrunner.Notebook.collect = lambda self: [\n"
+        "    {'output_type': 'stream', 'name': 'stdout', 'text': text}]"
+    )
+    yield Case(
+        "outputs-forged",
+        files_of(submitted(WRONG, first=forged, last=["pass"] * 40)),
+        0.0,
+        tampering="Notebook.collect",
+    )
+    nested = (
+        "data = {}\nfor _ in range(900):\n    data = {'a': data}\n"
+        "display({'text/plain': 'x', 'application/json': data}, raw=True, metadata=data)\n"
+        "display({'text/plain': 'x', 'application/json': float('nan')}, raw=True)"
+    )
+    yield Case("outputs-nested", files_of(submitted(first=nested)))
+    namespace = (
+        "import ctypes, platform\nlibc = ctypes.CDLL(None)\n"
+        "number = {'x86_64': 56, 'aarch64': 220}[platform.machine()]\n"
+        "child = libc.syscall(number, 0x1000_0000 | 17, 0, 0, 0, 0)\n"
+        "if child == 0: libc._exit(0)\nprint('LEAKED' if child > 0 else 'refused')"
+    )
+    yield Case(
+        "namespace-of-its-own",
+        files_of(submitted(last=namespace)),
+        tampering="C code",
+        shows="refused",
+        never="LEAKED",
+    )
+    sent = (
+        "import socket\ntry:\n    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+        "    print('LEAKED')\nexcept OSError as error:\n    print('re' + 'fused')"
+    )
+    yield Case(
+        "sends-to-a-socket-by-name", files_of(submitted(last=sent)), shows="refused", never="LEAKED"
+    )
+    signalled = (
+        "import os\ndone = []\nfor pid in {os.getppid(), *range(2, 40_000)} - {os.getpid()}:\n"
+        "    try:\n        os.kill(pid, 0)\n        done.append(pid)\n    except OSError: pass\n"
+        "print('LEAKED' if done else 'refused')"
+    )
+    yield Case(
+        "signals-others",
+        files_of(submitted(last=signalled)),
+        shows="refused",
+        never="LEAKED",
+        levels=("landlock", "limits"),
+    )
+    others = (
+        "import os\ndone = []\nfor pid in {os.getppid(), *range(os.getpid() - 60, os.getpid() + 10)}:\n"
+        "    if pid in (0, os.getpid()): continue\n"
+        "    for act in (lambda: os.sched_setaffinity(pid, {0}),\n"
+        "                lambda: os.setpriority(os.PRIO_PROCESS, pid, 19),\n"
+        "                lambda: os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))):\n"
+        "        try:\n            act()\n            done.append(pid)\n        except OSError: pass\n"
+        "try:\n    os.setpriority(os.PRIO_USER, os.getuid(), 19)\n    done.append('user')\n"
+        "except OSError: pass\nprint('LEAKED' if done else 'refused')"
+    )
+    yield Case("slows-others", files_of(submitted(last=others)), shows="refused", never="LEAKED")
     points = submitted(WRONG)
     points["cells"][3]["metadata"]["nbgrader"]["points"] = 100
     yield Case("points-raised", files_of(points), 0.0, tampering="changed the points")
+
+
+WATCHING = """import os, re, threading, time
+SEEN, OTHERS = set(), {str(os.getpid()), '1'}
+def watch(seconds):
+    end = time.time() + seconds
+    while time.time() < end:
+        for pid in set(filter(str.isdigit, os.listdir('/proc'))) - OTHERS:
+            try:
+                with open(f'/proc/{pid}/maps') as maps, open(f'/proc/{pid}/mem', 'rb') as memory:
+                    for row in maps:
+                        if ' rw' not in row: continue
+                        first, last = (int(part, 16) for part in row.split()[0].split('-'))
+                        if last - first > 3e7: continue
+                        try:
+                            memory.seek(first)
+                            SEEN.update(re.findall(rb'arg(\\d+)!', memory.read(last - first)))
+                        except (OSError, OverflowError, ValueError): pass
+            except OSError: pass
+"""
+
+
+def traces() -> Iterator[Case]:
+    """Functions that leave what a hidden test asked where a later cell may find it."""
+
+    def trace(name: str, before: str, inside: str, after: str, **more: Any) -> Case:
+        lines = "".join(f"        {line}\n" for line in inside.splitlines())
+        answer = (
+            f"{before}\ndef double(x):\n    try:\n        x + 0\n{lines}"
+            "    except (TypeError, OSError):\n        pass\n    return 2 * x"
+        )
+        document = submitted({"double": answer}, last=after)
+        return Case(f"argument-{name}", files_of(document), never="4711", **more)
+
+    opened = "import os\nopen('t', 'w').close()"
+    yield trace(
+        "in-a-files-position",
+        "import os\nfile = open('prices.csv', 'rb')",
+        "os.lseek(file.fileno(), x, 0)",
+        "print(os.lseek(file.fileno(), 0, 1))",
+    )
+    yield trace(
+        "in-a-files-time",
+        opened,
+        "os.utime('t', (x, x))",
+        "print('4711' if os.stat('t').st_mtime == 4711 else '')",
+    )
+    yield trace(
+        "in-a-files-rights",
+        opened,
+        "os.chmod('t', x % 512)",
+        "print('4711' if os.stat('t').st_mode % 512 == 4711 % 512 else '')",
+    )
+    yield trace(
+        "in-times-of-access",
+        "import os\nfor i in range(13):\n    open(f'b{i}', 'w').write('x')\n    os.utime(f'b{i}', (5, 10))",
+        "for i in range(13):\n    if x >> i & 1: open(f'b{i}').read()",
+        "print(sum((os.stat(f'b{i}').st_atime > 6) << i for i in range(13)))",
+        levels=("namespaces", "bubblewrap"),
+    )
+    yield trace(
+        "in-a-descriptors-flags",
+        "import fcntl, os",
+        "if x == 4711: fcntl.fcntl(0, fcntl.F_SETFL, os.O_NONBLOCK)",
+        "print('4711' if fcntl.fcntl(0, fcntl.F_GETFL) & os.O_NONBLOCK else '')",
+    )
+    held = "global kept\nkept = f'arg{x}!'\nif x == 4711: time.sleep(0.3)"
+    yield trace(
+        "seen-by-a-thread",
+        WATCHING + "threading.Thread(target=watch, args=(2,), daemon=True).start()",
+        held,
+        "print(SEEN)",
+        levels=("namespaces", "bubblewrap"),
+    )
+    yield trace(
+        "seen-by-a-process",
+        WATCHING
+        + "r, w = os.pipe()\nif os.fork() == 0:\n    OTHERS.add(str(os.getpid()))\n    watch(2)\n"
+        "    os.write(w, repr(SEEN).encode())\n    os._exit(0)",
+        held,
+        "print(os.read(r, 1000))",
+        levels=("namespaces", "bubblewrap"),
+    )
 
 
 def faults() -> Iterator[Case]:
@@ -653,6 +806,60 @@ def faults() -> Iterator[Case]:
         "import time\ntry:\n    time.clock_settime(time.CLOCK_REALTIME, 0)\nexcept OSError as error:\n    print('re' + 'fused')",
         shows="refused",
     )
+    yield cell(
+        "all-private-folders-filled",
+        "import os, time\nfull = 0\nfor folder in ('/tmp', '/work', '/dev/shm'):\n    try:\n"
+        "        for i in range(9):\n            open(f'{folder}/full{i}', 'wb').write(b'x' * 2_000_000)\n"
+        "            full += 2\n    except OSError: pass\ntime.sleep(0.5)\nprint(full, 'MB' if full <= 10 else 'LEAKED')",
+        never="LEAKED",
+        shows=" MB",
+        levels=("namespaces", "bubblewrap"),
+    )
+    yield cell(
+        "folder-filled",
+        "import time\nfor i in range(9):\n    open(f'full{i}', 'wb').write(b'x' * 2_000_000)\n"
+        "    time.sleep(0.2)\ntime.sleep(2)",
+        0.0,
+        status=partly,
+        says="its files took more",
+        levels=("landlock", "limits"),
+    )
+    yield cell(
+        "files-deleted-but-open",
+        "import os, time\nkept = []\nfor i in range(9):\n    kept.append(open('full', 'wb'))\n"
+        "    kept[-1].write(b'x' * 2_000_000)\n    kept[-1].flush()\n    os.unlink('full')\n"
+        "    time.sleep(0.2)\ntime.sleep(2)",
+        0.0,
+        status=partly,
+        says="its files took more",
+        levels=("landlock", "limits"),
+    )
+    yield cell(
+        "kills-itself",
+        "import os\nos.kill(os.getpid(), 9)",
+        0.0,
+        status=partly,
+        says="ended",
+        levels=("landlock", "limits"),
+    )
+    yield Case(
+        "kills-itself-in-a-function",
+        files_of(submitted({"double": "import os\ndef double(x):\n    os.kill(os.getpid(), 9)"})),
+        4.0,
+        says="killed, twice",
+    )
+    errors = {
+        "FileNotFoundError": "open('nothing')",
+        "UnicodeDecodeError": "b'\\xff'.decode()",
+        "ExceptionGroup": "raise ExceptionGroup('all', [ValueError()])",
+    }
+    for error, line in errors.items():
+        yield Case(
+            f"raises-{error}",
+            files_of(submitted({"double": f"def double(x):\n    {line}"})),
+            4.0,
+            says=f"The test stopped with {error}: ",
+        )
     yield cell("interrupt-handler", "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)")
     yield cell("everything-deleted", "%reset -f", 5.0)
 
@@ -817,6 +1024,28 @@ def structure_faults(cannot: str) -> Iterator[Case]:
     yield broken("other-json", b'{"a": 1}', "no cells")
     yield broken("json-list", b"[1, 2]", "no cells")
     yield broken("json-nested-without-end", b"[" * 200_000, "no notebook")
+    yield broken("json-number-without-end", b'{"nbformat": ' + b"9" * 10_000 + b"}", "not JSON")
+    yield Case(
+        "json-numbers-that-are-none", ((name, whole[:-1] + b', "x": [NaN, Infinity, 1e999]}'),)
+    )
+    yield Case("json-keys-twice", ((name, whole[:-1] + b', "nbformat": 4, "nbformat": 4}'),))
+    printed = {"output_type": "stream", "name": "stdout", "text": "x"}
+    many = submitted()
+    many["cells"][2]["outputs"] = [printed] * 200_000
+    yield Case("outputs-without-end", ((name, json.dumps(many).encode()),))
+    deep: Any = {}
+    for _ in range(900):
+        deep = {"a": deep}
+    yield changed("metadata-nested", lambda d: at(d, "double")["metadata"].update(deep=deep))
+    yield changed(
+        "metadata-nested-in-a-cell-of-its-own",
+        lambda d: d["cells"].append(code("1", {"deep": deep, "nan": float("nan")})),
+    )
+    yield changed(
+        "cells-without-end",
+        lambda d: d["cells"].extend([text("more", name="more")] * 100_000),
+        says="only the first 3000 cells",
+    )
     yield broken("no-cells", json.dumps(notebook([])).encode(), "no cells")
     yield Case("missing", (), 0.0, status=cannot, says="No notebook")
     yield Case("only-data", (("notes.txt", b"x"),), 0.0, status=cannot, says="No notebook")

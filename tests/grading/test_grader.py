@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import corpus
@@ -25,7 +26,7 @@ from classroom.grading import (
     grade_one,
 )
 from classroom.grading.release import learner_names, own_statements
-from classroom.grading.sandbox import launch_command, readable_paths, wait_gone
+from classroom.grading.sandbox import descendants, launch_command, readable_paths, wait_gone
 
 
 def without_times(outcome: Outcome) -> Outcome:
@@ -117,6 +118,54 @@ def test_a_submission_whose_judge_is_stopped_from_outside_is_run_again(release: 
         verdict = grader.grade(slow).verdict
     assert stopped
     assert (verdict.status, verdict.points) == ("graded", corpus.FULL)
+
+
+def striking(grader: Grader, victim: str, times: int) -> threading.Thread:
+    """Kill one of a submission's processes, as the system would, in its first runs."""
+
+    def strike() -> None:
+        place = ("guard", "student", "copy").index(victim)
+        seen: set[int] = set()
+        while len(seen) < times:
+            for job in list(grader._jobs.values()):
+                family = descendants(job.student)
+                early = time.monotonic() - job.began < 0.4
+                if job.student not in seen and not early and len(family) > max(place, 1):
+                    seen.add(job.student)
+                    os.kill(family[place], signal.SIGKILL)
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=strike, daemon=True)
+    thread.start()
+    return thread
+
+
+SLOW_ANSWER = {"double": "import time\ndef double(x):\n    time.sleep(0.5)\n    return 2 * x"}
+
+
+@pytest.mark.parametrize("victim", ["guard", "student", "copy"])
+def test_a_submission_whose_process_is_killed_from_outside_is_run_again(
+    release: Release, victim: str
+) -> None:
+    copied = victim == "copy"
+    document = corpus.submitted(SLOW_ANSWER) if copied else corpus.submitted(first=SLOW)
+    slow = Submission("ana", corpus.files_of(document))
+    with Grader(release, corpus.LIMITS, workers=1, allow_limits_only=True) as grader:
+        thread = striking(grader, victim, 1)
+        verdict = grader.grade(slow).verdict
+        thread.join(5)
+    assert not thread.is_alive()
+    assert (verdict.status, verdict.points) == ("graded", corpus.FULL)
+
+
+def test_a_submission_killed_from_outside_twice_is_said_to_be(release: Release) -> None:
+    slow = Submission("ana", corpus.files_of(corpus.submitted(first=SLOW)))
+    with Grader(release, corpus.LIMITS, workers=1, allow_limits_only=True) as grader:
+        thread = striking(grader, "student", 2)
+        verdict = grader.grade(slow).verdict
+        thread.join(5)
+    assert (verdict.status, verdict.points) == ("partly graded", 0)
+    assert any("killed, twice" in note for note in verdict.notes)
 
 
 def release_with(test: str, answer: str, folder: Path) -> Release:
@@ -213,6 +262,44 @@ def test_a_last_line_that_ends_in_a_semicolon_is_run(tmp_path: Path) -> None:
         assert grader.grade(made.reference()).verdict.points == 2
         wrong = dataclasses.replace(made, cells=none).reference()
         assert grader.grade(wrong).verdict.points == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "emptied"),
+    [
+        ("[3, 4]", "x.clear()"),
+        ("{3: 3, 4: 4}", "x.clear()"),
+        ("{3, 4}", "x.clear()"),
+        ("np.array([3, 4])", "x[:] = 0"),
+        ("pd.DataFrame({'a': [3, 4]})", "x.loc[:, 'a'] = 0"),
+    ],
+)
+def test_an_answer_cannot_change_what_later_tests_compute_from(
+    tmp_path: Path, given: str, emptied: str
+) -> None:
+    sums = "int(np.sum(list(x.a) if hasattr(x, 'a') else list(x)))"
+    right = f"def first(x):\n    return 3\ndef total(x):\n    return {sums}"
+    cells = [
+        corpus.code(f"import numpy as np\nimport pandas as pd\nnumbers = {given}", {}, "given"),
+        corpus.code(
+            f"### BEGIN SOLUTION\n{right}\n### END SOLUTION", corpus.meta("a", solution=True), "a"
+        ),
+    ]
+    tests = ("assert first(numbers) == 3", f"x = numbers\nassert total(numbers) == {sums}")
+    for name, test in zip(("t1", "t2"), tests, strict=True):
+        graded = corpus.meta(name, grade=True, locked=True, points=1)
+        cells.append(corpus.code(test, graded, name))
+    (tmp_path / "one.ipynb").write_text(json.dumps(corpus.notebook(cells)), encoding="utf-8")
+    made = Release.from_source(tmp_path / "one.ipynb")
+    wrong = f"def first(x):\n    {emptied}\n    return 3\ndef total(x):\n    return 0"
+    handed = tuple(
+        dataclasses.replace(cell, source=wrong) if cell.kind == "answer" else cell
+        for cell in made.cells
+    )
+    with Grader(made, corpus.LIMITS, allow_limits_only=True) as grader:
+        assert grader.unsound == ()
+        verdict = grader.grade(dataclasses.replace(made, cells=handed).reference()).verdict
+    assert [cell.points for cell in verdict.cells] == [1, 0]
 
 
 ORDERS = """def orders(price):

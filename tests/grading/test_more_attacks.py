@@ -9,7 +9,7 @@ import pytest
 from conftest import OFFERED, needs
 
 from classroom import feedback
-from classroom.grading import LEVELS, Grader, Outcome, Release, Submission, student_view
+from classroom.grading import LEVELS, Grader, Outcome, Release, Submission, large, student_view
 from classroom.grading.repair import prepare
 
 HIDDEN = "### BEGIN HIDDEN TESTS\n{}\n### END HIDDEN TESTS"
@@ -228,3 +228,48 @@ def test_a_page_does_not_spend_minutes_on_one_students_text(
     assert feedback.rendered("$x$ " * 3_000).startswith("<pre>")
     assert feedback.rendered("x" * 30_000).startswith("<pre>")
     assert feedback.formula("x" * 20_000).startswith("<code>")
+
+
+def test_a_notebook_that_would_fill_the_memory_is_read_apart_and_stops_nobody(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(large, "MEMORY", 150_000_000)
+    whole = dict(handed_in(release, "", {}).files)["lab.ipynb"]
+    lists = whole[:-1] + b', "x": [' + b"[]," * 4_000_000 + b"0]}"
+    batch = [Submission("lists", (("lab.ipynb", lists),)), handed_in(release, "ana", {})]
+    outcomes = graded(release, BEST, batch)
+    assert outcomes["lists"].verdict.status == "cannot be graded"
+    assert "too large to be read (12 MB)" in outcomes["lists"].verdict.for_instructor
+    assert outcomes["ana"].verdict.points == FULL
+    assert feedback.read_handed_in(lists) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"[" * 5_000_000, RecursionError),
+        (b'{"cells": ' + b" " * 5_000_000, ValueError),
+        (b"\xff" * 5_000_000, UnicodeDecodeError),
+    ],
+    ids=["nested", "cut off", "not a text"],
+)
+def test_what_is_read_apart_fails_as_what_is_read_here(
+    content: bytes, problem: type[Exception]
+) -> None:
+    for size in (len(content), 1_000):
+        with pytest.raises(problem):
+            large.parsed(content[:200_000] if size == 1_000 else content, 10, 10)
+
+
+def test_a_large_notebook_keeps_what_grading_and_feedback_look_at() -> None:
+    outputs = [{"output_type": "stream", "name": "stdout", "text": "x" * 100_000}] * 60
+    cells = [corpus.code("1" * 30), corpus.code("2"), corpus.text("3"), 4]
+    cells[1] |= {"outputs": outputs, "metadata": {"nbgrader": {"grade_id": "a"}}}
+    content = json.dumps(corpus.notebook(cells)).encode()
+    plain = large.parsed(content, 10, 20)
+    assert [cell and cell["source"] for cell in plain["cells"]] == ["1" * 21, "2", "3", None]
+    assert plain["cells"][1]["metadata"] == {"nbgrader": {"grade_id": "a"}}
+    assert "outputs" not in plain["cells"][1]
+    shown = large.parsed(content, 1, 20, outputs=True)["cells"]
+    assert len(shown) == 2
+    assert shown[1]["outputs"] == outputs[:50]

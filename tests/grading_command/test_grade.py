@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -16,7 +17,15 @@ from small_class import CHAPTER, RIGHT, WRONG, SmallClass, command
 
 import classroom.gradebook
 from classroom.errors import ClassroomError
-from classroom.grade import Options, Run, changes_table, exercises_of, grade, read_release
+from classroom.grade import (
+    Options,
+    Run,
+    changes_table,
+    exercises_of,
+    grade,
+    outputs,
+    read_release,
+)
 from classroom.gradebook import Gradebook, Layout, Record, Standing
 from classroom.room import only_grader
 
@@ -284,6 +293,43 @@ def test_without_dask_a_cluster_is_refused_with_the_way_to_get_it(
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ClassroomError, match=r"pip install leverage-course\[cluster\]"):
         graded(small_class, Options(cluster="tcp://127.0.0.1:1"))
+
+
+def test_a_student_folder_that_is_a_link_is_not_followed_and_has_a_verdict(
+    small_class: SmallClass, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(small_class.room.submitted / "ada", elsewhere)
+    (small_class.room.submitted / "eve").symlink_to(elsewhere)
+    (small_class.room.submitted / "gone").symlink_to(tmp_path / "nowhere")
+    graded(small_class)
+    records = {record.student: record for record in book_of(small_class)[0]}
+    for name in ("eve", "gone"):
+        assert (records[name].verdict, records[name].score) == ("cannot be graded", 0)
+        assert "the student's folder is a link" in records[name].for_instructor
+    assert sorted(path.name for path in elsewhere.iterdir()) == [CHAPTER]
+    run, _ = graded(small_class)
+    assert not run.graded
+    outputs(small_class.room, small_class.chapter, say=lambda _: None)
+
+
+@pytest.mark.parametrize("level", ["the chapter's folder", "the notebook", "a hard link"])
+def test_no_link_below_a_student_is_followed(
+    small_class: SmallClass, tmp_path: Path, level: str
+) -> None:
+    right = small_class.room.submission("ada", CHAPTER)
+    mine = small_class.room.submission("eve", CHAPTER)
+    mine.parent.mkdir()
+    if level == "the chapter's folder":
+        mine.symlink_to(right)
+    else:
+        mine.mkdir()
+        link = os.link if level == "a hard link" else os.symlink
+        link(right / f"{CHAPTER}.ipynb", mine / f"{CHAPTER}.ipynb")
+    graded(small_class, Options(students=("eve",)))
+    (record,) = book_of(small_class)[0]
+    assert (record.verdict, record.score) == ("cannot be graded", 0)
+    assert "link" in record.for_instructor
 
 
 def test_a_path_that_leaves_the_class_is_not_followed(

@@ -88,8 +88,8 @@ def test_a_record_comes_back_as_it_was_saved(url: str, small_class: SmallClass) 
     book, layout = opened(url)
     first, second = entry("ada", 2, 0), entry("ada", 2, 3)
     full = replace(
-        second.record, tampering=("replaced print",), repairs=("restored",), notes=("cut",),
-        stages={"cells": 0.1}, for_student="Well.", for_instructor="Look.", seconds=0.5,
+        second.record, tampering=("replaced print\x00",), repairs=("restored",), notes=("\ud800",),
+        stages={"cells": 0.1}, for_student="Half a \ud83d.", for_instructor="Nul: \x00.", seconds=0.5,
     )  # fmt: skip
     with book:
         book.write(layout, [first])

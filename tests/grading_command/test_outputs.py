@@ -13,11 +13,11 @@ import pytest
 from small_class import CHAPTER, RIGHT, WRONG, SmallClass, handed_in
 
 from classroom.exports import canvas_csv, moodle_csv, nbgrader_csv
-from classroom.feedback import clean, formula, output_html, plain, rendered
-from classroom.grade import grade, outputs
-from classroom.gradebook import Gradebook, Record, Standing
-from classroom.report import hints, item_statistics
-from classroom.similarity import groups
+from classroom.feedback import Page, clean, formula, output_html, plain, rendered
+from classroom.grade import exercises_of, grade, outputs, read_release
+from classroom.gradebook import CellRecord, Gradebook, Record, Standing
+from classroom.report import hints, item_statistics, report_html
+from classroom.similarity import Group, groups
 
 REQUEST = re.compile(
     r"""\b(?:src|srcset|data|action|poster|background)\s*=\s*(?!["']?data:)|url\(|@import"""
@@ -226,8 +226,6 @@ def test_discrimination_is_the_correlation_with_all_other_exercises() -> None:
 
 
 def test_hints_are_counted_by_item_and_sentence() -> None:
-    from classroom.gradebook import CellRecord
-
     def record(student: str, text: str) -> Record:
         cells = {"ch01_a_value": CellRecord(0, 1, text)}
         return Record(student, "", "graded", "", "", "", cells=cells)
@@ -245,3 +243,58 @@ def test_a_gradebook_without_records_still_gives_pages(small_class: SmallClass) 
     with Gradebook.open(room.gradebook, room.course, CHAPTER) as book:
         assert book.records() == []
     assert (room.folder / f"grades_{CHAPTER}.csv").is_file()
+
+
+EVIL = "</style></title><script>x()</script>\"'><img src=x onerror=x()>\u202egnp.exe\u2066\x00\ud800&#x3c;b"
+
+
+def test_what_students_write_is_shown_and_never_obeyed(small_class: SmallClass) -> None:
+    release = read_release(small_class.chapter)
+    cells = {
+        "ch01_a_value": CellRecord(0, 2, f"{EVIL}\nHint: {EVIL}"),
+        "ch01_a_hidden": CellRecord(0, 3, EVIL),
+        "ch01_b": CellRecord(0, 4),
+    }
+    record = Record(
+        EVIL, "", EVIL, EVIL, "", "", EVIL, EVIL, (EVIL,), 1.0, {}, (EVIL,), (EVIL,), cells
+    )
+    standing = Standing(
+        EVIL, score=1.0, cells={name: (0.0, cell.maximum) for name, cell in cells.items()},
+        comments={"ch01_b": EVIL, "ch01_a": EVIL},
+    )  # fmt: skip
+    outputs = [
+        {"output_type": "stream", "text": EVIL},
+        {"output_type": "error", "ename": EVIL, "evalue": EVIL},
+        {"output_type": "display_data", "data": {"image/png": EVIL, "text/plain": EVIL}},
+        {"output_type": "display_data", "data": {"text/html": EVIL}},
+        {"output_type": "display_data", "data": {"image/svg+xml": f"<svg>{EVIL}</svg>"}},
+    ]
+    handed = handed_in({"double": EVIL, "why": EVIL})
+    handed["cells"][1]["outputs"] = outputs
+    group = Group("ch01_a", (EVIL, EVIL), 50, EVIL)
+    exercises = exercises_of(release)
+    pages = [
+        Page(release).html(record, standing, handed, handed),
+        report_html(release, [standing] * 3, [record] * 3, [group], exercises),
+    ]
+    for text in pages:
+        assert "gnp.exe" in text
+        assert not re.search(r"<script|<img[^>]*onerror|onerror=x\(\)>", unescaped_parts(text))
+        assert text.count("</style>") == text.count("</title>") == 1
+        assert not re.search("[\x00\u202a-\u202e\u2066-\u2069\ud800-\udfff]", text)
+        assert not REQUEST.search(re.sub(r"<pre>.*?</pre>", "", unescaped_parts(text), flags=re.S))
+
+
+def unescaped_parts(text: str) -> str:
+    """The tags of a page: what a browser obeys."""
+    return " ".join(re.findall(r"<[^<>]*>", text))
+
+
+def test_a_text_that_a_spreadsheet_takes_for_a_formula_is_no_formula() -> None:
+    said = Record(
+        "ada", "", "graded", "", "", "", for_student='-2+3+cmd|" /C calc"!A0.ipynb is empty.'
+    )
+    named = Standing("ada", "Ada", '=HYPERLINK("x")', score=1.0)
+    for text in (canvas_csv("01", 1, [named]), moodle_csv("01", [named], {"ada": said})):
+        for row in list(csv.reader(io.StringIO(text)))[1:]:
+            assert not [part for part in row if part[:1] in ("=", "+", "-", "@", "\t", "\r")]

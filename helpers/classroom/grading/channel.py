@@ -92,7 +92,7 @@ class Channel:
         del self._buffer[: _LENGTH.size + size]
         try:
             return (self._loads(text.decode("utf-8", "surrogatepass")),)
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError, MemoryError) as error:
             raise ProtocolError(f"a message that is no JSON ({error})"[:200]) from None
 
     def _fill(self, deadline: float | None) -> None:

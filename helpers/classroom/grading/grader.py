@@ -16,7 +16,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -30,8 +31,9 @@ from classroom.grading.channel import (
     receive_with_descriptors,
     send_with_descriptors,
 )
+from classroom.grading.large import LARGE
 from classroom.grading.launch import NOBODY
-from classroom.grading.model import Limits, Outcome, Release, Submission
+from classroom.grading.model import STUDENT_ENDED, Limits, Outcome, Release, Submission
 from classroom.grading.modes import MODES
 from classroom.grading.repair import Prepared, UnreadableError, is_safe_name, prepare
 
@@ -44,6 +46,10 @@ SERVER_ENDED = (
     " what was graded is kept: run the same command again"
 )
 JUDGE_ENDED = "the judge ended"
+STRUCK_TWICE = (
+    "a process of this submission was killed, twice, by something else than the grader's limits;"
+    " grade it again, or see whether it kills itself"
+)
 
 
 class _Job:
@@ -57,11 +63,16 @@ class _Job:
         self.over: dict[str, Any] | None = None
         self.killed = ""
         self.again = False
-        """This is the second run, after the judge's process was ended from outside."""
+        """This is the second run, after a process was ended from outside."""
         self.watched = self.began
         self.memory_mb = 0.0
+        self.cpu = 0.0
         self.student = 0
         self.judge = 0
+        self.folder = ""
+        """Its files, where the level has no file system of its own."""
+        self.report = -1
+        """Where the guard says how the student's process ended."""
         self.channel: Channel | None = None
 
 
@@ -101,6 +112,7 @@ class Grader:
         self._server: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
         self._jobs: dict[int, _Job] = {}
+        self._begun = 0
         self._modes: dict[str, str] = {}
         self._unsound: tuple[str, ...] = ()
         self._calibrated = False
@@ -219,6 +231,7 @@ class Grader:
     def _stop(self) -> None:
         for job in list(self._jobs.values()):
             self._kill(job)
+            os.close(job.report)
         self._jobs.clear()
         for name in ("_control", "_template"):
             connection = getattr(self, name, None)
@@ -295,24 +308,34 @@ class Grader:
         self._require_server()
         waiting = iter(submissions)
         more = True
-        with selectors.DefaultSelector() as selector:
-            while more or self._jobs:
-                while more and len(self._jobs) < self.workers:
+        reading: list[tuple[Submission, float, Future[Prepared]]] = []
+        with ExitStack() as stack:
+            selector = stack.enter_context(selectors.DefaultSelector())
+            pool = ThreadPoolExecutor(self.workers)
+            stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+            while more or self._jobs or reading:
+                while more and len(self._jobs) + len(reading) < self.workers:
                     submission = next(waiting, None)
                     if submission is None:
                         more = False
                         break
                     began = time.monotonic()
-                    try:
-                        prepared = readable(self.release, submission)
-                    except UnreadableError as problem:
+                    reading.append((submission, began, self._prepare(submission, pool)))
+                for submission, began, prepared in list(reading):
+                    if not prepared.done():
+                        continue
+                    reading.remove((submission, began, prepared))
+                    problem = prepared.exception()
+                    if isinstance(problem, UnreadableError):
                         yield verdict.unreadable(
                             self.release, submission, problem, self.level, time.monotonic() - began
                         )
                         continue
-                    job = self._begin(submission, prepared, began)
+                    job = self._begin(submission, prepared.result(), began)
                     assert job.channel is not None
                     selector.register(job.channel, selectors.EVENT_READ, job)
+                if more and len(self._jobs) + len(reading) < self.workers:
+                    continue  # one could not be read: the next takes its place at once
                 for key, _ in selector.select(WATCH_SECONDS):
                     self._read(key.data)
                 for job in list(self._jobs.values()):
@@ -321,14 +344,26 @@ class Grader:
                         assert job.channel is not None
                         selector.unregister(job.channel)
                         self._require_server()
+                        struck = self._was_struck(job)
                         outcome = self._finish(job)
-                        if job.over.get("ended") == JUDGE_ENDED and not job.again:
+                        if struck and not job.again:
                             job = self._begin(job.submission, job.prepared, time.monotonic())
                             job.again = True
                             assert job.channel is not None
                             selector.register(job.channel, selectors.EVENT_READ, job)
                         else:
                             yield outcome
+
+    def _prepare(self, submission: Submission, pool: ThreadPoolExecutor) -> Future[Prepared]:
+        """Prepare a submission; a large one in a thread, so that the others are looked after."""
+        if sum(len(content) for _, content in submission.files) >= LARGE:
+            return pool.submit(readable, self.release, submission)
+        done: Future[Prepared] = Future()
+        try:
+            done.set_result(readable(self.release, submission))
+        except UnreadableError as problem:
+            done.set_exception(problem)
+        return done
 
     def _begin(self, submission: Submission, prepared: Prepared, began: float) -> _Job:
         job = _Job(submission, prepared)
@@ -337,15 +372,18 @@ class Grader:
         start = time.monotonic()
         student_end, judge_end = socket.socketpair()
         mine, his = socket.socketpair()
+        self._begun += 1
+        job.folder = str(self._run_folder / str(self._begun))
+        job.report, told = os.pipe()
         with student_end, judge_end, his, data_file(self.release, prepared) as files:
             request = {
                 "op": "student",
                 "level": self.level,
                 "limits": self.limits.to_json(),
-                "folder": str(self._run_folder),
+                "folder": job.folder,
             }
             try:
-                job.student = self._ask_server(request, student_end.fileno(), files.fileno())
+                job.student = self._ask_server(request, student_end.fileno(), files.fileno(), told)
                 send_with_descriptors(
                     self._template,
                     {"limits": self.limits.to_json(), "modes": self._modes},
@@ -353,7 +391,10 @@ class Grader:
                 )
                 job.judge = int(receive_with_descriptors(self._template)[0]["pid"])
             except (ClosedError, OSError):
+                os.close(job.report)
                 raise ClassroomError(SERVER_ENDED) from None
+            finally:
+                os.close(told)
         job.channel = Channel(mine)
         job.stages["fork"] = time.monotonic() - start
         job.channel.send({"plan": verdict.plan(prepared)})
@@ -392,8 +433,8 @@ class Grader:
         """Enforce the limits of a submission as a whole."""
         now = time.monotonic()
         if now - job.watched > WATCH_SECONDS:
+            self._measure(job, now - job.watched)
             job.watched = now
-            self._measure(job)
         late = now - job.began - self.limits.total_seconds
         if late > 0 and not job.killed:
             job.killed = f"the whole notebook ran longer than {self.limits.total_seconds:g} s"
@@ -401,19 +442,36 @@ class Grader:
         if late > GRACE_SECONDS:
             job.over = job.over or {"ended": job.killed}
 
-    def _measure(self, job: _Job) -> None:
-        """Add up what a submission's processes use, and end it when that is too much."""
+    def _measure(self, job: _Job, seconds: float = WATCH_SECONDS) -> None:
+        """Add up what a submission's processes use, and end it when that is too much.
+
+        `seconds` is the time since the last look. One that keeps more than one processor busy
+        has to stand back for the others.
+        """
         pids = sandbox.descendants(job.student)[1:]
-        used = sum(max(sandbox.resident_mb(pid) - self._base_mb, 0.0) for pid in pids)
+        isolated = self.level in sandbox.ISOLATED
+        files = sandbox.private_mb(job.student) if isolated else 0.0
+        used = files + sum(max(sandbox.resident_mb(pid) - self._base_mb, 0.0) for pid in pids)
         if used > self.limits.memory_mb:  # forks share memory: count it once
-            used = sum(sandbox.own_mb(pid) for pid in pids) - self._base_mb
+            used = files + sum(sandbox.own_mb(pid) for pid in pids) - self._base_mb
         job.memory_mb = max(job.memory_mb, round(used, 1))
+        before, job.cpu = job.cpu, max(job.cpu, sandbox.cpu_of(pids))
+        if job.cpu - before > 1.5 * seconds:
+            sandbox.hold_back(pids)
         if used > self.limits.memory_mb * MEMORY_SLACK and not job.killed:
             job.killed = f"it used more than {self.limits.memory_mb} MB of memory"
             self._kill_student(job)
         elif len(pids) > self.limits.processes and not job.killed:
             job.killed = f"it started more than {self.limits.processes} processes"
             self._kill_student(job)
+        elif job.cpu > self.limits.cpu_seconds and not job.killed:
+            job.killed = f"it used more than {self.limits.cpu_seconds} s of processor time"
+            self._kill_student(job)
+        elif not isolated and not job.killed:
+            room = self.limits.file_mb * sandbox.ALL_FILES
+            if sandbox.folder_mb(job.folder, pids) > room:
+                job.killed = f"its files took more than {room} MB"
+                self._kill_student(job)
 
     def _kill_student(self, job: _Job) -> None:
         """Let the guard of a student's process end it with all that it started."""
@@ -429,6 +487,19 @@ class Grader:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
+    def _was_struck(self, job: _Job) -> bool:
+        """Tell whether a process of this submission was ended from outside, which is no verdict."""
+        assert job.over is not None
+        if job.killed:
+            return False
+        ended = job.over.get("ended")
+        struck = bool(job.over.get("struck")) or ended == JUDGE_ENDED
+        if ended == STUDENT_ENDED:
+            struck = sandbox.ended_from_outside(job.report, self.limits)
+        if struck and job.again:
+            job.over["notes"] = [*job.over.get("notes", ()), STRUCK_TWICE]
+        return struck
+
     def _finish(self, job: _Job) -> Outcome:
         self._measure(job)
         self._kill(job)
@@ -436,8 +507,8 @@ class Grader:
         assert job.channel is not None
         assert job.over is not None
         job.channel.close()
-        for left in self._run_folder.iterdir() if not self._jobs else ():
-            shutil.rmtree(left, ignore_errors=True)
+        os.close(job.report)
+        shutil.rmtree(job.folder, ignore_errors=True)
         if job.killed:
             job.over["ended"] = job.killed
         return verdict.outcome(
@@ -547,8 +618,8 @@ def data_file(release: Release, prepared: Prepared) -> IO[bytes]:
     """Return a file without a name that holds the data files of the release and the student."""
     files = {name: content for name, content in prepared.data if is_safe_name(name)}
     files |= dict(release.data)
-    data = [[name, base64.b64encode(content).decode("ascii")] for name, content in files.items()]
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    file.write(json.dumps(data).encode())
+    for name, content in files.items():  # one by one: all together they may be large
+        file.write(json.dumps([name, base64.b64encode(content).decode("ascii")]).encode() + b"\n")
     file.flush()
     return file

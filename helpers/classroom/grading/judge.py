@@ -13,12 +13,14 @@ import builtins
 import io
 import linecache
 import secrets
+import signal
 import sys
 import time
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from classroom.grading.channel import Channel, ClosedError, ProtocolError
@@ -28,6 +30,7 @@ from classroom.grading.model import (
     NOT_REACHED,
     PARTIAL,
     PASSED,
+    STUDENT_ENDED,
     TIMED_OUT,
     CheckResult,
     Limits,
@@ -39,6 +42,7 @@ from classroom.grading.runner import Recorder, RunnerShell
 INTERRUPTS = 8
 BETWEEN_INTERRUPTS = 0.25
 HIDDEN_FAILED = "A hidden check did not pass."
+LONGEST_ERROR = 20_000
 LONGEST_TOLD = 200
 """Lines of a cell that a message about a hidden check may point to."""
 _BEGIN_HIDDEN, _END_HIDDEN = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
@@ -195,7 +199,7 @@ class _Remote:
         self.__dict__["_session"], self.__dict__["_data"] = session, data
 
     def __repr__(self) -> str:
-        return str(self.__dict__["_data"]["r"])
+        return str(self.__dict__["_data"]["r"])[:200]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -273,7 +277,10 @@ class Session:
         self.refused = False
         """There could be no copy, and so a hidden line was not asked."""
         self._copy_died = False
+        self.struck = False
+        """A copy was killed; by whom cannot be told."""
         self.names: Names | None = None
+        self._undo: list[Callable[[], None]] = []
         self._student_names: tuple[str, ...] | None = None
         self.unstopped: set[str] = set()
         """Names of which the student's process said that no cell's stop kept them from being stored."""
@@ -329,11 +336,12 @@ class Session:
             raise DiedError
         try:
             return self._peer.ask(request, self._deadline, self._late)
-        except DiedError:
+        except DiedError as died:
             self.copied, self._copy_died = False, True
+            self.struck = self.struck or died.args == (-signal.SIGKILL,)
             raise
         except ClosedError:
-            self.ended = self.ended or "its process ended"
+            self.ended = self.ended or STUDENT_ENDED
         except (ProtocolError, CodecError) as problem:
             self.tampering.append(f"forged a message to the judge ({problem})")
             self.ended = "it broke the connection to the judge"
@@ -396,10 +404,20 @@ class Session:
             sys.stdout.write(printed)
         if "changed" in answer:
             for mine, new in zip(args, self.decode(answer["changed"]), strict=False):
-                _change(mine, new)
+                undo = _change(mine, new)
+                if undo is not None:
+                    self._undo.append(undo)
         if "error" in answer:
             self._raise(answer["error"])
         return self.decode(answer["value"])
+
+    def undo_changes(self) -> None:
+        """Put back what the student's functions changed of a test's own data.
+
+        A test sees such changes; what later tests compute from the data must not depend on them.
+        """
+        while self._undo:
+            self._undo.pop()()
 
     def pull(self, number: int) -> Iterator[Any]:
         """Yield the values of an iterator of the student."""
@@ -433,27 +451,39 @@ class Session:
     def _error(self, data: Mapping[str, Any]) -> BaseException:
         """Make the error that a student's function raised."""
         known: type[BaseException] = Exception
-        kinds = [(str(module), str(name)) for module, name in data["kinds"]]
+        kinds = [(str(module)[:200], str(name)[:200]) for module, name in data["kinds"][:50]]
         for module, name in kinds:
             found = getattr(sys.modules.get(module), name, None) if is_trusted(module) else None
             if isinstance(found, type) and issubclass(found, BaseException):
                 known = found
                 break
-        text, name = str(data["text"]), kinds[0][1].rpartition(".")[2] if kinds else "Exception"
+        text, name = (
+            str(data["text"])[:LONGEST_ERROR],
+            kinds[0][1].rpartition(".")[2] if kinds else "Exception",
+        )
         if self._quiet():
             name = known.__name__  # a name of the student's making could tell what was asked
 
         def init(self: BaseException, *args: Any) -> None:
             pass
 
+        def new(kind: Any, *args: Any) -> Any:
+            for maker in (BaseException.__new__, known.__new__):
+                with suppress(TypeError):
+                    return maker(kind, text)
+            raise TypeError
+
         parts = {
             "__init__": init,
-            "__new__": lambda kind, *args: BaseException.__new__(kind, text),
+            "__new__": new,
             "__str__": lambda self: text,
             "__module__": known.__module__,
             "_of_the_student": True,
         }
-        error: BaseException = type(name, (known,), parts)()
+        try:
+            error: BaseException = type(name, (known,), parts)()
+        except TypeError:  # one that needs more than a text, such as ExceptionGroup
+            error = type(name, (Exception,), parts | {"__new__": Exception.__new__})()
         if isinstance(error, NameError):
             error.name = str(data.get("name", ""))
         return error
@@ -489,12 +519,12 @@ class Session:
         if tag == "ob":
             if data["own"]:
                 methods = ", ".join(map(str, data["own"]))
-                self.tampering.append(
+                self._reported(
                     f"an answer is an object that decides its own comparisons"
-                    f" (class {data['n']}: {methods})"
+                    f" (class {str(data['n'])[:80]}: {methods})"[:300]
                 )
             base = _RemoteCallable if data.get("call") else _Remote
-            name, home = str(data["n"]), str(data["m"])
+            name, home = str(data["n"])[:80], str(data["m"])[:80]
             if self._quiet() and not hasattr(sys.modules.get(home), name):
                 name = "object"
             kind = type(name, (base,), {"__module__": home})
@@ -573,19 +603,40 @@ def _lazy(kind: str, values: Iterator[Any]) -> object:
     return values
 
 
-def _change(mine: Any, new: Any) -> None:
-    """Let an argument change here as the student's function changed its copy."""
-    if type(mine) is list and type(new) is list:
+def _change(mine: Any, new: Any) -> Callable[[], None] | None:
+    """Let an argument change here as the student's function changed its copy; return the way back."""
+    kind = type(mine)
+    if kind is not type(new):
+        return None
+    if kind is list:
+        before = list(mine)
         mine[:] = new
-    elif (type(mine) is dict and type(new) is dict) or (type(mine) is set and type(new) is set):
-        mine.clear()
-        mine.update(new)
-    elif type(mine).__module__ == "numpy" and type(mine).__name__ == "ndarray":
-        if type(new) is type(mine) and mine.shape == new.shape:
-            with suppress(ValueError):
-                mine[...] = new
-    elif hasattr(mine, "_update_inplace") and type(new) is type(mine):
+        return partial(mine.__setitem__, slice(None), before)
+    if kind in (dict, set):
+        return _refill(mine, new)
+    if kind.__module__ == "numpy" and kind.__name__ == "ndarray" and mine.shape == new.shape:
+        old = mine.copy()
+        with suppress(ValueError):
+            mine[...] = new
+            return partial(mine.__setitem__, ..., old)
+    if hasattr(mine, "_update_inplace"):
+        frame = mine.copy()
         mine._update_inplace(new)
+        return partial(mine._update_inplace, frame)
+    return None
+
+
+def _refill(mine: Any, new: Any) -> Callable[[], None]:
+    """Give a dictionary or a set another content, and return the way back."""
+    before = mine.copy()
+    mine.clear()
+    mine.update(new)
+
+    def undo() -> None:
+        mine.clear()
+        mine.update(before)
+
+    return undo
 
 
 class _TestOutput(io.TextIOBase):
@@ -701,6 +752,7 @@ class TestRunner:
             error = raised
         finally:
             session.names = None
+            session.undo_changes()
         self._decide(run, cell, score, error, recorder)
         run.checks = self._checks
         run.outputs = recorder.take()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 import re
@@ -12,7 +13,7 @@ import sys
 NEWNS, NEWUTS, NEWIPC = 0x0002_0000, 0x0400_0000, 0x0800_0000
 NEWUSER, NEWPID, NEWNET = 0x1000_0000, 0x2000_0000, 0x4000_0000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 32
-MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+MS_NOATIME, MS_BIND, MS_REC, MS_PRIVATE = 1024, 4096, 16384, 1 << 18
 _MNT_DETACH = 2
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP = 1, 4, 22
 _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP = 36, 38, 24
@@ -26,32 +27,152 @@ _EXECUTE, _READ_FILE, _READ_DIR, _IOCTL = 1 << 0, 1 << 2, 1 << 3, 1 << 15
 _FILE_RIGHTS = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15
 READ = _EXECUTE | _READ_FILE | _READ_DIR
 
-# What a notebook never needs: x86_64 and aarch64 numbers of the calls that are refused.
-_REFUSED = {
+# System calls by machine; the numbers from 424 on are the same everywhere.
+_CALLS = {
     "x86_64": {
-        "socket": 41, "ptrace": 101, "mount": 165, "umount2": 166, "pivot_root": 155,
-        "unshare": 272, "setns": 308, "keyctl": 250, "add_key": 248, "request_key": 249,
-        "bpf": 321, "perf_event_open": 298, "userfaultfd": 323, "process_vm_readv": 310,
-        "process_vm_writev": 311, "open_by_handle_at": 304, "io_uring_setup": 425,
-        "kexec_load": 246, "init_module": 175, "finit_module": 313,
-        "memfd_create": 319, "memfd_secret": 447, "shmget": 29, "msgget": 68, "semget": 64,
+        "socket": 41, "connect": 42, "bind": 49, "socketpair": 53, "setsockopt": 54,
+        "shutdown": 48, "clone": 56, "kill": 62, "fcntl": 72, "flock": 73, "ioctl": 16,
+        "chmod": 90, "fchmod": 91, "chown": 92, "fchown": 93, "lchown": 94, "ptrace": 101,
+        "setpgid": 109, "setsid": 112, "rt_sigqueueinfo": 129, "utime": 132, "setpriority": 141,
+        "sched_setparam": 142, "sched_setscheduler": 144, "pivot_root": 155, "prctl": 157,
+        "chroot": 161, "mount": 165, "umount2": 166, "init_module": 175, "setxattr": 188,
+        "lsetxattr": 189, "fsetxattr": 190, "removexattr": 197, "lremovexattr": 198,
+        "fremovexattr": 199, "tkill": 200, "sched_setaffinity": 203, "tgkill": 234, "utimes": 235,
+        "mq_open": 240, "mq_unlink": 241, "kexec_load": 246, "add_key": 248, "request_key": 249,
+        "keyctl": 250, "ioprio_set": 251, "inotify_init": 253, "migrate_pages": 256,
+        "fchownat": 260, "futimesat": 261, "fchmodat": 268, "unshare": 272, "move_pages": 279,
+        "utimensat": 280, "inotify_init1": 294, "rt_tgsigqueueinfo": 297, "perf_event_open": 298,
+        "fanotify_init": 300, "prlimit": 302, "open_by_handle_at": 304, "setns": 308,
+        "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312, "finit_module": 313,
+        "sched_setattr": 314, "memfd_create": 319, "bpf": 321, "userfaultfd": 323,
+        "shmget": 29, "shmat": 30, "shmctl": 31, "semget": 64, "semop": 65, "semctl": 66,
+        "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "semtimedop": 220,
     },
     "aarch64": {
-        "socket": 198, "ptrace": 117, "mount": 40, "umount2": 39, "pivot_root": 41,
-        "unshare": 97, "setns": 268, "keyctl": 219, "add_key": 217, "request_key": 218,
-        "bpf": 280, "perf_event_open": 241, "userfaultfd": 282, "process_vm_readv": 270,
-        "process_vm_writev": 271, "open_by_handle_at": 265, "io_uring_setup": 425,
-        "kexec_load": 104, "init_module": 105, "finit_module": 273,
-        "memfd_create": 279, "memfd_secret": 447, "shmget": 194, "msgget": 186, "semget": 190,
+        "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "removexattr": 14, "lremovexattr": 15,
+        "fremovexattr": 16, "fcntl": 25, "inotify_init1": 26, "ioctl": 29, "ioprio_set": 30,
+        "flock": 32, "umount2": 39, "mount": 40, "pivot_root": 41, "chroot": 51, "fchmod": 52,
+        "fchmodat": 53, "fchownat": 54, "fchown": 55, "utimensat": 88, "unshare": 97,
+        "kexec_load": 104, "init_module": 105, "ptrace": 117, "sched_setparam": 118,
+        "sched_setscheduler": 119, "sched_setaffinity": 122, "kill": 129, "tkill": 130,
+        "tgkill": 131, "rt_sigqueueinfo": 138, "setpriority": 140, "setpgid": 154, "setsid": 157,
+        "prctl": 167, "mq_open": 180, "mq_unlink": 181, "msgget": 186, "msgctl": 187,
+        "msgrcv": 188, "msgsnd": 189, "semget": 190, "semctl": 191, "semtimedop": 192,
+        "semop": 193, "shmget": 194, "shmctl": 195, "shmat": 196, "socket": 198,
+        "socketpair": 199, "bind": 200, "connect": 203, "setsockopt": 208, "shutdown": 210,
+        "add_key": 217, "request_key": 218, "keyctl": 219, "clone": 220, "migrate_pages": 238,
+        "move_pages": 239, "rt_tgsigqueueinfo": 240, "perf_event_open": 241, "prlimit": 261,
+        "fanotify_init": 262, "open_by_handle_at": 265, "setns": 268, "process_vm_readv": 270,
+        "process_vm_writev": 271, "kcmp": 272, "finit_module": 273, "sched_setattr": 274,
+        "memfd_create": 279, "bpf": 280, "userfaultfd": 282,
     },
 }  # fmt: skip
-_PRLIMIT = {"x86_64": 302, "aarch64": 261}
+_NEWER = {
+    "pidfd_send_signal": 424, "io_uring_setup": 425, "open_tree": 428, "move_mount": 429,
+    "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "clone3": 435,
+    "pidfd_getfd": 438, "process_madvise": 440, "mount_setattr": 442, "memfd_secret": 447,
+    "process_mrelease": 448, "fchmodat2": 452, "setxattrat": 463, "removexattrat": 466,
+    "file_setattr": 469,
+}  # fmt: skip
+# What a notebook never needs: the network, others' processes, mounts, memory that nobody counts,
+# and notice of what a copy of the process does.
+_REFUSED = [
+    "socket",
+    "connect",
+    "bind",
+    "ptrace",
+    "mount",
+    "umount2",
+    "pivot_root",
+    "chroot",
+    "unshare",
+    "setns",
+    "keyctl",
+    "add_key",
+    "request_key",
+    "bpf",
+    "perf_event_open",
+    "userfaultfd",
+    "process_vm_readv",
+    "process_vm_writev",
+    "kcmp",
+    "open_by_handle_at",
+    "io_uring_setup",
+    "kexec_load",
+    "init_module",
+    "finit_module",
+    "memfd_create",
+    "memfd_secret",
+    "shmget",
+    "shmat",
+    "shmctl",
+    "msgget",
+    "msgsnd",
+    "msgrcv",
+    "msgctl",
+    "semget",
+    "semop",
+    "semctl",
+    "semtimedop",
+    "mq_open",
+    "mq_unlink",
+    "ioprio_set",
+    "migrate_pages",
+    "move_pages",
+    "pidfd_getfd",
+    "process_madvise",
+    "process_mrelease",
+    "open_tree",
+    "move_mount",
+    "fsopen",
+    "fsconfig",
+    "fsmount",
+    "fspick",
+    "mount_setattr",
+    "inotify_init",
+    "inotify_init1",
+    "fanotify_init",
+]
+# What would leave a trace of a copy of a process that the original could read.
+_TRACES = [
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "fchmodat2",
+    "chown",
+    "fchown",
+    "lchown",
+    "fchownat",
+    "utime",
+    "utimes",
+    "futimesat",
+    "utimensat",
+    "setxattr",
+    "lsetxattr",
+    "fsetxattr",
+    "setxattrat",
+    "removexattr",
+    "lremovexattr",
+    "fremovexattr",
+    "removexattrat",
+    "file_setattr",
+    "flock",
+    "ioctl",
+    "setsockopt",
+    "shutdown",
+    "prctl",
+    "setpgid",
+    "setsid",
+]
+_SIGNALS = ["kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal"]
+_NEW_NAMESPACES = NEWNS | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET | 0x0200_0000
 _AUDIT_ARCH = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 
 _ANY_SHARED = re.compile(rb" .w.s ")
 _SHARED = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) .w.s ", re.MULTILINE)
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_alone = ctypes.PyDLL(None, use_errno=True)
 
 
 def _check(result: int, what: str) -> int:
@@ -204,30 +325,108 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
 
-def refuse_calls() -> bool:
+def refuse_calls(*, own_signals_only: bool = False) -> bool:
     """Refuse system calls that a notebook never needs; False where they are not known.
 
-    Among them are sockets, memory that no limit counts, and limits of other processes.
+    Among them are sockets, memory that no limit counts, and limits and priorities of other
+    processes. With `own_signals_only` signals go to this process and its group only.
     """
-    machine = platform.machine()
-    numbers = _REFUSED.get(machine)
-    if numbers is None or sys.platform != "linux":
+    calls = _calls()
+    if calls is None:
         return False
-    calls = sorted(numbers.values())
-    rows = [
+    rules = [_refusing(calls[name]) for name in _REFUSED if name in calls]
+    rules += [
+        _refusing(calls["clone3"], 38),  # "no such call": clone, which can be looked at, is taken
+        _wanting(calls["clone"], 0, (0x54, 0, 0, _NEW_NAMESPACES)),
+        _refusing_pairs(calls["socketpair"]),
+    ]
+    # only of this process itself, which is number 0
+    for name in ("prlimit", "sched_setaffinity", "sched_setscheduler", "sched_setparam",
+                 "sched_setattr"):  # fmt: skip
+        rules.append(_wanting(calls[name], 0))
+    rules += [_wanting(calls["setpriority"], number, last=number == 1) for number in (0, 1)]
+    if own_signals_only:
+        rules += [_wanting(calls[name], 0, equal=os.getpid()) for name in _SIGNALS]
+    _install(rules)
+    return True
+
+
+def refuse_traces() -> None:
+    """Refuse system calls that leave a trace in files, descriptors or processes of others."""
+    calls = _calls()
+    if calls is None:
+        return
+    rules = [_refusing(calls[name]) for name in _TRACES if name in calls]
+    # fcntl: copy and look, but change nothing that copies of a descriptor have in common
+    looking = [row for command in (0, 1, 2, 3, 1030) for row in ((0x15, 0, 1, command), _ALLOW)]
+    rules.append([(0x15, 0, 2 + len(looking), calls["fcntl"]), (0x20, 0, 0, 24), *looking, _REFUSE])
+    if landlock_abi() < 6:
+        rules += [_refusing(calls[name]) for name in _SIGNALS]
+    _install(rules)
+
+
+_Row = tuple[int, int, int, int]
+_ALLOW: _Row = (0x06, 0, 0, 0x7FFF_0000)
+_REFUSE: _Row = (0x06, 0, 0, 0x0005_0000 | 13)
+
+
+def _calls() -> dict[str, int] | None:
+    """Return the numbers of system calls on this machine; None where they are not known."""
+    if sys.platform != "linux" or platform.machine() not in _CALLS:
+        return None
+    return {**_CALLS[platform.machine()], **_NEWER}
+
+
+def _refusing(number: int, error: int = 13) -> list[_Row]:
+    """Return rows of a filter that refuse a call."""
+    return [(0x15, 0, 1, number), (0x06, 0, 0, 0x0005_0000 | error)]
+
+
+def _wanting(
+    call: int, argument: int, *change: _Row, equal: int = 0, last: bool = True
+) -> list[_Row]:
+    """Return rows that refuse a call unless an argument, changed first, is 0 or another value."""
+    wanted: list[_Row] = [(0x15, 2, 0, 0), (0x15, 1, 0, equal), _REFUSE]
+    rows = [(0x20, 0, 0, 16 + 8 * argument), *change, *wanted]
+    rows.append(_ALLOW if last else (0x20, 0, 0, 0))
+    return [(0x15, 0, len(rows), call), *rows]
+
+
+def _refusing_pairs(call: int) -> list[_Row]:
+    """Return rows that refuse pairs of datagram sockets: one end could be sent elsewhere."""
+    rows = [(0x20, 0, 0, 24), (0x54, 0, 0, 0xF), (0x15, 1, 0, 1), (0x15, 0, 1, 5), _ALLOW, _REFUSE]
+    return [(0x15, 0, len(rows), call), *rows]
+
+
+def _install(rules: list[list[_Row]]) -> None:
+    """Put a filter of system calls in force, for this process and all that it starts."""
+    rows: list[_Row] = [
         (0x20, 0, 0, 4),  # load the architecture
-        (0x15, 1, 0, _AUDIT_ARCH[machine]),
+        (0x15, 1, 0, _AUDIT_ARCH[platform.machine()]),
         (0x06, 0, 0, 0x8000_0000),  # another one: kill
         (0x20, 0, 0, 0),  # load the number of the call
-        (0x35, len(calls) + 4, 0, 0x4000_0000),  # the x32 numbers: refuse
+        (0x35, 0, 1, 0x4000_0000),  # the x32 numbers: refuse
+        _REFUSE,
     ]
-    rows += [(0x15, len(calls) + 3 - i, 0, number) for i, number in enumerate(calls)]
-    # prlimit: only of this process itself, which is number 0
-    rows += [(0x15, 0, 2, _PRLIMIT[machine]), (0x20, 0, 0, 16), (0x15, 0, 1, 0)]
-    rows += [(0x06, 0, 0, 0x7FFF_0000), (0x06, 0, 0, 0x0005_0000 | 13)]  # allow; EACCES
+    rows += [row for rule in rules for row in rule]
+    rows.append(_ALLOW)
     program = b"".join(struct.pack("HBBI", *row) for row in rows)
     buffer = ctypes.create_string_buffer(program)
     no_new_privileges()
     description = _Program(len(rows), ctypes.addressof(buffer))
     _check(_prctl(_PR_SET_SECCOMP, 2, ctypes.byref(description)), "seccomp")
-    return True
+
+
+def wait_alone(pid: int) -> int:
+    """Wait for a child and return its status; no thread of this process runs meanwhile.
+
+    Returns -1 where a signal came in between.
+    """
+    status = ctypes.c_int()
+    if sys.platform != "linux":
+        return os.waitpid(pid, 0)[1]
+    if _alone.waitpid(pid, ctypes.byref(status), 0) == pid:
+        return status.value
+    if ctypes.get_errno() == errno.EINTR:
+        return -1
+    raise ChildProcessError(pid)

@@ -19,6 +19,8 @@ GRADED = "graded"
 PARTLY_GRADED = "partly graded"
 CANNOT_BE_GRADED = "cannot be graded"
 
+STUDENT_ENDED = "its process ended"
+"""Why a run ended that nobody stopped."""
 PASSED, PARTIAL, FAILED = "passed", "partial", "failed"
 TIMED_OUT, NOT_REACHED = "timed out", "not reached"
 BY_HAND, BLANK = "by hand", "blank"
@@ -33,13 +35,14 @@ class Limits:
     memory_mb : int
         Memory of all its processes together, and address space that each may add.
     cpu_seconds : int
-        CPU time of one process.
+        CPU time of one process, and of all of them together.
     cell_seconds, total_seconds : float
         Wall time of one cell or test, and of the whole submission.
     processes : int
         Processes and threads at one time.
     file_mb : int
-        Size of one file; all files together may have four times as much.
+        Size of one file; all files together may have twice as much, and count as memory where they
+        are kept there.
     open_files : int
         Open files of one process.
     output_bytes : int
@@ -233,7 +236,12 @@ class Submission:
     @cached_property
     def digest(self) -> str:
         """Hash of what was handed in, whoever did it."""
-        return _digest({"files": _files_to_json(self.files), "problems": list(self.problems)})
+        made = hashlib.sha256()
+        for name, content in self.files:
+            made.update(f"{len(name)} {name} {len(content)} ".encode("utf-8", "surrogatepass"))
+            made.update(content)
+        made.update(json.dumps(self.problems).encode("ascii"))
+        return made.hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         """Return the submission as plain data."""

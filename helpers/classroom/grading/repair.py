@@ -14,11 +14,16 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
+from classroom.grading import large
 from classroom.grading.model import Release, ReleaseCell, Submission
 from classroom.grading.release import TEXT_STUB, learner_names, statements, text_of
 
 MOST_CELLS = 3_000
 LARGEST_SOURCE = 1_000_000
+LARGEST_TEXT = 5_000_000
+"""Characters of all cells together."""
+DEEPEST = 20
+"""Levels of a cell's metadata."""
 LARGEST_ANSWER = 20_000
 """Characters of a cell that is looked at to find an answer which lost its metadata."""
 
@@ -148,21 +153,25 @@ def read_document(name: str, content: bytes) -> dict[str, Any]:
     if not content.strip():
         raise UnreadableError(f"{where} is empty. {again}", f"{where} is empty")
     try:
-        text = decoded(content)
+        document = large.parsed(content, MOST_CELLS, LARGEST_SOURCE)
     except UnicodeDecodeError:
         raise UnreadableError(
             f"{where} is no notebook: it is not a text in UTF-8. {again}",
             f"{where} is not UTF-8 (it begins with {content[:8]!r})",
         ) from None
-    try:
-        document = json.loads(text)
     except RecursionError:
         raise UnreadableError(
             f"{where} is no notebook. {again}", f"{where} is JSON nested without end"
         ) from None
+    except MemoryError:
+        raise UnreadableError(
+            f"{where} is too large to be read. Clear its outputs in Jupyter, save it, and hand it"
+            " in again.",
+            f"{where} is too large to be read ({len(content) // 1_000_000} MB)",
+        ) from None
     except ValueError as error:
-        whole = text.rstrip().endswith("}")
-        if text.lstrip().startswith("{") and not whole:
+        blank = b"\xef\xbb\xbf\xff\xfe\0 \r\n\t"
+        if content.lstrip(blank)[:1] == b"{" and content.rstrip(blank)[-1:] != b"}":
             raise UnreadableError(
                 f"{where} is cut off: its end is missing. {again}",
                 f"{where} is cut off after {len(content)} bytes",
@@ -176,13 +185,6 @@ def read_document(name: str, content: bytes) -> dict[str, Any]:
             f"{where} is JSON but no notebook, or a notebook without cells",
         )
     return document
-
-
-def decoded(content: bytes) -> str:
-    """Return the text of a file: UTF-8, or UTF-16 where the file says so."""
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return content.decode("utf-16")
-    return content.decode("utf-8-sig")
 
 
 def raw_cells(document: Mapping[str, Any]) -> list[Any]:
@@ -231,9 +233,10 @@ def submitted_cells(
     if version != 4:
         repairs.append(f"read the notebook format {shown(str(version))} as format 4")
     given: list[_Given] = []
+    room = LARGEST_TEXT
     cells = raw_cells(document)
     if len(cells) > MOST_CELLS:
-        notes.append(f"only the first {MOST_CELLS} of {len(cells)} cells were read")
+        notes.append(f"only the first {MOST_CELLS} cells were read")
     for cell in cells[:MOST_CELLS]:
         if not isinstance(cell, dict):
             notes.append("left out a cell that is no cell")
@@ -245,9 +248,10 @@ def submitted_cells(
         if kind not in ("code", "markdown", "raw"):
             notes.append("left out a cell of an unknown type")
             continue
-        if len(source) > LARGEST_SOURCE:
+        if len(source) > min(LARGEST_SOURCE, room):
             notes.append("cut a cell's text that was too long")
-            source = source[:LARGEST_SOURCE]
+            source = source[: min(LARGEST_SOURCE, room)]
+        room -= len(source)
         metadata = cell.get("metadata")
         name = cell.get("id")
         given.append(
@@ -283,10 +287,22 @@ def match_cells(
 def clean(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return metadata without what may upset a reader of the executed notebook."""
     try:
-        text = json.dumps(metadata)
+        text = json.dumps(metadata, allow_nan=False)
     except (ValueError, RecursionError):
         return {}
-    return dict(metadata) if len(text) < 10_000 else {}
+    return dict(metadata) if len(text) < 10_000 and is_flat(metadata, DEEPEST) else {}
+
+
+def is_flat(data: Any, deepest: int) -> bool:
+    """Tell whether JSON data is nested to a depth at most, so that nobody stumbles over it.
+
+    >>> is_flat({"a": [1, {}]}, 3), is_flat([[[]]], 2)
+    (True, False)
+    """
+    if not isinstance(data, dict | list):
+        return True
+    parts = data.values() if isinstance(data, dict) else data
+    return deepest > 0 and all(is_flat(part, deepest - 1) for part in parts)
 
 
 def restored(own: ReleaseCell, cell: _Given, repairs: list[str], tampering: list[str]) -> WorkCell:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import stat
@@ -26,6 +27,8 @@ from classroom.errors import ClassroomError
 from classroom.grading.model import Limits
 
 LEVELS = ("namespaces", "bubblewrap", "landlock", "limits")
+ISOLATED = LEVELS[:2]
+"""Levels with a file system and a process tree of a submission's own."""
 _LABELS = {
     "namespaces": "namespaces and Landlock: own processes, files and network",
     "bubblewrap": "bubblewrap: own processes, files and network",
@@ -51,6 +54,12 @@ _ETC = (
     "nsswitch.conf",
 )
 _DEVICES = ("null", "zero", "full", "random", "urandom")
+_PRIVATE = ("/tmp", "/work", "/dev/shm")
+ALL_FILES = 2
+"""All files of a submission together, in sizes of the largest that it may write."""
+MOST_FILES = 20_000
+ASKED = "asked"
+SECONDS_TO_REPORT = 1
 TOGETHER = 16
 """Submissions under way for which a user's limit of processes has room."""
 _MASKED = "leverage/lessons/data/quizzes.json"
@@ -298,20 +307,26 @@ def build_jail(limits: Limits) -> None:
 
 
 def mount_private(limits: Limits) -> None:
-    """Mount the folders that a submission may write to."""
+    """Mount the folders that a submission may write to: one file system with one limit."""
     from classroom.grading import kernel
 
-    size = limits.file_mb * 2_000_000
-    for name in ("/tmp", "/work", "/dev/shm"):
-        data = f"size={size},mode=1777,nr_inodes=20000"
-        inside = {
-            path: os.open(path, os.O_PATH | os.O_CLOEXEC)
-            for path in not_nested(readable_paths())
-            if path.startswith(name + "/")
-        }
-        kernel.mount("tmpfs", name, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, data)
-        for path, handle in inside.items():
-            _bind_handle(handle, path)
+    inside = {
+        path: os.open(path, os.O_PATH | os.O_CLOEXEC)
+        for path in not_nested(readable_paths())
+        if any(path.startswith(folder + "/") for folder in _PRIVATE)
+    }
+    # A file's time of access would tell what a copy of the process has read.
+    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOATIME
+    data = f"size={limits.file_mb * ALL_FILES * 1_000_000},mode=1777,nr_inodes={MOST_FILES}"
+    shared = _PRIVATE[-1]
+    kernel.mount("tmpfs", shared, "tmpfs", flags, data)
+    for number, folder in enumerate(_PRIVATE):
+        part = f"{shared}/{number}"
+        os.mkdir(part)
+        os.chmod(part, 0o1777)  # noqa: S103 - as the system's own are
+        kernel.mount(part, folder, "", kernel.MS_BIND)  # the last one hides where all of them are
+    for path, handle in inside.items():
+        _bind_handle(handle, path)
 
 
 def _handle(path: str) -> int | None:
@@ -336,15 +351,17 @@ def _make_place(path: str, target: str) -> None:
         Path(target).touch()
 
 
-def confine(level: str, limits: Limits, files: int, folder: str) -> None:
+def confine(level: str, limits: Limits, files: int, folder: str, report: int) -> int | None:
     """Fork into a confined process, and return in it; this process watches over it and never returns.
 
-    `files` is a descriptor with the submission's data files, `folder` a place to make the working
-    folder in where the level has no file system of its own.
+    `files` is a descriptor with the submission's data files, `folder` the working folder to make
+    where the level has no file system of its own; to `report` goes how the process ended. Returns what to send a signal to so that
+    it reaches all other processes of this submission and nobody else; None where there is no such
+    number.
     """
     from classroom.grading import kernel
 
-    isolated = level in ("namespaces", "bubblewrap")
+    isolated = level in ISOLATED
     if isolated:
         enter_namespaces()
         if level == "namespaces":
@@ -356,26 +373,31 @@ def confine(level: str, limits: Limits, files: int, folder: str) -> None:
     parent = os.getpid()
     child = os.fork()
     if child:
-        _guard(child)
+        _guard(child, report)
+    os.close(report)
     kernel.die_with_parent(parent)
     os.setsid()
-    work = "/work" if isolated else tempfile.mkdtemp(prefix="work-", dir=folder)
-    temporary = "/tmp" if isolated else os.path.join(work, "tmp")
+    work = "/work" if isolated else os.path.join(folder, "work")
+    temporary = "/tmp" if isolated else os.path.join(folder, "tmp")
     if isolated:
         kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV)
     else:
-        work = os.path.join(work, "work")
-        os.mkdir(work)
-        os.mkdir(temporary)
+        for made in (folder, work, temporary):
+            os.mkdir(made, 0o700)
     _write_files(files, work)
     os.chdir(work)
     os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = temporary
     apply_limits(limits, shared=not isolated)
     if isolated:
         kernel.drop_capabilities()
+    scoped = isolated or (level == "landlock" and kernel.landlock_abi() >= 6)
     if level != "limits":
         _restrict(isolated, [work, temporary])
-        kernel.refuse_calls()
+        kernel.refuse_calls(own_signals_only=not scoped)
+    else:
+        with suppress(OSError):  # a container may refuse filters of its own
+            kernel.refuse_calls(own_signals_only=True)
+    return -1 if scoped else None
 
 
 def _restrict(isolated: bool, private: list[str]) -> None:
@@ -411,8 +433,10 @@ def forget_the_way_back(kept: int, shared: list[tuple[int, int]]) -> None:
             mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
             if mode != os.O_RDONLY or not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 os.close(descriptor)
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):
+            else:
+                _open_again(descriptor)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
     os.close(nothing)
     if sys.platform == "linux":
@@ -421,15 +445,45 @@ def forget_the_way_back(kept: int, shared: list[tuple[int, int]]) -> None:
         kernel.own_memory(shared)
         if kernel.landlock_abi():
             kernel.restrict_files(["/"], [f"/dev/{name}" for name in _DEVICES])
+        kernel.refuse_traces()
 
 
-def _guard(child: int) -> None:
-    """Wait for the confined process, pass on what the grader asks, and leave nothing behind."""
+def _open_again(descriptor: int) -> None:
+    """Give a descriptor a place in its file of its own; close it where that cannot be had."""
+    place = os.lseek(descriptor, 0, os.SEEK_CUR)
+    try:
+        again = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        os.close(descriptor)
+        return
+    os.lseek(again, place, os.SEEK_SET)
+    os.dup2(again, descriptor, inheritable=False)
+    os.close(again)
+
+
+def signal_others(everybody: int | None, number: int) -> None:
+    """Send a signal to what a submission left running; `everybody` is what `confine` returned."""
+    if everybody is not None:
+        with suppress(OSError):
+            os.kill(everybody, number)
+
+
+def _guard(child: int, report: int) -> None:
+    """Wait for the confined process, pass on what the grader asks, and leave nothing behind.
+
+    At the end it reports the process's status and its CPU time in seconds, or that it was asked to
+    end the process.
+    """
     for descriptor in range(3, 64):
         with suppress(OSError):
-            os.close(descriptor)
+            if descriptor != report:
+                os.close(descriptor)
+    said = ""
 
     def forward(number: int, frame: object) -> None:
+        nonlocal said
+        if number == signal.SIGTERM:
+            said = ASKED
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGINT if number == signal.SIGINT else signal.SIGKILL)
 
@@ -437,13 +491,36 @@ def _guard(child: int) -> None:
     signal.signal(signal.SIGTERM, forward)
     while True:
         try:
-            pid, _ = os.waitpid(-1, 0)
+            pid, status, used = os.wait4(-1, 0)
         except ChildProcessError:
             break
         if pid == child:
+            said = (
+                said or f"{os.waitstatus_to_exitcode(status)} {used.ru_utime + used.ru_stime:.1f}"
+            )
             break
+    with suppress(OSError):
+        os.write(report, said.encode("ascii"))
     end_children()
     os._exit(0)
+
+
+def ended_from_outside(report: int, limits: Limits) -> bool:
+    """Tell by the guard's report whether a process was killed, and by nobody who may do so.
+
+    A submission can look like that only by killing itself, and then it will do so again.
+    """
+    poll = select.poll()
+    poll.register(report, select.POLLIN)
+    if not poll.poll(1_000 * SECONDS_TO_REPORT):
+        return False  # it still runs: it hung up
+    said = os.read(report, 100).decode("ascii")
+    if not said:
+        return True  # the guard itself was killed
+    if said == ASKED:
+        return False
+    code, used = said.split()
+    return int(code) == -signal.SIGKILL and float(used) < 0.9 * limits.cpu_seconds
 
 
 def end_children(known: Iterable[int] = ()) -> None:
@@ -496,18 +573,76 @@ def own_mb(pid: int) -> float:
     return resident_mb(pid)
 
 
+def private_mb(guard: int) -> float:
+    """Return what a submission's files take of memory, in megabytes; 0 where that is not known."""
+    with suppress(OSError):
+        found = os.statvfs(f"/proc/{guard}/root{_PRIVATE[-1]}")
+        return (found.f_blocks - found.f_bfree) * found.f_frsize / 1_000_000
+    return 0.0
+
+
+def folder_mb(folder: str, pids: Iterable[int]) -> float:
+    """Return what the files in a folder take, and deleted ones that processes still hold open.
+
+    What cannot be looked into counts as endless, and so does more than `MOST_FILES`.
+    """
+    size, count, folders = 0, 0, [folder]
+    while folders:
+        try:
+            entries = list(os.scandir(folders.pop()))
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return float("inf")
+        count += len(entries)
+        if count > MOST_FILES:
+            return float("inf")
+        for entry in entries:
+            with suppress(OSError):
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                size += entry.stat(follow_symlinks=False).st_blocks * 512
+    for pid in pids:
+        with suppress(OSError):
+            for name in os.listdir(f"/proc/{pid}/fd"):
+                with suppress(OSError):
+                    info = os.stat(f"/proc/{pid}/fd/{name}")
+                    size += info.st_blocks * 512 if info.st_nlink == 0 else 0
+    return size / 1_000_000
+
+
+def cpu_of(pids: Iterable[int]) -> float:
+    """Return the CPU time of processes and of the children that they waited for, in seconds."""
+    ticks = 0
+    for pid in pids:
+        with suppress(OSError, IndexError, ValueError):
+            text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+            ticks += sum(map(int, text.rpartition(")")[2].split()[11:15]))
+    return float(ticks / os.sysconf("SC_CLK_TCK"))
+
+
+def hold_back(pids: Iterable[int]) -> None:
+    """Let processes run only when others need nothing."""
+    for pid in pids:
+        with suppress(OSError):
+            for task in os.listdir(f"/proc/{pid}/task"):
+                os.setpriority(os.PRIO_PROCESS, int(task), 19)
+        with suppress(OSError):  # where sessions share the processor, not processes
+            Path(f"/proc/{pid}/autogroup").write_text("19", encoding="ascii")
+
+
 def _write_files(descriptor: int, folder: str) -> None:
-    """Write the data files that a descriptor holds as JSON."""
+    """Write the data files that a descriptor holds as lines of JSON."""
     import base64
 
     with os.fdopen(descriptor, "rb") as file:
         file.seek(0)
-        files = json.load(file)
-    for name, content in files:
-        path = Path(folder) / name
-        with suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(base64.b64decode(content))
+        for line in file:
+            name, content = json.loads(line)
+            path = Path(folder) / name
+            with suppress(OSError):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(base64.b64decode(content))
 
 
 def apply_limits(limits: Limits, *, shared: bool) -> None:

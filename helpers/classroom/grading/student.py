@@ -57,6 +57,7 @@ class StudentSide:
         output_bytes: int,
         watched: Watched,
         raw: int,
+        everybody: int | None = None,
     ) -> None:
         self.shell = shell
         self.notebook = Notebook(shell, output_bytes, raw)
@@ -65,7 +66,9 @@ class StudentSide:
         self.integrity = Integrity(shell, watched, lambda what: channel.send({"report": what}))
         self.notebook.mend = self.integrity.mend
         self._running = False
+        self._everybody = everybody
         self._child = 0
+        self._passing_on = False
         self._over = False
         self._handlers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "run": self._run,
@@ -94,8 +97,12 @@ class StudentSide:
                 continue
 
     def _interrupted(self, number: int, frame: object) -> None:
-        if self._child:
-            os.kill(self._child, signal.SIGINT)
+        if self._passing_on:
+            self._passing_on = False
+        elif self._child:
+            # Where this process may not signal another one, the copy is reached with its group.
+            self._passing_on = self._everybody is None
+            os.kill(0 if self._passing_on else self._child, signal.SIGINT)
         elif self._running:
             raise KeyboardInterrupt
 
@@ -147,8 +154,12 @@ class StudentSide:
         try:
             return {"value": self.peer.encode(value)}
         except TooLargeError as problem:
-            kind = type(value).__name__
-            return {"value": {"t": "ob", "n": kind, "m": "", "r": f"<{problem}>", "own": []}}
+            said, kind = str(problem), type.__getattribute__(type(value), "__name__")
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # an object whose class raises whatever it is asked
+            said, kind = "an object that cannot be looked at", "object"
+        return {"value": {"t": "ob", "n": str(kind), "m": "", "r": f"<{said}>", "own": []}}
 
     def _call(self, request: dict[str, Any]) -> dict[str, Any]:
         function: Any = self.peer.exported[request["i"]]
@@ -235,8 +246,12 @@ class StudentSide:
         return {"imported": bool(watch is not None and watch.is_imported(request["name"]))}
 
     def _snapshot(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Go on in a copy of this process until the judge ends it; what it learns dies with it."""
+        """Go on in a copy of this process until the judge ends it; what it learns dies with it.
+
+        Nothing else of the submission runs meanwhile, so that nothing can watch the copy.
+        """
         shared = kernel.shared_memory()
+        sandbox.signal_others(self._everybody, signal.SIGSTOP)
         child = -1
         for _ in range(PATIENCE):  # a neighbour may hold what the user may have, for a moment
             with suppress(OSError):
@@ -244,6 +259,7 @@ class StudentSide:
                 break
             _sleep(0.1)
         if child < 0:
+            sandbox.signal_others(self._everybody, signal.SIGCONT)
             return {"refused": True}
         if child == 0:
             self._child = 0
@@ -254,7 +270,9 @@ class StudentSide:
                 os._exit(1)
             return {}
         self._child = child
-        _, status = os.waitpid(child, 0)
+        while (status := kernel.wait_alone(child)) < 0:
+            continue
+        sandbox.signal_others(self._everybody, signal.SIGCONT)
         self._child = 0
         # The copy has answered already; this process takes the conversation up again.
         self.channel.send({"died": os.waitstatus_to_exitcode(status)})

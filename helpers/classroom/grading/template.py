@@ -32,7 +32,13 @@ from classroom.grading.judge import (
 from classroom.grading.model import FAILED, NOT_REACHED, Limits, Release
 from classroom.grading.modes import INSIDE, LOCKED
 from classroom.grading.release import learner_names, own_statements
+from classroom.grading.repair import is_flat
 from classroom.grading.runner import Notebook, RunnerShell
+
+MORE_OUTPUT = 1_000_000
+MOST_NOTES = 20
+DEEPEST = 50
+"""Levels of JSON data that an output may show."""
 
 
 class Template:
@@ -137,6 +143,9 @@ class Conductor:
         )
         self._limits = limits
         self._seconds = {"cells": 0.0, "tests": 0.0}
+        self._room = 2 * limits.output_bytes + MORE_OUTPUT
+        """Characters of outputs that a forged message may still bring; the student's side has cut
+        them already."""
 
     def run(self) -> None:
         """Run what the grader sends, and send back what happened to each cell as it happens."""
@@ -168,6 +177,7 @@ class Conductor:
                 "over": True,
                 "ended": session.ended,
                 "timed_out": session.timed_out,
+                "struck": session.struck,
                 "tampering": session.tampering,
                 "notes": session.notes,
                 "seconds": self._seconds,
@@ -182,13 +192,15 @@ class Conductor:
             answer = session.run(step["source"], step["id"])
         except StudentEndedError:
             return {"outputs": [], "state": "ended", "late": session.timed_out}
-        for note in list(answer.get("notes") or [])[:20]:
-            if note not in session.notes:
+        for note in list(answer.get("notes") or [])[:MOST_NOTES]:
+            if note not in session.notes and len(session.notes) < MOST_NOTES:
                 session.notes.append(str(note)[:200])
         count = answer.get("count")
+        outputs = plain_outputs(answer.get("outputs"), self._room)
+        self._room -= sum(len(json.dumps(output)) for output in outputs)
         return {
-            "outputs": plain_outputs(answer.get("outputs"), self._limits.output_bytes),
-            "count": count if isinstance(count, int) else None,
+            "outputs": outputs,
+            "count": count if isinstance(count, int) and 0 <= count < 1_000_000 else None,
             "state": "late" if session.timed_out else "run",
         }
 
@@ -250,10 +262,15 @@ def plain_outputs(outputs: Any, room: int) -> list[dict[str, Any]]:
             made["traceback"] = texts
         else:
             continue
-        room -= len(json.dumps(made))
-        if room < -200_000:
+        try:
+            size = len(json.dumps(made, allow_nan=False))
+        except ValueError:  # not a number, which is no JSON
+            continue
+        room -= size
+        if room < 0:
             break
-        kept.append(made)
+        if is_flat(made, DEEPEST):
+            kept.append(made)
     return kept
 
 

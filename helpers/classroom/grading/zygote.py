@@ -146,14 +146,14 @@ class Server:
         import numpy as np
 
         limits = Limits.from_json(request["limits"])
-        connection, files = descriptors
+        connection, files, report = descriptors
         raw = os.memfd_create("outputs")  # inside it would be refused
-        sandbox.confine(request["level"], limits, files, request["folder"])
+        everybody = sandbox.confine(request["level"], limits, files, request["folder"], report)
         np.random.seed()
         from classroom.grading.student import StudentSide
 
         channel = Channel(socket.socket(fileno=connection))
-        side = StudentSide(channel, self._shell, limits.output_bytes, self._watched, raw)
+        side = StudentSide(channel, self._shell, limits.output_bytes, self._watched, raw, everybody)
         side.notebook.redirect_descriptors()
         side.loop()
 
