@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
 import signal
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -25,6 +27,7 @@ from classroom.grading import (
     close_graders,
     grade_one,
 )
+from classroom.grading.grader import FOLDER_PREFIX, sweep_folders
 from classroom.grading.release import learner_names, own_statements
 from classroom.grading.sandbox import descendants, launch_command, readable_paths, wait_gone
 
@@ -421,3 +424,24 @@ def test_what_the_caller_added_to_the_path_is_not_shown_to_students(
     command = launch_command(["python"])
     assert not [path for path in [*readable_paths(), *command] if path.startswith(str(tmp_path))]
     assert str(Path(leverage.__file__).parent) in readable_paths()
+
+
+def test_the_folder_of_a_killed_grader_is_swept_and_that_of_a_living_one_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    held = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+    left, young = (Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX)) for _ in range(2))
+    (left / "home").mkdir()
+    (tmp_path / "else").mkdir()
+    (tmp_path / f"{FOLDER_PREFIX}link").symlink_to(tmp_path / "else")
+    for folder in (held, left, tmp_path / "else"):
+        os.utime(folder, (0, 0))
+    handle = os.open(held, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    sweep_folders()
+    os.close(handle)
+    assert not left.exists()
+    assert held.exists()
+    assert young.exists()
+    assert (tmp_path / "else").exists()

@@ -10,6 +10,7 @@ import selectors
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -37,6 +38,9 @@ from classroom.grading.model import STUDENT_ENDED, Limits, Outcome, Release, Sub
 from classroom.grading.modes import MODES
 from classroom.grading.repair import Prepared, UnreadableError, is_safe_name, prepare
 
+FOLDER_PREFIX = "classroom-grading-"
+SWEEP_SECONDS = 60.0
+"""A folder younger than this may belong to a grader that has not locked it yet."""
 START_SECONDS = 60.0
 WATCH_SECONDS = 0.2
 GRACE_SECONDS = 3.0
@@ -50,6 +54,33 @@ STRUCK_TWICE = (
     "a process of this submission was killed, twice, by something else than the grader's limits;"
     " grade it again, or see whether it kills itself"
 )
+
+
+def sweep_folders() -> None:
+    """Remove the private folders of graders that were killed and could not do it themselves."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
+        with suppress(OSError):
+            found = folder.lstat()
+            is_old = time.time() - found.st_mtime > SWEEP_SECONDS
+            if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode) or not is_old:
+                continue
+            hold = _lock_folder(folder)
+            if hold is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(hold)
+
+
+def _lock_folder(folder: Path) -> int | None:
+    """Lock a folder for as long as this process lives; None if another one holds it."""
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
 
 
 class _Job:
@@ -136,7 +167,9 @@ class Grader:
     # the server
 
     def _start(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="classroom-grading-"))
+        sweep_folders()
+        self._folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+        self._hold = _lock_folder(self._folder)
         self._folder.chmod(0o711)
         self._log = (self._folder / "log").open("w+b")
         home, self._run_folder = self._folder / "home", self._folder / "run"
@@ -250,6 +283,8 @@ class Grader:
             self._log.close()
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+            if self._hold is not None:
+                os.close(self._hold)
 
     def pids(self) -> tuple[int, ...]:
         """Return the processes of this grader, this one first."""
