@@ -15,10 +15,13 @@ from leverage.plans import (
     place_problems,
     plan_from,
     plan_problems,
+    rule_problems,
     usable_plan,
 )
 
 SOUND = asdict(SOUND_PLAN)
+PLACE = {key: SOUND[key] for key in ("persona", "venue", "product", "coin")}
+RULES = {key: value for key, value in SOUND.items() if key not in PLACE}
 
 
 def only_problem(**changes):
@@ -41,6 +44,10 @@ def test_the_courses_plan_has_no_problem():
             {"product": "futures"},
             "product must be one of usdt_futures, cross_margin, was 'futures'",
         ),
+        (
+            {"product": "coin_futures"},
+            "product must be settled in the quote currency, was 'coin_futures', which is settled in",
+        ),
         ({"coin": ["BTC"]}, "coin must be one of BTC, ETH, was ['BTC']"),
         ({"margin_mode": "portfolio"}, "margin_mode must be one of isolated, cross"),
         ({"direction": 1}, "direction must be one of long, both, was 1"),
@@ -53,6 +60,8 @@ def test_the_courses_plan_has_no_problem():
         ({"fast": 20}, "fast and slow must be whole numbers with 0 < fast < slow <= 100"),
         ({"slow": 20.5}, "fast and slow must be whole numbers"),
         ({"stop_when": "When it hurts."}, "stop_when must say in at least 8 words"),
+        ({"stop_when": "stop " * 8}, "stop_when must say in at least 8 words, 6 of them different"),
+        ({"stop_when": "a b c d e f g h"}, "stop_when must say in at least 8 words, 6 of them"),
         ({"stop_distance": 0.019}, "max_exposure must be at least risk_per_trade / stop_distance"),
         ({"max_exposure": 3}, "max_exposure must be at most leverage = 2.0, was 3"),
         ({"daily_loss_limit": 0.009}, "daily_loss_limit must be at least risk_per_trade = 0.01"),
@@ -186,10 +195,43 @@ def test_without_a_plan_of_ones_own_the_courses_plan_is_used(names, capsys):
 
 
 def test_a_plan_in_two_parts_is_used_and_a_wrong_one_is_named(capsys):
-    choice = {key: SOUND[key] for key in ("persona", "venue", "product", "coin")}
-    rules = {key: value for key, value in SOUND.items() if key not in choice}
-    own = usable_plan({"my_choice": choice, "my_rules": rules | {"slow": 50}})
+    own = usable_plan({"my_choice": PLACE, "my_rules": RULES | {"slow": 50}})
     assert own == replace(SOUND_PLAN, slow=50)
     assert capsys.readouterr().out == "Your plan is used.\n"
-    assert usable_plan({"my_choice": choice, "my_rules": rules | {"leverage": 9}}) == SOUND_PLAN
+    assert usable_plan({"my_choice": PLACE, "my_rules": RULES | {"leverage": 9}}) == SOUND_PLAN
     assert "in yours, leverage is refused for Ida" in capsys.readouterr().out
+    assert usable_plan({"my_choice": PLACE | {"persona": "Jon"}, "my_rules": RULES}) == SOUND_PLAN
+    assert "in yours, venue is closed to Jon" in capsys.readouterr().out
+
+
+def test_rules_cannot_change_who_trades_where():
+    own = RULES | {"slow": 50}
+    assert rule_problems(PLACE, own) == ()
+    for name, value in PLACE.items():
+        assert rule_problems(PLACE, own | {name: value})[0].startswith(f"{name} belongs to the")
+
+
+def test_a_copy_of_the_worked_example_is_no_plan_of_ones_own():
+    for copy in (RULES, RULES | {"stop_when": RULES["stop_when"].upper(), "fast": 5.0}):
+        assert rule_problems(PLACE, copy)[0].startswith("these are the rules of the worked example")
+    for name, value in {"slow": 21, "stop_distance": 0.07, "margin_mode": "cross"}.items():
+        assert rule_problems(PLACE, RULES | {name: value}) == ()
+
+
+@pytest.mark.parametrize("rules", [[1], "long", None, 3])
+def test_rules_that_are_no_dictionary_are_refused_in_a_sentence(rules):
+    assert rule_problems(PLACE, rules)[0].startswith("the rules must be a dictionary, was ")
+
+
+def test_the_judge_is_asked_only_about_rules_without_a_problem():
+    asked = []
+
+    def judge(data):
+        asked.append(data)
+        return ("it says no",)
+
+    assert rule_problems(PLACE, RULES | {"leverage": 9}, judge)[0].startswith("leverage is refused")
+    assert rule_problems(PLACE, RULES, judge)[0].startswith("these are the rules")
+    assert asked == []
+    assert rule_problems(PLACE, RULES | {"slow": 50}, judge) == ("it says no",)
+    assert asked == [SOUND | {"slow": 50}]

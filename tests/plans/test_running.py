@@ -199,6 +199,17 @@ def test_figures_must_come_out_again():
     assert figure_problems(SOUND | {"leverage": 9}, right)[0].startswith("leverage is refused")
 
 
+@pytest.mark.parametrize("risk", [0.0003, 0.0005, 0.0007])
+def test_a_small_drawdown_may_be_given_with_four_decimals(risk):
+    small = SOUND | {"persona": "Kei", "risk_per_trade": risk}
+    table = report_on(replace(SOUND_PLAN, persona="Kei", risk_per_trade=risk)).table()
+    worst = table["drawdown"].max()
+    figures = {"seed": 9, "period": table["drawdown"].idxmax(), "drawdown": round(worst, 4)}
+    assert worst < 0.009
+    assert figure_problems(small, figures) == ()
+    assert figure_problems(small, figures | {"drawdown": worst + 1e-4})
+
+
 def test_the_figure_names_every_period_and_the_limit():
     figure = plot_report(report_on(SOUND_PLAN), title="A plan")
     words = [text.get_text() for axes in figure.axes for text in axes.texts]

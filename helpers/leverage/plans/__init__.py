@@ -16,6 +16,7 @@ from leverage.plans.plan import (
     place_problems,
     plan_from,
     plan_problems,
+    rule_problems,
     usable_plan,
 )
 from leverage.plans.report import (
@@ -48,6 +49,7 @@ __all__ = [
     "plan_from",
     "plan_problems",
     "report_on",
+    "rule_problems",
     "run_plan",
     "run_problems",
     "stress",

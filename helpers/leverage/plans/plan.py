@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from numbers import Real
 from types import MappingProxyType
@@ -32,6 +32,7 @@ LARGEST_RISK = 0.02
 LARGEST_LOSS = 0.30
 LONGEST_AVERAGE = 100
 LEAST_WORDS = 8
+LEAST_DIFFERENT = 6
 LONGEST_SHOWN = 60
 
 
@@ -270,12 +271,14 @@ def usable_plan(names: Mapping[str, Any]) -> Plan:
     The plan of the course is used: yours is not complete yet.
     True
     """
-    parts = [names.get(name) for name in ("my_choice", "my_rules")]
-    data = {key: part[key] for part in parts if isinstance(part, Mapping) for key in part}
-    problems = plan_problems(data)
-    if not problems:
-        print("Your plan is used.")
-        return plan_from(data)
+    place, rules = names.get("my_choice"), names.get("my_rules")
+    if isinstance(place, Mapping) and isinstance(rules, Mapping):
+        problems = place_problems(place) or rule_problems(place, rules)
+        if not problems:
+            print("Your plan is used.")
+            return plan_from({**place, **rules})
+    else:
+        problems = ()
     missing = all(" is missing" in problem for problem in problems)
     reason = "yours is not complete yet." if missing else f"in yours, {problems[0]}."
     print(f"The plan of the course is used: {reason}")
@@ -313,6 +316,57 @@ not know what becomes of a plan there, so choose a product that tells',)
     return plan_problems(careful)
 
 
+def rule_problems(
+    place: Mapping[str, Any],
+    rules: object,
+    judge: Callable[[Mapping[str, Any]], tuple[str, ...]] | None = None,
+) -> tuple[str, ...]:
+    """Say what is wrong with rules that were written for a place already chosen.
+
+    Parameters
+    ----------
+    place : mapping of str to str
+        The fields in `PLACE`, without a problem.
+    rules : mapping of str to value
+        All other fields of `Plan`. They cannot change the place, and are not those of `SOUND_PLAN`.
+    judge : callable, optional
+        What else to ask of a plan without problems, such as `run_problems`.
+
+    Examples
+    --------
+    >>> place = {"persona": "Ida", "venue": "binance", "product": "usdt_futures", "coin": "BTC"}
+    >>> rules = {key: value for key, value in asdict(SOUND_PLAN).items() if key not in place}
+    >>> rule_problems(place, rules | {"slow": 50})
+    ()
+    >>> rule_problems(place, rules | {"slow": 50, "persona": "Kei"})
+    ('persona belongs to the choice of who, where and what; take it out of the rules',)
+    """
+    if not isinstance(rules, Mapping):
+        return (f"the rules must be a dictionary, was {_shown(rules)}; write name: value pairs",)
+    twice = [name for name in PLACE if name in rules]
+    if twice:
+        return (
+            f"{twice[0]} belongs to the choice of who, where and what; take it out of the rules",
+        )
+    data = {**place, **rules}
+    problems = plan_problems(data)
+    if problems:
+        return problems
+    if _written(plan_from(data)) == _written(SOUND_PLAN):
+        return (
+            "these are the rules of the worked example, number for number; write your own, and "
+            "have a reason for each",
+        )
+    return judge(data) if judge else ()
+
+
+def _written(plan: Plan) -> dict[str, Any]:
+    """Return the rules that are numbers or one word."""
+    return {
+        name: value for name, value in asdict(plan).items() if name not in (*PLACE, "stop_when")
+    }
+
+
 def _problems(data: Mapping[str, Any]) -> tuple[str, ...]:
     """Judge the fields one by one; then, if each is possible, what they make together."""
     return tuple(_single(data)) or tuple(_together(data))
@@ -328,7 +382,13 @@ def _single(data: Mapping[str, Any]) -> Iterator[str]:
     if not unknown_venue:
         products = load_venue(data["venue"]).products
         linear = [p.id for p in products if p.fact("contract").value != "inverse"]
-        yield from _one_of(data, "product", linear)
+        if data["product"] in [p.id for p in products if p.id not in linear]:
+            yield (
+                f"product must be settled in the quote currency, was {_shown(data['product'])}, "
+                f"which is settled in the coin; choose one of {', '.join(linear)}"
+            )
+        else:
+            yield from _one_of(data, "product", linear)
     for name, (low, high) in _RANGES.items():
         value = data[name]
         if not (_is_number(value) and low < value <= high):
@@ -350,10 +410,12 @@ def _single(data: Mapping[str, Any]) -> Iterator[str]:
             f"{_shown(fast)} and {_shown(slow)}; give numbers of bars"
         )
     words = data["stop_when"].split() if isinstance(data["stop_when"], str) else []
-    if len(words) < LEAST_WORDS:
+    different = {word.casefold() for word in words if len(word) > 1}
+    if len(words) < LEAST_WORDS or len(different) < LEAST_DIFFERENT:
         yield (
-            f"stop_when must say in at least {LEAST_WORDS} words what would make you stop, has "
-            f"{len(words)}; name something that you can observe"
+            f"stop_when must say in at least {LEAST_WORDS} words, {LEAST_DIFFERENT} of them "
+            f"different, what would make you stop, has {len(words)}, {len(different)} of them "
+            "different; name something that you can observe"
         )
 
 
