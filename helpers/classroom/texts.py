@@ -150,6 +150,17 @@ class Lesson:
         }
 
 
+def listed(words: Sequence[str]) -> str:
+    """Join words as people do: with commas, and "and" before the last.
+
+    Examples
+    --------
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
 def binder_link(repository: str, path: str) -> str:
     """Return the address that opens `path` of the repository on Binder.
 
@@ -550,7 +561,7 @@ class _Reader:
         total = sum(item.points for item in self.items)
         path = relative(self.chapter.student_notebook, self.chapter.root)
         facts = [f"{course['minutes']} min", counted(total, "point")]
-        facts += [f"builds on {' and '.join(builds_on)}"] if builds_on else []
+        facts += [f"builds on {listed(builds_on)}"] if builds_on else []
         facts += ["runs offline", f"[open on Binder]({binder_link(self.project.repository, path)})"]
         header = (
             f"# {self.chapter.number}. {course['title']}\n\n{str(course['promise']).strip()}\n\n"
