@@ -240,28 +240,9 @@ def format_percent(fraction: float, decimals: int = 1, *, signed: bool = False) 
 
 def group_thousands(axis: Axis) -> None:
     """Write an axis' numbers with thin grouping, with as many decimals as its ticks need."""
-    from matplotlib.ticker import FuncFormatter
+    from leverage.lessons.ticks import Grouped
 
-    class Grouped(FuncFormatter):
-        """Works out the decimals once for all ticks: asking the axis for each takes milliseconds."""
-
-        def format_ticks(self, values: Any) -> list[str]:
-            decimals = _decimals(axis.get_majorticklocs())
-            return [format_amount(value, decimals) for value in values]
-
-    def one_text(value: float, _position: int | None = None) -> str:
-        return format_amount(value, _decimals(axis.get_majorticklocs()))
-
-    axis.set_major_formatter(Grouped(one_text))
-
-
-def _decimals(ticks: Any) -> int:
-    """Return how many decimals tell these ticks apart."""
-    step = float(abs(ticks[1] - ticks[0])) if len(ticks) > 1 else 1.0
-    decimals = 0
-    while decimals < 12 and abs(round(step, decimals) - step) > step * 1e-6:
-        decimals += 1
-    return decimals
+    axis.set_major_formatter(Grouped())
 
 
 def finish_axes(axes: Axes, *, x_label: str, y_label: str, zero_line: bool = False) -> None:
