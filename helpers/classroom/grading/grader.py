@@ -207,7 +207,8 @@ class Grader:
             self._ask_server({"op": "template"}, his.fileno())
         self._template = mine
         Channel(mine).send({"release": self.release.to_json(), "partial": self._partial})
-        self._wait_ready(mine, "the judge")
+        pictures = self._wait_ready(mine, "the judge")["pictures"]
+        send_with_descriptors(self._control, {"op": "pictures", "pictures": pictures})
 
     @property
     def modes(self) -> dict[str, str]:
@@ -244,10 +245,10 @@ class Grader:
         """Return the tests that do not accept the release's own solution."""
         return not_passed(next(iter(self._run([self.release.reference()]))))
 
-    def _wait_ready(self, connection: socket.socket, what: str) -> None:
+    def _wait_ready(self, connection: socket.socket, what: str) -> dict[str, Any]:
         connection.settimeout(START_SECONDS)
         try:
-            receive_with_descriptors(connection)
+            said: dict[str, Any] = receive_with_descriptors(connection)[0]
         except (ClosedError, OSError):
             self._log.seek(0)
             lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
@@ -256,6 +257,7 @@ class Grader:
                 f"{what} did not start{reason}; run 'classroom doctor' to see what is missing"
             ) from None
         connection.settimeout(None)
+        return said
 
     def _ask_server(self, request: dict[str, Any], *descriptors: int) -> int:
         send_with_descriptors(self._control, request, descriptors)

@@ -129,6 +129,8 @@ class Integrity:
         self._mended: tuple[str, ...] = ()
         self._code_set = False
         """Somebody has set the code of a function since the last look."""
+        self.codes_kept = True
+        """No function has been given other code or defaults so far."""
         self._limit, self._set_limit = sys.getrecursionlimit(), sys.setrecursionlimit
         sys.addaudithook(self._audit)
 
@@ -205,6 +207,8 @@ class Integrity:
                 self.say("sent a signal to a process")
         elif event == "object.__setattr__":
             self._code_set = self._code_set or args[1] == "__code__"
+            if args[1] in ("__code__", "__defaults__", "__kwdefaults__"):
+                self.codes_kept = False
             if args[1] in ("__code__", "__defaults__", "__closure__") and self._from_student():
                 name = getattr(args[0], "__qualname__", "")
                 if getattr(args[0], "__globals__", None) is not self._names:

@@ -27,6 +27,7 @@ from classroom.grading.channel import Channel, ClosedError, ProtocolError
 from classroom.grading.codec import TooLargeError
 from classroom.grading.integrity import Integrity, Watched
 from classroom.grading.peer import Peer
+from classroom.grading.pictures import Pictures
 from classroom.grading.runner import Notebook, RunnerShell
 
 PRINT_LIMIT = 4_000
@@ -57,6 +58,7 @@ class StudentSide:
         output_bytes: int,
         watched: Watched,
         raw: int,
+        pictures: Pictures,
         everybody: int | None = None,
     ) -> None:
         self.shell = shell
@@ -65,6 +67,7 @@ class StudentSide:
         self.channel = channel
         self.integrity = Integrity(shell, watched, lambda what: channel.send({"report": what}))
         self.notebook.mend = self.integrity.mend
+        pictures.unchanged = lambda: self.integrity.codes_kept
         self._running = False
         self._everybody = everybody
         self._child = 0

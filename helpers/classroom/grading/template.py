@@ -31,6 +31,7 @@ from classroom.grading.judge import (
 )
 from classroom.grading.model import FAILED, NOT_REACHED, Limits, Release
 from classroom.grading.modes import INSIDE, LOCKED
+from classroom.grading.pictures import Pictures
 from classroom.grading.release import learner_names, own_statements
 from classroom.grading.repair import is_flat
 from classroom.grading.runner import Notebook, RunnerShell
@@ -44,8 +45,8 @@ DEEPEST = 50
 class Template:
     """Serves requests to judge submissions of one release."""
 
-    def __init__(self, control: socket.socket, shell: RunnerShell) -> None:
-        self._control, self._shell = control, shell
+    def __init__(self, control: socket.socket, shell: RunnerShell, pictures: Pictures) -> None:
+        self._control, self._shell, self._pictures = control, shell, pictures
         message = Channel(control).receive()
         self.release = Release.from_json(message["release"])
         self.partial = bool(message["partial"])
@@ -62,7 +63,9 @@ class Template:
         os.environ["NBGRADER_EXECUTION"] = "autograde"
         notebook = Notebook(self._shell, 1_000_000)
         for statement in own_statements(self.release.cells, self.learner):
+            self._pictures.learn()
             notebook.run(statement, "given", count=False)
+            self._pictures.end_of_statement()
         with suppress(ImportError):
             import matplotlib.pyplot as plt
 
@@ -77,7 +80,7 @@ class Template:
 
     def loop(self) -> None:
         """Serve until the other side hangs up."""
-        send_with_descriptors(self._control, {"ready": True})
+        send_with_descriptors(self._control, {"pictures": self._pictures.learnt()})
         while True:
             try:
                 request, descriptors = receive_with_descriptors(self._control)

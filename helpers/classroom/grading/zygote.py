@@ -1,7 +1,8 @@
 """The warmed server: everything is imported once, and each submission gets a fork.
 
 Started as a program with a clean environment and one socket. It never sees a release, a solution
-or a submission: those go to its forks over sockets of their own.
+or a submission: those go to its forks over sockets of their own. It is told the pictures of a
+release's given cells, which every student has.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class Server:
         self._control = control
         self._shell: Any = None
         self._watched: Any = None
+        self._pictures: Any = None
         self._known: set[int] = set()
 
     def warm(self) -> None:
@@ -83,6 +85,7 @@ class Server:
         matplotlib.use("module://matplotlib_inline.backend_inline")
         from classroom.grading import judge, runner, student
         from classroom.grading.integrity import Watched
+        from classroom.grading.pictures import Pictures
 
         self._modules = (judge, runner, student)
         self._shell = runner.make_shell()
@@ -101,6 +104,7 @@ class Server:
         self._shell.execution_count = 1
         notebook.run("", "rehearsal", count=False)
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+        self._pictures = Pictures()
         self._watched = Watched(self._shell)
         gc.collect()
         gc.freeze()
@@ -113,6 +117,9 @@ class Server:
             except (ClosedError, OSError):
                 return
             self._reap()
+            if request["op"] == "pictures":
+                self._pictures.keep(request["pictures"])
+                continue
             reply = self._fork(request, descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -153,14 +160,22 @@ class Server:
         from classroom.grading.student import StudentSide
 
         channel = Channel(socket.socket(fileno=connection))
-        side = StudentSide(channel, self._shell, limits.output_bytes, self._watched, raw, everybody)
+        side = StudentSide(
+            channel,
+            self._shell,
+            limits.output_bytes,
+            self._watched,
+            raw,
+            self._pictures,
+            everybody,
+        )
         side.notebook.redirect_descriptors()
         side.loop()
 
     def _judge_template(self, request: dict[str, Any], descriptors: list[int]) -> None:
         from classroom.grading.template import Template
 
-        Template(socket.socket(fileno=descriptors[0]), self._shell).loop()
+        Template(socket.socket(fileno=descriptors[0]), self._shell, self._pictures).loop()
 
 
 def main(control: int) -> None:

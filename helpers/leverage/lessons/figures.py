@@ -10,7 +10,7 @@ import io
 import math
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -337,27 +337,36 @@ it is, the axes and their range, the trend, and the point that matters with its 
     return " ".join(words)
 
 
+kept: Callable[[Figure, Callable[[Figure], bytes]], bytes] | None = None
+"""Where a program that runs one notebook many times keeps pictures; `None` draws each figure."""
+
+
 def figure_png(figure: Figure) -> bytes:
     """Return a figure as PNG; the same figure gives the same bytes.
 
     Nothing that differs between runs or programs is written beside the picture.
     """
+    with course_style():
+        return _draw(figure) if kept is None else kept(figure, _draw)
+
+
+def _draw(figure: Figure) -> bytes:
+    """Draw a figure, in the style that is active."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
     canvas, dpi, face = figure.canvas, figure.dpi, figure.get_facecolor()
-    with course_style():
-        # `savefig` would draw a figure with a layout twice, first to find the places.
-        drawing: Any = FigureCanvasAgg(figure)
-        try:
-            figure.set_facecolor("white")
-            figure.set_dpi(dpi * PNG_SCALE)
-            drawing.draw()
-            size = drawing.get_width_height()
-        finally:
-            figure.set_dpi(dpi)
-            figure.set_facecolor(face)
-            figure.set_canvas(canvas)
+    # `savefig` would draw a figure with a layout twice, first to find the places.
+    drawing: Any = FigureCanvasAgg(figure)
+    try:
+        figure.set_facecolor("white")
+        figure.set_dpi(dpi * PNG_SCALE)
+        drawing.draw()
+        size = drawing.get_width_height()
+    finally:
+        figure.set_dpi(dpi)
+        figure.set_facecolor(face)
+        figure.set_canvas(canvas)
     # On white nothing is transparent, and three channels are written faster than four.
     picture = Image.frombytes("RGB", size, drawing.buffer_rgba(), "raw", "RGBX", 0, 1)
     buffer = io.BytesIO()
