@@ -18,6 +18,8 @@ from classroom.room import Room, find_room
 CHAPTER = "01_small"
 RIGHT = {"double": "def double(number):\n    return 2 * number", "why": "Two halves make a whole."}
 WRONG = {"double": "def double(number):\n    return number + 2", "why": "It is so."}
+SLOW = {**RIGHT, "double": "import time\ntime.sleep(20)\n" + RIGHT["double"]}
+"""Keeps a run from ending before a test can stop it."""
 
 
 def graded(kind: str, name: str, points: float = 0) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from small_class import CHAPTER, RIGHT, WRONG, SmallClass, command
+from small_class import CHAPTER, RIGHT, SLOW, WRONG, SmallClass, command
 
 from classroom.cli import main
 from classroom.gradebook import Gradebook
@@ -145,6 +145,7 @@ def test_a_batch_killed_twenty_times_ends_as_an_undisturbed_one(tmp_path: Path, 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_grader_says_how_to_go_on(small_class: SmallClass, number: int) -> None:
     hand_in_batch(small_class, 30)
+    small_class.hand_in("s999", SLOW)
     process = start(small_class)
     done = [next(results(process))]
     family = psutil.Process(process.pid).children(recursive=True)

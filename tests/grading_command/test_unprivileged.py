@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from small_class import CHAPTER, RIGHT, WRONG, SmallClass, command
+from small_class import CHAPTER, RIGHT, SLOW, WRONG, SmallClass, command
 
 from classroom.gradebook import Gradebook, Record
 from classroom.grading.sandbox import launch_command, package_root
@@ -95,6 +95,7 @@ def test_an_ordinary_user_grades_goes_on_after_a_kill_and_gets_all_files(
 
 
 def test_an_ordinary_user_stops_a_run_and_is_told_how_to_go_on(theirs: SmallClass) -> None:
+    theirs.hand_in("s999", SLOW)
     process = start(theirs, "--no-outputs")
     assert process.stdout is not None
     next(line for line in process.stdout if SHOWN.match(line))

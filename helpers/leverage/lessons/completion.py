@@ -98,8 +98,10 @@ def completion_sheet(
 
     Examples
     --------
-    >>> completion_sheet("Ada")  # doctest: +SKIP
-    Your sheet is written: completion.html and completion.pdf, beside your progress record.
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     written = completion_sheet("Ada", folder, pdf=False)  # doctest: +ELLIPSIS
+    Your sheet is written: completion.html, in ...
     """
     page = sheet_html(name, read_record(), manifest.load_chapters(), date or _today())
     place = progress_file().parent if folder is None else Path(folder)
