@@ -21,7 +21,7 @@ EXIT_OK, EXIT_FINDINGS, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 def prepare_process() -> None:
     """Make the tools underneath start fast and find each other."""
     # jsonschema uses this module only for one rare format, yet it costs 1.2 s to import.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # stops the import
     # nbgrader looks for the program `alembic` on PATH, also when the environment is not activated.
     scripts = str(Path(sys.executable).parent)
     folders = os.environ.get("PATH", "").split(os.pathsep)

@@ -70,7 +70,7 @@ def student_source(source: str, stub: str = "# YOUR CODE HERE\nraise NotImplemen
     return "\n".join(kept)
 
 
-class ClearSolutionsKeepStub(ClearSolutions):  # type: ignore[misc]
+class ClearSolutionsKeepStub(ClearSolutions):  # type: ignore[misc]  # nbgrader has no types
     """nbgrader's ClearSolutions that also knows `### STUDENT STUB`."""
 
     def _replace_solution_region(self, cell: NotebookNode, language: str) -> bool:
@@ -80,7 +80,7 @@ class ClearSolutionsKeepStub(ClearSolutions):  # type: ignore[misc]
         return True
 
 
-class SandboxedExecute(Execute):  # type: ignore[misc]
+class SandboxedExecute(Execute):  # type: ignore[misc]  # nbgrader has no types
     """nbgrader's Execute that can run a submission in the course's own sandbox.
 
     With `--SandboxedExecute.sandbox=True` the notebook runs as `classroom grade` runs it: students'
@@ -146,7 +146,7 @@ def visible_source(source: str) -> str:
     return "\n".join(kept)
 
 
-class HideTests(NbGraderPreprocessor):  # type: ignore[misc]
+class HideTests(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader has no types
     """Keeps hidden tests out of the pages of `nbgrader generate_feedback`.
 
     A test loses its hidden regions, what it printed, and the traceback, which quotes its source;

@@ -55,7 +55,7 @@ class QuietLog:
         self.logger = logging.Logger("classroom.nbgrader", logging.ERROR)
         self.errors: list[str] = []
         handler = logging.Handler()
-        handler.emit = lambda record: self.errors.append(record.getMessage())  # type: ignore[method-assign]
+        handler.emit = lambda record: self.errors.append(record.getMessage())  # type: ignore[method-assign]  # one method, no class
         self.logger.addHandler(handler)
 
     @property

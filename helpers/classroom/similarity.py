@@ -73,7 +73,7 @@ def parsed(code: str) -> ast.Module | None:
                 for part in body
                 if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
             ]
-            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
+            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]  # it has a list of statements
     return tree
 
 

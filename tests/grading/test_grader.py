@@ -162,7 +162,8 @@ def test_a_submission_whose_process_is_killed_from_outside_is_run_again(
 
 
 def test_a_submission_killed_from_outside_twice_is_said_to_be(release: Release) -> None:
-    slow = Submission("ana", corpus.files_of(corpus.submitted(first=SLOW)))
+    endless = "import time\nwhile True: time.sleep(1)"  # until it is struck, on a busy machine too
+    slow = Submission("ana", corpus.files_of(corpus.submitted(first=endless)))
     with Grader(release, corpus.LIMITS, workers=1, allow_limits_only=True) as grader:
         thread = striking(grader, "student", 2)
         verdict = grader.grade(slow).verdict

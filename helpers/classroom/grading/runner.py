@@ -134,7 +134,7 @@ class Stream(io.TextIOBase):
         """Stay open: what a cell closes must not silence the cells that follow."""
 
 
-class _Publisher(DisplayPublisher):  # type: ignore[misc]
+class _Publisher(DisplayPublisher):  # type: ignore[misc]  # IPython has no types
     def publish(
         self,
         data: Mapping[str, Any],
@@ -159,7 +159,7 @@ class _Publisher(DisplayPublisher):  # type: ignore[misc]
         self.shell.recorder.outputs.clear()
 
 
-class _Hook(DisplayHook):  # type: ignore[misc]
+class _Hook(DisplayHook):  # type: ignore[misc]  # IPython has no types
     def write_output_prompt(self) -> None:
         pass
 
@@ -176,7 +176,7 @@ class _Kernel:
     """What libraries look for to learn that they are in a notebook and may show pictures."""
 
 
-class RunnerShell(InteractiveShell):  # type: ignore[misc]
+class RunnerShell(InteractiveShell):  # type: ignore[misc]  # IPython has no types
     """IPython's shell with its outputs collected."""
 
     kernel = _Kernel()

@@ -311,4 +311,4 @@ def test_data(run: TestRun) -> dict[str, Any]:
     return data
 
 
-test_data.__test__ = False  # type: ignore[attr-defined]
+test_data.__test__ = False  # type: ignore[attr-defined]  # pytest: this is no test

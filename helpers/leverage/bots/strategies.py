@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from itertools import accumulate
+from typing import Any
 
 from leverage.bots.views import AccountView, MarketView, Order, to_position
 
 
-def _check(settings: object, **rules: bool) -> None:
+def _check(settings: Any, **rules: bool) -> None:
     for name, holds in rules.items():
         if not holds:
-            given = {field.name: getattr(settings, field.name) for field in fields(settings)}  # type: ignore[arg-type]
+            given = {field.name: getattr(settings, field.name) for field in fields(settings)}
             raise ValueError(f"{name} is out of its range in {given}; see the class for the rule")
 
 

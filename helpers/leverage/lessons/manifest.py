@@ -57,12 +57,12 @@ def _load(kind: str) -> dict[str, Chapter]:
     chapters = _read("course.json").get(kind)
     if not isinstance(chapters, Mapping):
         return {}
-    kept = {
+    kept: dict[str, Any] = {
         str(name): chapter
         for name, chapter in chapters.items()
         if isinstance(chapter, Mapping) and isinstance(chapter.get("items", {}), Mapping)
     }
-    return dict(sorted(kept.items(), key=lambda pair: pair[0]))  # type: ignore[arg-type]
+    return dict(sorted(kept.items(), key=lambda pair: pair[0]))
 
 
 def load_quizzes() -> dict[str, Quiz]:

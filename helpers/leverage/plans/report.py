@@ -242,10 +242,12 @@ def figure_problems(data: Mapping[str, Any], figures: Any) -> tuple[str, ...]:
 
 
 def _is_seed(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and float(value).is_integer() and 0 <= value <= LARGEST_SEED  # type: ignore[arg-type, operator]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return float(value).is_integer() and 0 <= value <= LARGEST_SEED
 
 
 def _is_close(value: object, right: float) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and abs(float(value) - right) <= max(SHOWN * right, FOURTH_DECIMAL)  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value - right) <= max(SHOWN * right, FOURTH_DECIMAL)

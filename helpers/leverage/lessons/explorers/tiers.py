@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ipywidgets import BoundedFloatText, Dropdown, FloatLogSlider
 from matplotlib.lines import Line2D
@@ -44,7 +44,10 @@ _MARKETS = (
     ("Kraken PF_XBTUSD, undated", "kraken", "futures_linear", "PF_XBTUSD", "undated"),
     ("MEXC BTC_USDT, about 2025", "mexc", "futures", "BTC_USDT", "about 2025"),
 )
-_READINGS = {"maintenance amount": ("given",), "whole position": ("whole",)}
+_READINGS: Mapping[str, tuple[Literal["given", "whole", "marginal"], ...]] = {
+    "maintenance amount": ("given",),
+    "whole position": ("whole",),
+}
 _LOWEST_LEVERAGE, _HIGHEST_LEVERAGE = 0.8, 700.0
 _GROUND = "#FFFFFF"
 # Closer to an edge than this a label needs the other side.
@@ -103,7 +106,7 @@ class _Place:
         requirements: tuple[float, ...] = ()
         if tier is not None:
             readings = _READINGS.get(method, ("marginal", "whole"))
-            tables = [data.table(reading) for reading in readings]  # type: ignore[arg-type]
+            tables = [data.table(reading) for reading in readings]
             requirements = tuple(
                 sorted({float(t.maintenance_margin(size)) * unit_price for t in tables})
             )
