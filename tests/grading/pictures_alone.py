@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from classroom.grading.integrity import Integrity, Watched
 from classroom.grading.pictures import Pictures
 from classroom.grading.runner import make_shell
-from leverage.lessons import figures
+from leverage import lessons
+from leverage.lessons import canvas, figures
 from leverage.lessons.charts.basics import plot_equity
 
 DRAWN = b"drawn"
@@ -50,6 +51,7 @@ def changed(change: Callable[[Figure], object]) -> Figure:
 def pictures(monkeypatch: pytest.MonkeyPatch) -> Pictures:
     """The chart's picture, learnt once and kept as plain data."""
     monkeypatch.setattr(figures, "kept", None)
+    monkeypatch.setattr(canvas, "kept", None)
     figures.figure_png(make())  # what is loaded with the first picture is there before it counts
     drawing = Pictures()
     drawing.learn()
@@ -152,3 +154,39 @@ def test_the_picture_of_a_figure_that_stays_in_use_is_not_kept(pictures: Picture
     shown(pictures, held.append)
     pictures.end_of_statement()
     assert pictures.learnt() == {}
+
+
+EXPLORERS = {
+    "BotBench": {"leverage": 3},
+    "CrashReplay": {"leverage": 20},
+    "LeverageExplorer": {"leverage": 20},
+    "LiquidationMap": {"leverage": 20},
+    "MarginModeExplorer": {"leverage": 20},
+    "PlatformComparer": {"fees": 1},
+    "PositionSizeCalculator": {"leverage": 5},
+    "SurvivalMap": {"days": 60},
+    "TierExplorer": {"leverage": 50},
+}
+"""Explorers, each with a change."""
+
+
+@pytest.mark.parametrize(("name", "change"), EXPLORERS.items(), ids=EXPLORERS)
+def test_an_explorer_shows_the_picture_that_it_would_draw(
+    monkeypatch: pytest.MonkeyPatch, name: str, change: dict[str, object]
+) -> None:
+    kind = getattr(lessons, name)
+    monkeypatch.setattr(canvas, "kept", None)
+    drawn = kind()
+    kept = Pictures()
+    kept.learn()
+    learnt = kind()
+    kept.end_of_statement()
+    kept.keep(kept.learnt())
+    explorer = kind()
+    assert explorer.png() == learnt.png() == drawn.png()
+    assert explorer._canvas.backgrounds_drawn == 0
+    for changed in (explorer, drawn):
+        for control, value in change.items():
+            getattr(changed, control).value = value
+    assert explorer.png() == drawn.png() != learnt.png()
+    assert explorer._canvas.backgrounds_drawn == 1

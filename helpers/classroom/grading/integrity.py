@@ -7,11 +7,12 @@ sent at once, so that it cannot be taken back.
 from __future__ import annotations
 
 import builtins
-import operator
 import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from classroom.grading.names import Names
 
 WATCHED_MODULES = (
     "builtins",
@@ -64,8 +65,6 @@ _BETWEEN = frozenset(
         "IPython.core.interactiveshell",
     }
 )
-# References of our own: they are used while the names may have been replaced.
-_all, _map, _is, _call = all, map, operator.is_, operator.call
 _SECRET_FILES = ("mem", "maps", "environ", "fd", "fdinfo", "root", "cwd", "pagemap", "syscall")
 
 
@@ -73,22 +72,21 @@ class Watched:
     """What stays as it is while a student's code runs: functions, classes and their methods.
 
     It is taken once, before processes are forked for students. There are some thousands of names,
-    looked at after each cell: one loop in C says whether any of them means something else.
+    looked at after each cell.
     """
 
     def __init__(self, shell: Any) -> None:
         self._rows = tuple(_attributes(shell))
-        self._getters = tuple(space.get for _, space, _, _, _ in self._rows)
-        self._names = tuple(name for _, _, name, _, _ in self._rows)
-        self._values = tuple(value for _, _, _, value, _ in self._rows)
+        self._names = Names((space, name) for _, space, name, _, _ in self._rows)
 
     def changed(self, *, codes: bool) -> list[str]:
         """Return the names of what is no longer what it was; `codes` compares functions' code too.
 
         Python raises an audit event for each look at a function's code, which makes that slow.
         """
-        if not codes and _all(_map(_is, _map(_call, self._getters, self._names), self._values)):
-            return []
+        if not codes:
+            rows = [self._rows[number] for number in self._names.differing()]
+            return [f"{owner}.{name}" for owner, _, name, _, _ in rows]
         found = []
         for owner, space, name, value, code in self._rows:
             now = space.get(name)

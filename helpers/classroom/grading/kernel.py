@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import platform
 import re
 import struct
 import sys
+from collections.abc import Iterator
+from functools import cache
 
 NEWNS, NEWUTS, NEWIPC = 0x0002_0000, 0x0400_0000, 0x0800_0000
 NEWUSER, NEWPID, NEWNET = 0x1000_0000, 0x2000_0000, 0x4000_0000
@@ -168,6 +171,10 @@ _SIGNALS = ["kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "
 _NEW_NAMESPACES = NEWNS | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET | 0x0200_0000
 _AUDIT_ARCH = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 
+# PROCMAP_QUERY, linux/fs.h: the memory at an address or the next, writable and shared
+_MAP_QUERY_SIZE, _MAP_QUERY = 104, 2 | 8 | 16
+_MAP_QUERY_CALL = 3 << 30 | _MAP_QUERY_SIZE << 16 | ord("f") << 8 | 17
+
 _ANY_SHARED = re.compile(rb" .w.s ")
 _SHARED = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) .w.s ", re.MULTILINE)
 
@@ -303,10 +310,27 @@ def shared_memory() -> list[tuple[int, int]]:
     """Return where this process has memory that its forks share and may write."""
     if sys.platform != "linux":
         return []
-    with open("/proc/self/maps", "rb", buffering=1 << 18) as file:
-        text = file.read()
+    with open("/proc/self/maps", "rb", buffering=0) as file:
+        try:
+            return list(_asked_for_shared(file.fileno()))
+        except OSError:  # a kernel before 6.11
+            text = file.read()
     rows = _SHARED.findall(text) if _ANY_SHARED.search(text) else []
     return [(int(first, 16), int(last, 16)) for first, last in rows]
+
+
+def _asked_for_shared(maps: int) -> Iterator[tuple[int, int]]:
+    """Yield where shared memory is; the kernel looks for it, instead of writing out all there is."""
+    address = 0
+    while True:
+        question = bytearray(struct.pack("QQQ", _MAP_QUERY_SIZE, _MAP_QUERY, address))
+        question += bytes(_MAP_QUERY_SIZE - len(question))
+        try:
+            fcntl.ioctl(maps, _MAP_QUERY_CALL, question)
+        except FileNotFoundError:  # no more
+            return
+        first, address = struct.unpack_from("QQ", question, 24)
+        yield first, address
 
 
 def own_memory(places: list[tuple[int, int]]) -> None:
@@ -331,9 +355,19 @@ def refuse_calls(*, own_signals_only: bool = False) -> bool:
     Among them are sockets, memory that no limit counts, and limits and priorities of other
     processes. With `own_signals_only` signals go to this process and its group only.
     """
+    program = _refusing_calls(os.getpid() if own_signals_only else 0)
+    if program is None:
+        return False
+    _install(program)
+    return True
+
+
+@cache
+def _refusing_calls(signals_to: int) -> bytes | None:
+    """Return the filter of `refuse_calls`; `signals_to` is a process, or 0 for any."""
     calls = _calls()
     if calls is None:
-        return False
+        return None
     rules = [_refusing(calls[name]) for name in _REFUSED if name in calls]
     rules += [
         _refusing(calls["clone3"], 38),  # "no such call": clone, which can be looked at, is taken
@@ -345,24 +379,37 @@ def refuse_calls(*, own_signals_only: bool = False) -> bool:
                  "sched_setattr"):  # fmt: skip
         rules.append(_wanting(calls[name], 0))
     rules += [_wanting(calls["setpriority"], number, last=number == 1) for number in (0, 1)]
-    if own_signals_only:
-        rules += [_wanting(calls[name], 0, equal=os.getpid()) for name in _SIGNALS]
-    _install(rules)
-    return True
+    if signals_to:
+        rules += [_wanting(calls[name], 0, equal=signals_to) for name in _SIGNALS]
+    return _program(rules)
 
 
 def refuse_traces() -> None:
     """Refuse system calls that leave a trace in files, descriptors or processes of others."""
+    program = _refusing_traces()
+    if program is not None:
+        _install(program)
+
+
+@cache
+def _refusing_traces() -> bytes | None:
+    """Return the filter of `refuse_traces`."""
     calls = _calls()
     if calls is None:
-        return
+        return None
     rules = [_refusing(calls[name]) for name in _TRACES if name in calls]
     # fcntl: copy and look, but change nothing that copies of a descriptor have in common
     looking = [row for command in (0, 1, 2, 3, 1030) for row in ((0x15, 0, 1, command), _ALLOW)]
     rules.append([(0x15, 0, 2 + len(looking), calls["fcntl"]), (0x20, 0, 0, 24), *looking, _REFUSE])
     if landlock_abi() < 6:
         rules += [_refusing(calls[name]) for name in _SIGNALS]
-    _install(rules)
+    return _program(rules)
+
+
+def prepare_filters() -> None:
+    """Make the filters before processes are forked, so that each finds them made."""
+    _refusing_calls(0)
+    _refusing_traces()
 
 
 _Row = tuple[int, int, int, int]
@@ -398,8 +445,8 @@ def _refusing_pairs(call: int) -> list[_Row]:
     return [(0x15, 0, len(rows), call), *rows]
 
 
-def _install(rules: list[list[_Row]]) -> None:
-    """Put a filter of system calls in force, for this process and all that it starts."""
+def _program(rules: list[list[_Row]]) -> bytes:
+    """Return a filter of system calls as the kernel reads it."""
     rows: list[_Row] = [
         (0x20, 0, 0, 4),  # load the architecture
         (0x15, 1, 0, _AUDIT_ARCH[platform.machine()]),
@@ -410,10 +457,14 @@ def _install(rules: list[list[_Row]]) -> None:
     ]
     rows += [row for rule in rules for row in rule]
     rows.append(_ALLOW)
-    program = b"".join(struct.pack("HBBI", *row) for row in rows)
+    return b"".join(struct.pack("HBBI", *row) for row in rows)
+
+
+def _install(program: bytes) -> None:
+    """Put a filter of system calls in force, for this process and all that it starts."""
     buffer = ctypes.create_string_buffer(program)
     no_new_privileges()
-    description = _Program(len(rows), ctypes.addressof(buffer))
+    description = _Program(len(program) // struct.calcsize("HBBI"), ctypes.addressof(buffer))
     _check(_prctl(_PR_SET_SECCOMP, 2, ctypes.byref(description)), "seccomp")
 
 

@@ -14,13 +14,14 @@ import hashlib
 import importlib
 import io
 import locale
-import operator
 import pickle
 import sys
 import types
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+from classroom.grading.names import Names
 
 GUARDED = (
     "PIL.Image",
@@ -46,7 +47,7 @@ GUARDED = (
     "numpy.ma.core",
 )
 """Modules that take part in drawing: where a name of theirs means something else, all is drawn."""
-WHOLE = ("matplotlib.", "mpl_toolkits.")
+WHOLE = ("leverage.lessons.explorers.", "matplotlib.", "mpl_toolkits.")
 """Packages of which all modules take part."""
 PLAIN = ("_codecs", "builtins", "collections", "copyreg", "datetime", "functools", "itertools")
 """What a figure may refer to besides: nothing of it decides how something is drawn."""
@@ -89,34 +90,41 @@ class Pictures:
     def __init__(self) -> None:
         from matplotlib.font_manager import fontManager
 
-        from leverage.lessons import figures
+        from leverage.lessons import canvas, figures
 
         importlib.import_module("leverage.lessons.ticks")  # watched like the others
 
         self.unchanged: Callable[[], bool] = lambda: True
         """Says whether all functions still have their own code."""
         self._kept: dict[bytes, bytes] = {}
-        self._drawn: list[tuple[bytes, bytes, weakref.ref[Any]]] = []
+        self._drawn: list[tuple[bytes, bytes, Callable[[], object]]] = []
         self._learning = False
         self._room = ROOM
         self._fonts = fontManager.ttflist
-        figures.kept = self.of
-        rows = tuple(_names())
-        self._getters = tuple(space.get for space, _, _ in rows)
-        self._names = tuple(name for _, name, _ in rows)
-        self._values = tuple(value for _, _, value in rows)
+        figures.kept, canvas.kept = self.of, self.of_canvas
+        self._names = Names(_names())
 
     def of(self, figure: Any, draw: Callable[[Any], bytes]) -> bytes:
         """Return the picture of a figure: the one that is kept, or else the one that `draw` makes."""
-        key = self.key(figure) if self._kept or self._learning else None
+        return self._of(figure, lambda: draw(figure), weakref.ref(figure))
+
+    def of_canvas(self, parts: tuple[object, ...], draw: Callable[[], bytes]) -> bytes:
+        """Return the picture of a figure that an explorer draws again whenever it changes.
+
+        The explorer itself draws what it needs first, so nothing is lost where it stays in use.
+        """
+        return self._of(parts, draw, lambda: None)
+
+    def _of(self, content: object, draw: Callable[[], bytes], user: Callable[[], object]) -> bytes:
+        key = self.key(content) if self._kept or self._learning else None
         picture = self._kept.get(key) if key is not None else None
         if picture is None:
-            picture = draw(figure)
+            picture = draw()
             if self._learning and key is not None:
-                self._drawn.append((key, picture, weakref.ref(figure)))
+                self._drawn.append((key, picture, user))
         return picture
 
-    def key(self, figure: Any) -> bytes | None:
+    def key(self, content: object) -> bytes | None:
         """Return a hash of all that decides the picture; None where that cannot be told.
 
         How often the figure's parts are in use counts too: where a name holds one of them, later
@@ -127,20 +135,19 @@ class Pictures:
         if not self.unchanged() or not self.is_as_it_was():
             return None
         settings: Any = matplotlib.rcParams
-        content = io.BytesIO()
-        writer = _Writer(content, protocol=5)
+        written = io.BytesIO()
+        writer = _Writer(written, protocol=5)
         try:
-            writer.dump(figure)
+            writer.dump(content)
             writer.dump(dict.copy(settings))
             writer.dump([len(self._fonts), locale.setlocale(locale.LC_ALL), writer.uses])
         except Exception:  # what cannot be written is drawn
             return None
-        return hashlib.sha256(content.getbuffer()).digest()
+        return hashlib.sha256(written.getbuffer()).digest()
 
     def is_as_it_was(self) -> bool:
         """Tell whether every name that takes part in drawing means what it did."""
-        found = map(operator.call, self._getters, self._names)
-        return all(map(operator.is_, found, self._values))
+        return not self._names.differing()
 
     def learn(self) -> None:
         """Take note of what the next statement draws."""
@@ -152,8 +159,8 @@ class Pictures:
         self._learning = False
         if self._drawn:
             gc.collect()
-        for key, picture, figure in self._drawn:
-            if figure() is None and self._room >= len(picture):
+        for key, picture, user in self._drawn:
+            if user() is None and self._room >= len(picture):
                 self._room -= len(picture)
                 self._kept[key] = picture
         self._drawn = []
@@ -230,7 +237,7 @@ def is_guarded(module: str) -> bool:
     return module in (*GUARDED, __name__) or module.startswith(WHOLE)
 
 
-def _names() -> Iterator[tuple[Any, Any, object]]:
+def _names() -> Iterator[tuple[Any, Any]]:
     """Yield the names of the modules that draw, of their classes, and of the tables in these."""
     from matplotlib import RcParams
 
@@ -254,6 +261,6 @@ def _names() -> Iterator[tuple[Any, Any, object]]:
                 ]
         spaces |= {id(space): space for space in own}
     for space in spaces.values():
-        for name, value in tuple(space.items()):
+        for name in tuple(space):
             if name not in _DESCRIBING:
-                yield space, name, value
+                yield space, name

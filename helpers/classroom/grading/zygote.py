@@ -102,10 +102,12 @@ class Server:
             notebook.run(source, "rehearsal", count=False)
         self._shell.reset()
         self._shell.execution_count = 1
-        notebook.run("", "rehearsal", count=False)
-        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
         self._pictures = Pictures()
         self._watched = Watched(self._shell)
+        notebook.run("", "rehearsal", count=False)
+        self._watched.changed(codes=False)  # finds the tables that change with each cell
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+        kernel.prepare_filters()
         gc.collect()
         gc.freeze()
 
