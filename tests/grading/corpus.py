@@ -378,6 +378,16 @@ def attacks() -> Iterator[Case]:
     }
     drain = "try:\n    print(os.read(reading, 1000))\nexcept OSError as e:\n    print(e)"
     yield Case("arguments-piped", files_of(submitted(pipe, last=drain)), FULL, never="4711")
+    by_name = {
+        "double": "import os\nreading, writing = os.pipe()\nos.set_blocking(reading, False)\n"
+        "name = os.open(f'/proc/self/fd/{writing}', os.O_PATH)\n"
+        "def double(x):\n    try:\n        again = os.open(f'/proc/self/fd/{name}', os.O_WRONLY)\n"
+        "        os.write(again, str(x).encode())\n"
+        "    except OSError:\n        pass\n    return 2 * x"
+    }
+    yield Case(
+        "arguments-piped-by-name", files_of(submitted(by_name, last=drain)), FULL, never="4711"
+    )
     share = {
         "double": "import mmap\npage = mmap.mmap(-1, 4096)\ndef double(x):\n"
         "    page[:20] = str(x).encode().ljust(20)\n    return 2 * x"

@@ -43,6 +43,8 @@ SWEEP_SECONDS = 60.0
 """A folder younger than this may belong to a grader that has not locked it yet."""
 START_SECONDS = 60.0
 WATCH_SECONDS = 0.2
+LOOK_SECONDS = 0.004
+"""Between two looks whether the processes of a submission that is over have gone."""
 GRACE_SECONDS = 3.0
 MEMORY_SLACK = 1.1
 SERVER_ENDED = (
@@ -95,6 +97,8 @@ class _Job:
         self.killed = ""
         self.again = False
         """This is the second run, after a process was ended from outside."""
+        self.struck = False
+        """A process of it was ended from outside."""
         self.watched = self.began
         self.memory_mb = 0.0
         self.cpu = 0.0
@@ -105,6 +109,8 @@ class _Job:
         self.report = -1
         """Where the guard says how the student's process ended."""
         self.channel: Channel | None = None
+        self.deadline = 0.0
+        """When its processes must have gone, once they have been asked to."""
 
 
 class Grader:
@@ -143,6 +149,8 @@ class Grader:
         self._server: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
         self._jobs: dict[int, _Job] = {}
+        self._ending: list[_Job] = []
+        """Submissions that are over, whose processes have been asked to end."""
         self._begun = 0
         self._modes: dict[str, str] = {}
         self._unsound: tuple[str, ...] = ()
@@ -264,10 +272,15 @@ class Grader:
         return int(receive_with_descriptors(self._control)[0]["pid"])
 
     def _stop(self) -> None:
-        for job in list(self._jobs.values()):
-            self._kill(job)
+        jobs = [*self._jobs.values(), *self._ending]
+        for job in jobs:
+            self._strike(job)
+        for job in jobs:
+            while not self._has_gone(job):
+                time.sleep(LOOK_SECONDS)
             os.close(job.report)
         self._jobs.clear()
+        self._ending.clear()
         for name in ("_control", "_template"):
             connection = getattr(self, name, None)
             if connection is not None:
@@ -346,11 +359,16 @@ class Grader:
         waiting = iter(submissions)
         more = True
         reading: list[tuple[Submission, float, Future[Prepared]]] = []
+        again: list[_Job] = []
         with ExitStack() as stack:
             selector = stack.enter_context(selectors.DefaultSelector())
             pool = ThreadPoolExecutor(self.workers)
             stack.callback(pool.shutdown, wait=False, cancel_futures=True)
-            while more or self._jobs or reading:
+            while more or self._jobs or reading or self._ending or again:
+                while again and len(self._jobs) + len(reading) < self.workers:
+                    struck = again.pop()
+                    job = self._begin(struck.submission, struck.prepared, time.monotonic())
+                    job.again = True
                 while more and len(self._jobs) + len(reading) < self.workers:
                     submission = next(waiting, None)
                     if submission is None:
@@ -368,12 +386,14 @@ class Grader:
                             self.release, submission, problem, self.level, time.monotonic() - began
                         )
                         continue
-                    job = self._begin(submission, prepared.result(), began)
-                    assert job.channel is not None
-                    selector.register(job.channel, selectors.EVENT_READ, job)
+                    self._begin(submission, prepared.result(), began)
                 if more and len(self._jobs) + len(reading) < self.workers:
                     continue  # one could not be read: the next takes its place at once
-                for key, _ in selector.select(WATCH_SECONDS):
+                for job in self._jobs.values():
+                    assert job.channel is not None
+                    if job.channel not in selector.get_map():
+                        selector.register(job.channel, selectors.EVENT_READ, job)
+                for key, _ in selector.select(LOOK_SECONDS if self._ending else WATCH_SECONDS):
                     self._read(key.data)
                 for job in list(self._jobs.values()):
                     self._watch(job)
@@ -381,15 +401,16 @@ class Grader:
                         assert job.channel is not None
                         selector.unregister(job.channel)
                         self._require_server()
-                        struck = self._was_struck(job)
-                        outcome = self._finish(job)
-                        if struck and not job.again:
-                            job = self._begin(job.submission, job.prepared, time.monotonic())
-                            job.again = True
-                            assert job.channel is not None
-                            selector.register(job.channel, selectors.EVENT_READ, job)
-                        else:
-                            yield outcome
+                        self._end(job)
+                for job in list(self._ending):
+                    if not self._has_gone(job):
+                        continue
+                    self._ending.remove(job)
+                    outcome = self._finish(job)
+                    if job.struck and not job.again:
+                        again.append(job)
+                    else:
+                        yield outcome
 
     def _prepare(self, submission: Submission, pool: ThreadPoolExecutor) -> Future[Prepared]:
         """Prepare a submission; a large one in a thread, so that the others are looked after."""
@@ -515,14 +536,30 @@ class Grader:
         with suppress(ProcessLookupError):
             os.kill(job.student, signal.SIGTERM)
 
-    def _kill(self, job: _Job) -> None:
+    def _end(self, job: _Job) -> None:
+        """Ask the processes of a submission that is over to end; the next one begins meanwhile."""
+        job.struck = self._was_struck(job)
+        self._measure(job)
+        self._strike(job)
+        del self._jobs[id(job)]
+        self._ending.append(job)
+
+    def _strike(self, job: _Job) -> None:
         self._kill_student(job)
         with suppress(ProcessLookupError):
             os.kill(job.judge, signal.SIGKILL)
-        if not sandbox.wait_gone(job.student, GRACE_SECONDS):
-            for pid in sandbox.descendants(job.student):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        job.deadline = job.deadline or time.monotonic() + GRACE_SECONDS
+
+    def _has_gone(self, job: _Job) -> bool:
+        """Tell whether a submission's processes have gone; after the deadline they are made to."""
+        if sandbox.has_gone(job.student):
+            return True
+        if time.monotonic() < job.deadline:
+            return False
+        for pid in sandbox.descendants(job.student):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return True
 
     def _was_struck(self, job: _Job) -> bool:
         """Tell whether a process of this submission was ended from outside, which is no verdict."""
@@ -538,9 +575,6 @@ class Grader:
         return struck
 
     def _finish(self, job: _Job) -> Outcome:
-        self._measure(job)
-        self._kill(job)
-        del self._jobs[id(job)]
         assert job.channel is not None
         assert job.over is not None
         job.channel.close()

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from classroom.errors import ClassroomError
@@ -424,9 +425,8 @@ def forget_the_way_back(kept: int, shared: list[tuple[int, int]]) -> None:
     `kept` is the connection to the judge, `shared` the original's shared memory.
     """
     import fcntl
-    import resource
 
-    for descriptor in range(3, min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 4_096)):
+    for descriptor in _descriptors():
         if descriptor == kept:
             continue
         with suppress(OSError):
@@ -446,6 +446,22 @@ def forget_the_way_back(kept: int, shared: list[tuple[int, int]]) -> None:
         if kernel.landlock_abi():
             kernel.restrict_files(["/"], [f"/dev/{name}" for name in _DEVICES])
         kernel.refuse_traces()
+
+
+def _descriptors() -> list[int]:
+    """Return what this process has open, from 3 on; what cannot be asked is closed."""
+    import resource
+
+    last = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 4_096)
+    poll = select.poll()
+    for number in range(3, last):
+        poll.register(number, 0)
+    # A descriptor that only names a file (O_PATH) cannot be asked, like one that is not open.
+    silent = {number for number, event in poll.poll(0) if event & select.POLLNVAL}
+    found = [number for number in range(3, last) if number not in silent]
+    for before, after in pairwise([2, *found, last]):
+        os.closerange(before + 1, after)
+    return found
 
 
 def _open_again(descriptor: int) -> None:
@@ -704,11 +720,16 @@ def wait_gone(pid: int, seconds: float) -> bool:
     """Wait until a process has ended; False where it has not."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return True
-        if state.rpartition(")")[2].split()[0] in "ZX":
+        if has_gone(pid):
             return True
         time.sleep(0.002)
     return False
+
+
+def has_gone(pid: int) -> bool:
+    """Tell whether a process has ended, also where nobody has taken note of it yet."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True
+    return state.rpartition(")")[2].split()[0] in "ZX"
