@@ -289,7 +289,7 @@ class CrashReplay(Explorer):
         words = (
             alert(loud, " ".join(after))
             if self._told.outcome == "liquidated"
-            else status(self.sentence)
+            else status(" ".join([loud, *after]))
         )
         return (
             words
