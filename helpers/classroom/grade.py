@@ -82,7 +82,10 @@ class Run:
 
     total: int = 0
     """Submissions there are."""
-    graded: list[Record] = field(default_factory=list)
+    graded: list[str] = field(default_factory=list)
+    """Students whose submissions were graded."""
+    flagged: int = 0
+    """Of those, the ones that the instructor should look at."""
     skipped: int = 0
     """Submissions that were graded before and did not change."""
     outdated: int = 0
@@ -339,7 +342,8 @@ class Keeper:
         self.book.write(self.layout, entries, late=self.late)
         for entry in entries:
             record, old = entry.record, self.before.get(entry.record.student)
-            self.run.graded.append(record)
+            self.run.graded.append(record.student)
+            self.run.flagged += record.flagged
             if old is not None:
                 self.run.repeated += 1
                 self.run.changes += changes(old, record)
