@@ -388,6 +388,76 @@ def attacks() -> Iterator[Case]:
     yield Case(
         "arguments-piped-by-name", files_of(submitted(by_name, last=drain)), FULL, never="4711"
     )
+    for name, preparation in {
+        "limit-lowered": "import resource\nos.dup2(writing, 60)\nwriting = 60\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (40, 64))",
+        "close-replaced": "os.close = os.closerange = lambda *a: None",
+        "fcntl-replaced": "import fcntl\ndef no(*a):\n    raise OSError\nfcntl.fcntl = no",
+    }.items():
+        left_open = {"double": pipe["double"].replace("def ", f"{preparation}\ndef ", 1)}
+        yield Case(
+            f"arguments-piped-{name}",
+            files_of(submitted(left_open, last=drain)),
+            FULL,
+            never="4711",
+        )
+    nameless = {
+        "double": "import os\nplace = os.open('/dev/fd/1', os.O_RDONLY)\n"
+        "def double(x):\n    try:\n        again = os.open(f'/dev/fd/{place}', os.O_WRONLY)\n"
+        "        os.pwrite(again, f'arg{x}'.encode(), 0)\n"
+        "    except OSError:\n        pass\n    return 2 * x"
+    }
+    yield Case(
+        "arguments-in-the-outputs",
+        files_of(submitted(nameless, last="print(os.pread(place, 1000, 0))")),
+        FULL,
+        tampering="/dev/fd/1",
+        never="4711",
+        levels=("namespaces", "bubblewrap", "landlock"),
+    )
+    started = {
+        "double": "import subprocess\ndef double(x):\n    try:\n"
+        "        subprocess.Popen(['/bin/sh', '-c', f'sleep 5; : arg{x}'])\n"
+        "    except OSError:\n        pass\n    return 2 * x"
+    }
+    named = (
+        "import glob\nfor name in glob.glob('/proc/[0-9]*/cmdline'):\n    try:\n"
+        "        print(open(name, 'rb').read()[-60:])\n    except OSError as e:\n        print(e)"
+    )
+    yield Case(
+        "arguments-of-a-program",
+        files_of(submitted(started, last=named)),
+        FULL,
+        never="4711",
+        levels=("namespaces", "bubblewrap", "landlock"),
+    )
+    ended = {
+        "double": "import os\nGOT = []\nreal = os.waitstatus_to_exitcode\n"
+        "def hook(status):\n    GOT.append(real(status))\n    return real(status)\n"
+        "os.waitstatus_to_exitcode = hook\n"
+        "def double(x):\n    if x == 4711:\n        os._exit(x % 256)\n    return 2 * x"
+    }
+    yield Case(
+        "arguments-as-exit-code",
+        files_of(submitted(ended, last="print('4711' if 4711 % 256 in GOT else GOT)")),
+        4.0,
+        never="4711",
+    )
+    listen = {
+        "double": "import os, socket, stat, threading, time\nSEEN = []\n"
+        "def peek(number):\n    line = socket.socket(fileno=os.dup(number))\n    while True:\n"
+        "        data = line.recv(65536, socket.MSG_PEEK)\n"
+        "        if b'47' + b'11' in data:\n            SEEN.append(data[:300])\n"
+        "        time.sleep(0.0005)\n"
+        "for number in range(3, 64):\n    try:\n"
+        "        if stat.S_ISSOCK(os.fstat(number).st_mode):\n"
+        "            threading.Thread(target=peek, args=(number,), daemon=True).start()\n"
+        "    except OSError:\n        pass\n"
+        "def double(x):\n    return 2 * x"
+    }
+    yield Case(
+        "arguments-overheard", files_of(submitted(listen, last="print(SEEN)")), FULL, never="4711"
+    )
     share = {
         "double": "import mmap\npage = mmap.mmap(-1, 4096)\ndef double(x):\n"
         "    page[:20] = str(x).encode().ljust(20)\n    return 2 * x"

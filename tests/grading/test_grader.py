@@ -123,6 +123,37 @@ def test_a_submission_whose_judge_is_stopped_from_outside_is_run_again(release: 
     assert (verdict.status, verdict.points) == ("graded", corpus.FULL)
 
 
+def test_a_run_that_is_left_leaves_nothing_to_the_next(release: Release) -> None:
+    honest = corpus.files_of(corpus.submitted())
+    with Grader(release, corpus.LIMITS, workers=2, allow_limits_only=True) as grader:
+        outcomes = grader.run(Submission(name, honest) for name in ("ana", "bob", "cyd"))
+        next(outcomes)
+        outcomes.close()
+        assert not grader._jobs
+        assert not grader._ending
+        for student in ("dan", "eve"):
+            outcome = grader.grade(Submission(student, honest))
+            assert (outcome.student, outcome.verdict.points) == (student, corpus.FULL)
+
+
+def test_a_run_that_is_interrupted_leaves_nothing_to_the_next(release: Release) -> None:
+    slow = corpus.files_of(corpus.submitted(first=SLOW))
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    with Grader(release, corpus.LIMITS, workers=1, allow_limits_only=True) as grader:
+        assert grader.modes == {}
+        before = signal.signal(signal.SIGALRM, interrupt)
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                grader.grade(Submission("ana", slow))
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert grader.grade(Submission("bob", slow)).student == "bob"
+
+
 def striking(grader: Grader, victim: str, times: int) -> threading.Thread:
     """Kill one of a submission's processes, as the system would, in its first runs."""
 

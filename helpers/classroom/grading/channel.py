@@ -41,11 +41,13 @@ class Channel:
     `time.monotonic` afterwards does not reach it by name.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, *, takes_sockets: bool = False) -> None:
         self._socket = connection
+        self._takes = takes_sockets
+        self._taken: list[int] = []
         self._fd = connection.fileno()
         self._buffer = bytearray()
-        self._read, self._write = os.read, os.write
+        self._read, self._write, self._send = os.read, os.write, socket.socket.sendmsg
         self._dumps, self._loads = json.JSONEncoder(separators=(",", ":")).encode, json.loads
         self._clock = time.monotonic
         self._poll = select.poll
@@ -65,6 +67,24 @@ class Channel:
                     data = data[self._write(self._fd, data) :]
         except OSError:
             raise ClosedError from None
+
+    def send_socket(self, message: Any, connection: socket.socket) -> None:
+        """Send a short message together with a socket."""
+        text = self._dumps(message).encode()
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", connection.fileno()))
+        try:
+            self._send(self._socket, [_LENGTH.pack(len(text)) + text], [rights])
+        except OSError:
+            raise ClosedError from None
+
+    def taken_socket(self) -> socket.socket:
+        """Return the socket that came with a message; raises `ProtocolError` where none did."""
+        if len(self._taken) != 1:
+            raise ProtocolError(f"{len(self._taken)} sockets where one was to come")
+        try:
+            return socket.socket(fileno=self._taken.pop())
+        except OSError as error:
+            raise ProtocolError(f"a descriptor that is no socket ({error})"[:200]) from None
 
     def receive(self, deadline: float | None = None) -> Any:
         """Return the next message; `deadline` is a time of `time.monotonic`."""
@@ -103,12 +123,37 @@ class Channel:
             if wait <= 0 or not poll.poll(wait * 1000):
                 raise DeadlineError
         try:
-            chunk = self._read(self._fd, _READ)
+            chunk = self._take() if self._takes else self._read(self._fd, _READ)
         except OSError:
             raise ClosedError from None
         if not chunk:
             raise ClosedError
         self._buffer += chunk
+
+    def _take(self) -> bytes:
+        """Read, and keep what descriptors come along: one at most, others are closed."""
+        chunk, ancillary, _, _ = self._socket.recvmsg(_READ, socket.CMSG_SPACE(4))
+        for level, kind, data in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                for number in array.array("i", data[: len(data) - len(data) % 4]):
+                    if self._taken:
+                        os.close(number)
+                    else:
+                        self._taken.append(number)
+        return chunk
+
+    def wait(self, other: Channel, deadline: float | None) -> Channel:
+        """Return this channel or another one, of which something has arrived; this one first."""
+        if self._buffer or other._buffer:
+            return self if self._buffer else other
+        poll = self._poll()
+        poll.register(self._fd, select.POLLIN)
+        poll.register(other._fd, select.POLLIN)
+        left = None if deadline is None else max(deadline - self._clock(), 0.0) * 1000
+        ready = {number for number, _ in poll.poll(left)}
+        if not ready:
+            raise DeadlineError
+        return self if self._fd in ready else other
 
     def has_waiting(self) -> bool:
         """Tell whether something has arrived that nobody has read."""

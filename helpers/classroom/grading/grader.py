@@ -251,7 +251,8 @@ class Grader:
 
     def _refused(self) -> list[str]:
         """Return the tests that do not accept the release's own solution."""
-        return not_passed(next(iter(self._run([self.release.reference()]))))
+        (outcome,) = self._run([self.release.reference()])
+        return not_passed(outcome)
 
     def _wait_ready(self, connection: socket.socket, what: str) -> dict[str, Any]:
         connection.settimeout(START_SECONDS)
@@ -272,15 +273,7 @@ class Grader:
         return int(receive_with_descriptors(self._control)[0]["pid"])
 
     def _stop(self) -> None:
-        jobs = [*self._jobs.values(), *self._ending]
-        for job in jobs:
-            self._strike(job)
-        for job in jobs:
-            while not self._has_gone(job):
-                time.sleep(LOOK_SECONDS)
-            os.close(job.report)
-        self._jobs.clear()
-        self._ending.clear()
+        self._drop()
         for name in ("_control", "_template"):
             connection = getattr(self, name, None)
             if connection is not None:
@@ -310,7 +303,8 @@ class Grader:
 
     def grade(self, submission: Submission) -> Outcome:
         """Grade one submission."""
-        return next(iter(self.run([submission])))
+        (outcome,) = self.run([submission])
+        return outcome
 
     def run(self, submissions: Iterable[Submission]) -> Iterator[Outcome]:
         """Grade submissions; gives each outcome as soon as it is there, in any order."""
@@ -364,6 +358,7 @@ class Grader:
             selector = stack.enter_context(selectors.DefaultSelector())
             pool = ThreadPoolExecutor(self.workers)
             stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+            stack.callback(self._drop)  # whoever stops in between leaves nothing to the next run
             while more or self._jobs or reading or self._ending or again:
                 while again and len(self._jobs) + len(reading) < self.workers:
                     struck = again.pop()
@@ -548,7 +543,26 @@ class Grader:
         self._kill_student(job)
         with suppress(ProcessLookupError):
             os.kill(job.judge, signal.SIGKILL)
-        job.deadline = job.deadline or time.monotonic() + GRACE_SECONDS
+        job.deadline = time.monotonic() + GRACE_SECONDS
+
+    def _drop(self) -> None:
+        """End what is under way; nobody waits for its outcome any more."""
+        for job in self._jobs.values():
+            self._strike(job)
+        jobs = [*self._jobs.values(), *self._ending]
+        self._jobs.clear()
+        self._ending.clear()
+        for job in jobs:
+            while not self._has_gone(job):
+                time.sleep(LOOK_SECONDS)
+            self._let_go(job)
+
+    def _let_go(self, job: _Job) -> None:
+        """Close and remove what belongs to a submission whose processes have gone."""
+        assert job.channel is not None
+        job.channel.close()
+        os.close(job.report)
+        shutil.rmtree(job.folder, ignore_errors=True)
 
     def _has_gone(self, job: _Job) -> bool:
         """Tell whether a submission's processes have gone; after the deadline they are made to."""
@@ -575,11 +589,8 @@ class Grader:
         return struck
 
     def _finish(self, job: _Job) -> Outcome:
-        assert job.channel is not None
         assert job.over is not None
-        job.channel.close()
-        os.close(job.report)
-        shutil.rmtree(job.folder, ignore_errors=True)
+        self._let_go(job)
         if job.killed:
             job.over["ended"] = job.killed
         return verdict.outcome(

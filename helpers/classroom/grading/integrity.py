@@ -217,10 +217,10 @@ class Integrity:
     def _opened(self, path: object) -> None:
         if isinstance(path, bytes):
             path = path.decode("utf-8", "replace")
-        if not isinstance(path, str) or not path.startswith("/proc/"):
+        if not isinstance(path, str) or not path.startswith(("/proc/", "/dev/fd/")):
             return
         parts = path.split("/")
-        if any(part in _SECRET_FILES for part in parts[3:]) and self._from_student():
+        if any(part in _SECRET_FILES for part in parts[2:]) and self._from_student():
             self.say(f"opened {path[:80]}")
 
     def _from_student(self) -> bool:

@@ -34,7 +34,7 @@ READ = _EXECUTE | _READ_FILE | _READ_DIR
 _CALLS = {
     "x86_64": {
         "socket": 41, "connect": 42, "bind": 49, "socketpair": 53, "setsockopt": 54,
-        "shutdown": 48, "clone": 56, "kill": 62, "fcntl": 72, "flock": 73, "ioctl": 16,
+        "shutdown": 48, "clone": 56, "fork": 57, "vfork": 58, "kill": 62, "fcntl": 72, "flock": 73, "ioctl": 16,
         "chmod": 90, "fchmod": 91, "chown": 92, "fchown": 93, "lchown": 94, "ptrace": 101,
         "setpgid": 109, "setsid": 112, "rt_sigqueueinfo": 129, "utime": 132, "setpriority": 141,
         "sched_setparam": 142, "sched_setscheduler": 144, "pivot_root": 155, "prctl": 157,
@@ -164,10 +164,13 @@ _TRACES = [
     "setsockopt",
     "shutdown",
     "prctl",
+    "fork",
+    "vfork",
     "setpgid",
     "setsid",
 ]
 _SIGNALS = ["kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal"]
+_THREAD = 0x0001_0000
 _NEW_NAMESPACES = NEWNS | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET | 0x0200_0000
 _AUDIT_ARCH = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 
@@ -177,6 +180,9 @@ _MAP_QUERY_CALL = 3 << 30 | _MAP_QUERY_SIZE << 16 | ord("f") << 8 | 17
 
 _ANY_SHARED = re.compile(rb" .w.s ")
 _SHARED = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) .w.s ", re.MULTILINE)
+
+# References of our own: some are used after a student's code has run.
+_open, _ioctl, _pack, _unpack_from = open, fcntl.ioctl, struct.pack, struct.unpack_from
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _alone = ctypes.PyDLL(None, use_errno=True)
@@ -279,7 +285,7 @@ def restrict_files(readable: list[str], writable: list[str]) -> None:
     """Let this process reach these files only, and no network, by Landlock."""
     abi = landlock_abi()
     handled = (1 << _FS_BY_ABI.get(abi, 16)) - 1
-    attributes = struct.pack("QQQ", handled, 3 if abi >= 4 else 0, 3 if abi >= 6 else 0)
+    attributes = _pack("QQQ", handled, 3 if abi >= 4 else 0, 3 if abi >= 6 else 0)
     size = 24 if abi >= 6 else 16 if abi >= 4 else 8
     ruleset = _check(_libc.syscall(_LANDLOCK_CREATE, attributes, size, 0), "landlock")
     try:
@@ -300,7 +306,7 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
     try:
         if not os.path.isdir(path):
             rights &= _FILE_RIGHTS
-        rule = struct.pack("=Qi", rights, descriptor)
+        rule = _pack("=Qi", rights, descriptor)
         _check(_libc.syscall(_LANDLOCK_ADD, ruleset, 1, rule, 0), f"landlock {path}")
     finally:
         os.close(descriptor)
@@ -310,7 +316,7 @@ def shared_memory() -> list[tuple[int, int]]:
     """Return where this process has memory that its forks share and may write."""
     if sys.platform != "linux":
         return []
-    with open("/proc/self/maps", "rb", buffering=0) as file:
+    with _open("/proc/self/maps", "rb", buffering=0) as file:
         try:
             return list(_asked_for_shared(file.fileno()))
         except OSError:  # a kernel before 6.11
@@ -323,13 +329,13 @@ def _asked_for_shared(maps: int) -> Iterator[tuple[int, int]]:
     """Yield where shared memory is; the kernel looks for it, instead of writing out all there is."""
     address = 0
     while True:
-        question = bytearray(struct.pack("QQQ", _MAP_QUERY_SIZE, _MAP_QUERY, address))
+        question = bytearray(_pack("QQQ", _MAP_QUERY_SIZE, _MAP_QUERY, address))
         question += bytes(_MAP_QUERY_SIZE - len(question))
         try:
-            fcntl.ioctl(maps, _MAP_QUERY_CALL, question)
+            _ioctl(maps, _MAP_QUERY_CALL, question)
         except FileNotFoundError:  # no more
             return
-        first, address = struct.unpack_from("QQ", question, 24)
+        first, address = _unpack_from("QQ", question, 24)
         yield first, address
 
 
@@ -398,6 +404,8 @@ def _refusing_traces() -> bytes | None:
     if calls is None:
         return None
     rules = [_refusing(calls[name]) for name in _TRACES if name in calls]
+    # clone: threads only; another process could outlive the copy, and be found by its name
+    rules.append(_wanting(calls["clone"], 0, (0x54, 0, 0, _THREAD), (0xA4, 0, 0, _THREAD)))
     # fcntl: copy and look, but change nothing that copies of a descriptor have in common
     looking = [row for command in (0, 1, 2, 3, 1030) for row in ((0x15, 0, 1, command), _ALLOW)]
     rules.append([(0x15, 0, 2 + len(looking), calls["fcntl"]), (0x20, 0, 0, 24), *looking, _REFUSE])

@@ -19,13 +19,13 @@ from functools import cache
 from typing import Any
 
 # References of our own: they are used while the names may have been replaced.
-_all, _map, _is, _call = all, map, operator.is_, operator.call
+_all, _map, _is, _zip, _bytes = all, map, operator.is_, zip, bytes
 _TESTED = ((3, 11), (3, 14))
 """Versions of Python, the last one not among them, whose dictionaries are known."""
 _KEYS, _VALUES = 32, 40
 """Where a dictionary has the address of its keys, and of values that lie apart from them."""
-_HEAD = 16
-"""Bytes of the keys that change while no name does."""
+_KIND, _HEAD = (8, 3), 16
+"""Where the keys say how many there may be (first byte, and how many), and where they begin."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class _Table:
             return []
         return [
             number
-            for number, name, value in zip(self.numbers, self.names, self.values, strict=True)
+            for number, name, value in _zip(self.numbers, self.names, self.values, strict=True)
             if get(name) is not value
         ]
 
@@ -78,16 +78,22 @@ class Names:
     def _join(self) -> None:
         """Put what is compared in line."""
         self._places = tuple(memory.place for _, memory in self._compared)
+        self._sizes = tuple(memory.size for _, memory in self._compared)
         self._entries = tuple(memory.entries for _, memory in self._compared)
-        self._where, self._what = b"".join(self._places), b"".join(self._entries)
+        self._where, self._large = b"".join(self._places), b"".join(self._sizes)
+        self._what = b"".join(self._entries)
 
     def differing(self) -> list[int]:
         """Return the numbers of the rows that mean something else."""
         found: list[int] = []
         for table in self._asked:
             found += table.differing()
-        # Entries are at the place that is known for them, or are not looked at.
-        if b"".join(self._places) != self._where or b"".join(self._entries) != self._what:
+        # Entries are where and as many as they were, or are not looked at.
+        if (
+            b"".join(self._places) != self._where
+            or b"".join(self._sizes) != self._large
+            or b"".join(self._entries) != self._what
+        ):
             found += self._look_closer()
         return found
 
@@ -114,27 +120,32 @@ def _dictionary(space: Mapping[str, object]) -> object:
 class _Memory:
     """Where a dictionary has its keys, and what is written there."""
 
-    def __init__(self, place: Any, entries: Any) -> None:
-        self.place, self.entries = place, entries
-        self._where, self._what = bytes(place), bytes(entries)
+    def __init__(self, place: Any, size: Any, entries: Any) -> None:
+        self.place, self.size, self.entries = place, size, entries
+        self._where, self._large, self._what = bytes(place), bytes(size), bytes(entries)
 
     def differs(self) -> bool:
         """Tell whether it has changed."""
-        return bytes(self.place) != self._where or bytes(self.entries) != self._what
+        return (
+            _bytes(self.place) != self._where
+            or _bytes(self.size) != self._large
+            or _bytes(self.entries) != self._what
+        )
 
 
 def _memory(space: Mapping[str, object]) -> _Memory | None:
     """Return the memory of a dictionary's keys and values; None where they lie apart."""
     table = _dictionary(space)
     size = sys.getsizeof(table) - sys.getsizeof({}) - _HEAD
-    if not isinstance(table, dict) or size <= 0:
+    if type(table) is not dict or size <= 0:
         return None
     word = ctypes.c_size_t
     if word.from_address(id(table) + _VALUES).value:
         return None
     place = (ctypes.c_char * ctypes.sizeof(word)).from_address(id(table) + _KEYS)
     keys = word.from_address(id(table) + _KEYS).value
-    return _Memory(place, (ctypes.c_char * size).from_address(keys + _HEAD))
+    kind = (ctypes.c_char * _KIND[1]).from_address(keys + _KIND[0])
+    return _Memory(place, kind, (ctypes.c_char * size).from_address(keys + _HEAD))
 
 
 @cache

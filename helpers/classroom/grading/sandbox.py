@@ -12,7 +12,6 @@ import os
 import select
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 
 from classroom.errors import ClassroomError
@@ -54,7 +52,7 @@ _ETC = (
     "ssl/certs",
     "nsswitch.conf",
 )
-_DEVICES = ("null", "zero", "full", "random", "urandom")
+DEVICES = ("null", "zero", "full", "random", "urandom")
 _PRIVATE = ("/tmp", "/work", "/dev/shm")
 ALL_FILES = 2
 """All files of a submission together, in sizes of the largest that it may write."""
@@ -289,7 +287,7 @@ def build_jail(limits: Limits) -> None:
             os.symlink(os.readlink(path), target)
         else:
             _bind_handle(handle, target)
-    for name in _DEVICES:
+    for name in DEVICES:
         _make_place(f"/dev/{name}", f"{root}/dev/{name}")
         kernel.bind(f"/dev/{name}", f"{root}/dev/{name}", read_only=False)
     os.symlink("/proc/self/fd", f"{root}/dev/fd")
@@ -407,7 +405,7 @@ def _restrict(isolated: bool, private: list[str]) -> None:
     if not kernel.landlock_abi():
         return
     readable = readable_paths()
-    writable = [*private, *(f"/dev/{name}" for name in _DEVICES)]
+    writable = [*private, *(f"/dev/{name}" for name in DEVICES)]
     if isolated:
         readable.append("/proc")
         writable.append("/dev/shm")
@@ -417,64 +415,6 @@ def _restrict(isolated: bool, private: list[str]) -> None:
         readable += [str(p) for p in root.rglob("*.*") if not str(p).endswith(_MASKED)]
         readable += [f"/proc/{os.getpid()}", *(f"/proc/{name}" for name in _PROC_FILES)]
     kernel.restrict_files(readable, writable)
-
-
-def forget_the_way_back(kept: int, shared: list[tuple[int, int]]) -> None:
-    """Cut a copy of a process off from the original: no shared file, pipe or memory stays.
-
-    `kept` is the connection to the judge, `shared` the original's shared memory.
-    """
-    import fcntl
-
-    for descriptor in _descriptors():
-        if descriptor == kept:
-            continue
-        with suppress(OSError):
-            mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
-            if mode != os.O_RDONLY or not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                os.close(descriptor)
-            else:
-                _open_again(descriptor)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
-    os.close(nothing)
-    if sys.platform == "linux":
-        from classroom.grading import kernel
-
-        kernel.own_memory(shared)
-        if kernel.landlock_abi():
-            kernel.restrict_files(["/"], [f"/dev/{name}" for name in _DEVICES])
-        kernel.refuse_traces()
-
-
-def _descriptors() -> list[int]:
-    """Return what this process has open, from 3 on; what cannot be asked is closed."""
-    import resource
-
-    last = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 4_096)
-    poll = select.poll()
-    for number in range(3, last):
-        poll.register(number, 0)
-    # A descriptor that only names a file (O_PATH) cannot be asked, like one that is not open.
-    silent = {number for number, event in poll.poll(0) if event & select.POLLNVAL}
-    found = [number for number in range(3, last) if number not in silent]
-    for before, after in pairwise([2, *found, last]):
-        os.closerange(before + 1, after)
-    return found
-
-
-def _open_again(descriptor: int) -> None:
-    """Give a descriptor a place in its file of its own; close it where that cannot be had."""
-    place = os.lseek(descriptor, 0, os.SEEK_CUR)
-    try:
-        again = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        os.close(descriptor)
-        return
-    os.lseek(again, place, os.SEEK_SET)
-    os.dup2(again, descriptor, inheritable=False)
-    os.close(again)
 
 
 def signal_others(everybody: int | None, number: int) -> None:

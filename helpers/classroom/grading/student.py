@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ast
 import builtins
+import fcntl
 import io
 import linecache
 import os
 import signal
+import socket
 import sys
 import time
 import types
@@ -23,6 +25,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from classroom.grading import kernel, sandbox
+from classroom.grading.apart import forget_the_way_back
 from classroom.grading.channel import Channel, ClosedError, ProtocolError
 from classroom.grading.codec import TooLargeError
 from classroom.grading.integrity import Integrity, Watched
@@ -35,6 +38,8 @@ PATIENCE = 10
 # References of our own: what a student's code replaces in these modules does not reach them.
 _parse, _compile, _exec, _eval = ast.parse, builtins.compile, builtins.exec, builtins.eval
 _sleep = time.sleep
+_socketpair, _connection, _ask = socket.socketpair, socket.socket, fcntl.fcntl
+_fork, _exit, _exit_code = os.fork, os._exit, os.waitstatus_to_exitcode
 _transform = InteractiveShell.transform_cell
 
 
@@ -64,8 +69,9 @@ class StudentSide:
         self.shell = shell
         self.notebook = Notebook(shell, output_bytes, raw)
         self.peer = Peer(channel, self.serve, self.stand_in)
-        self.channel = channel
-        self.integrity = Integrity(shell, watched, lambda what: channel.send({"report": what}))
+        self.integrity = Integrity(
+            shell, watched, lambda what: self.peer.channel.send({"report": what})
+        )
         self.notebook.mend = self.integrity.mend
         pictures.unchanged = lambda: self.integrity.codes_kept
         self._running = False
@@ -92,7 +98,7 @@ class StudentSide:
         signal.signal(signal.SIGINT, self._interrupted)
         while not self._over:
             try:
-                request = self.channel.receive()
+                request = self.peer.channel.receive()
                 self.peer.answer(request)
             except (ClosedError, ProtocolError):
                 return
@@ -258,7 +264,7 @@ class StudentSide:
         child = -1
         for _ in range(PATIENCE):  # a neighbour may hold what the user may have, for a moment
             with suppress(OSError):
-                child = os.fork()
+                child = _fork()
                 break
             _sleep(0.1)
         if child < 0:
@@ -267,10 +273,11 @@ class StudentSide:
         if child == 0:
             self._child = 0
             try:
+                self._move()
                 if request["lock"]:
-                    sandbox.forget_the_way_back(self.channel.fileno(), shared)
+                    forget_the_way_back(self.peer.channel.fileno(), shared)
             except BaseException:
-                os._exit(1)
+                _exit(1)
             return {}
         self._child = child
         while (status := kernel.wait_alone(child)) < 0:
@@ -278,8 +285,19 @@ class StudentSide:
         sandbox.signal_others(self._everybody, signal.SIGCONT)
         self._child = 0
         # The copy has answered already; this process takes the conversation up again.
-        self.channel.send({"died": os.waitstatus_to_exitcode(status)})
+        self.peer.channel.send({"died": _exit_code(status)})
         raise _AnsweredError
+
+    def _move(self) -> None:
+        """Talk to the judge over a connection of one's own: no thread of the original has it."""
+        home = self.peer.channel
+        mine, judges = _socketpair()
+        home.send_socket({"moved": True}, judges)
+        # A student's code may have closed 0 to 2, which will be put in their places again.
+        above = _ask(mine.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+        self.peer.channel = Channel(_connection(fileno=above))
+        for connection in (mine, judges, home):
+            connection.close()
 
     def _inside(self, request: dict[str, Any]) -> dict[str, Any]:
         """Run a test that needs the student's own objects; only ever asked of a copy.
@@ -307,7 +325,7 @@ class StudentSide:
         return {**reply, "printed": "".join(texts)}
 
     def _end(self, request: dict[str, Any]) -> dict[str, Any]:
-        os._exit(0)
+        _exit(0)
 
 
 def _line_in(error: BaseException, name: str) -> int:

@@ -103,7 +103,10 @@ class Template:
             send_with_descriptors(self._control, {"pid": child})
 
     def _judge(self, request: Mapping[str, Any], descriptors: list[int]) -> None:
-        student, grader = (Channel(socket.socket(fileno=number)) for number in descriptors)
+        student, grader = (
+            Channel(socket.socket(fileno=number), takes_sockets=not place)
+            for place, number in enumerate(descriptors)
+        )
         limits = Limits.from_json(request["limits"])
         sandbox.limit_memory_and_time(limits)  # an answer may be small here and endless in use
         Conductor(self, grader, student, limits, request["modes"]).run()

@@ -23,6 +23,7 @@ from ipywidgets import Layout
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.font_manager import FontProperties, findfont
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from PIL import Image, ImageDraw, ImageFont
 
 from leverage.lessons.figures import COLOURS, FILLS
@@ -255,8 +256,9 @@ class BlitCanvas:
 
     def png(self) -> bytes:
         """Return the picture as it is now, as PNG."""
-        if kept is None:
-            return self._draw()
+        layout = self.figure.get_layout_engine()
+        if kept is None or not isinstance(layout, PlaceHolderLayoutEngine | None):
+            return self._draw()  # the first drawing decides where everything is from then on
         return kept((self.figure, *self.artists), self._draw)
 
     def _draw(self) -> bytes:
