@@ -403,8 +403,9 @@ def attacks() -> Iterator[Case]:
         )
     nameless = {
         "double": "import os\nplace = os.open('/dev/fd/1', os.O_RDONLY)\n"
-        "def double(x):\n    try:\n        again = os.open(f'/dev/fd/{place}', os.O_WRONLY)\n"
-        "        os.pwrite(again, f'arg{x}'.encode(), 0)\n"
+        "def double(x):\n    try:\n        if x == 4711:\n"
+        "            again = os.open(f'/dev/fd/{place}', os.O_WRONLY)\n"
+        "            os.pwrite(again, f'arg{x}'.encode(), 0)\n"
         "    except OSError:\n        pass\n    return 2 * x"
     }
     yield Case(
