@@ -226,13 +226,13 @@ class RemoteWatch:
         """Do nothing: a test is no cell of the student's process."""
 
     def _ask(self, name: str, *, last: bool) -> Any:
-        from leverage.lessons.cells import Stop
+        from leverage.lessons.cells import StoppedCell
 
         fields = self._session.ask({"op": "stop", "name": name, "last": last}).get("stop")
         if fields is None:
             return None
         error, stub, source, names = fields
-        return Stop(str(error), bool(stub), str(source), tuple(map(str, names)))
+        return StoppedCell(str(error), bool(stub), str(source), tuple(map(str, names)))
 
     def stop_of(self, name: str) -> Any:
         """Return the stop that kept `name` from being stored."""
