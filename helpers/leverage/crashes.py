@@ -22,7 +22,7 @@ from leverage.contracts import LONG, SHORT
 from leverage.history import crash_windows, load_daily, load_hourly_window
 from leverage.margin import liquidation_price
 from leverage.paper import Market, PaperExchange
-from leverage.paper.rules import Rules
+from leverage.paper.market_rules import Rules
 from leverage.tiers import TierTable
 
 __all__ = [

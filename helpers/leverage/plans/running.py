@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from leverage.bots import AccountView, Bot, MarketView, Order, Run, Trend, run, to_position
 from leverage.history import load_daily
 from leverage.paper import PaperExchange
-from leverage.paper.building import symbol_of
+from leverage.paper.market_setup import symbol_of
 from leverage.paths import jump_diffusion
 from leverage.plans.plan import COIN_PRICES, FUNDING_HOURS, Plan
 
