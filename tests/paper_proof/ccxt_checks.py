@@ -22,7 +22,7 @@ FOLDER = Path(ccxt.__file__).parent / "test" / "exchange"
 INTERNAL = re.compile(
     "safe_.*|parse_(number|precision|to_numeric)|number_to_string|precision_from_string|is_.*"
     "|decimal_to_precision|in_array|array_concat|deep_extend|extend|omit.*|json|[gs]et_property"
-    "|capitalize|exception_message|sort_by|group_by|index_by|filter_by|network_?[Aa]liases"
+    "|capitalize|exception_message|sort_by|group_by|index_by|filter_by|networkAliases"
 )
 
 
