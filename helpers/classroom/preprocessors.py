@@ -46,14 +46,14 @@ class SandboxedExecute(Execute):  # type: ignore[misc]  # nbgrader has no types
         if not self.sandbox:
             executed, resources = super().preprocess(nb, resources, **more)
             return executed, resources
-        from classroom.grading import Limits, Release, Submission, grade_one
+        from classroom.grading import Limits, Submission, grade_one, read_release, read_submission
 
         names = resources["nbgrader"]
         course = CourseDirectory(config=self.config)
         source = Path(course.format_path(course.source_directory, ".", names["assignment"]))
-        release = Release.from_source(source / f"{names['notebook']}.ipynb")
+        release = read_release(source / f"{names['notebook']}.ipynb")
         folder = Path(resources["metadata"]["path"])
-        files = Submission.from_folder(names["student"], folder).files
+        files = read_submission(names["student"], folder).files
         others = [(name, content) for name, content in files if not name.endswith(".ipynb")]
         text = json.dumps(nb).encode()
         submission = Submission(names["student"], ((f"{names['notebook']}.ipynb", text), *others))

@@ -14,7 +14,7 @@ from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme, ClearSolut
 from classroom import markers
 from classroom.errors import ClassroomError
 from classroom.glossary import read_glossary
-from classroom.grading import Release
+from classroom.grading import read_release
 from classroom.project import Project
 from classroom.texts import read_lesson
 
@@ -108,7 +108,7 @@ def test_the_grader_refuses_a_notebook_with_a_bad_mark(tmp_path: Path) -> None:
     path = tmp_path / "one.ipynb"
     path.write_text(json.dumps(nbformat.v4.new_notebook(cells=[cell])), encoding="utf-8")
     with pytest.raises(ClassroomError, match=r"one\.ipynb, cell 1 \(t\), line 2: a mark"):
-        Release.from_source(path)
+        read_release(path)
 
 
 LINES = ["a = 1", "    b = 2", "# c", "", *(mark for pair in PAIRS for mark in pair)]

@@ -64,21 +64,24 @@ def text_of(source: Any) -> str:
     return ""
 
 
-def release_from_source(path: Path, data: Path | None = None) -> Release:
-    """Read an instructor notebook; see `Release.from_source`."""
+def read_release(path: Path) -> Release:
+    """Read an instructor notebook such as `solutions/01_basics/01_basics.ipynb`.
+
+    The other files of its folder are what students get besides; texts, quizzes and banks are never
+    taken.
+    """
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
         cells = tuple(_release_cells(path, notebook["cells"]))
     except FileNotFoundError:
-        raise ClassroomError(f"{path} does not exist; make it with 'make build'") from None
+        raise ClassroomError(f"{path} does not exist; run 'classroom build {path.stem}'") from None
     except (ValueError, KeyError, TypeError) as error:
         raise ClassroomError(f"{path} is no instructor notebook ({error})") from None
     graded = [cell.grade_id for cell in cells if cell.grade_id]
     twice = sorted({name for name in graded if graded.count(name) > 1})
     if twice:
         raise ClassroomError(f"{path} names more than one cell {twice[0]}; grade_ids are unique")
-    folder = data if data is not None else path.parent
-    files = tuple(sorted(_data_files(folder)))
+    files = tuple(sorted(_data_files(path.parent)))
     return Release(path.parent.name, path.stem, cells, files)
 
 
@@ -126,8 +129,8 @@ def _data_files(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield name.as_posix(), path.read_bytes()
 
 
-def submission_from_folder(student: str, folder: Path) -> Submission:
-    """Read what a student handed in without following a link; see `Submission.from_folder`."""
+def read_submission(student: str, folder: Path) -> Submission:
+    """Read what a student handed in, without following any link."""
     files: list[tuple[str, bytes]] = []
     problems: list[str] = []
     room = LARGEST_FILE
