@@ -18,6 +18,8 @@ from typing import Any
 
 import ccxt
 
+from leverage.rounding import up_to
+
 FOLDER = Path(ccxt.__file__).parent / "test" / "exchange"
 INTERNAL = re.compile(
     "safe_.*|parse_(number|precision|to_numeric)|number_to_string|precision_from_string|is_.*"
@@ -125,7 +127,7 @@ class Spoken(Helped):
     def decimal_to_precision(self, value: float, mode: int, step: float, counting: int) -> str:
         """Round up to a step, which ccxt's scenario asks for and ccxt does not do in Python."""
         assert (mode, counting) == (2, self.paper.precisionMode)
-        return str(round(math.ceil(value / step - 1e-9) * step, 12))
+        return str(up_to(value, step))
 
     def parse_to_numeric(self, text: Any) -> Number:
         """Read a number."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import ceil
 
+from ..rounding import down_to, nearest_to
 from . import ledger
 from .fills import absorb, settle
-from .formats import decimals_of, down_to, nearest_to
 from .instruments import Instrument, bankrupt_price
 from .state import FEES, FUND, MARKET, Account, Liquidation, Position, Trade, position_key
 from .world import MarginGroup, World
@@ -259,7 +259,7 @@ def _deleverage(world: World, group: MarginGroup, position: Position, shortfall:
         return
     lot = instrument.market.lot_size
     lots = ceil(position.contracts * uncovered / shortfall / lot - 1e-9)
-    wanted = min(round(lots * lot, decimals_of(lot)), position.contracts)
+    wanted = min(nearest_to(lots * lot, lot), position.contracts)
     mark = state.prices[position.symbol].mark
     equity, _ = world.standing(group)
     price = bankrupt_price(instrument, position, equity - instrument.profit(position, mark))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, TypeAlias
 
+from ..rounding import down_to, nearest_to
 from . import ledger, order_desk
 from .engine import Engine
 from .exchange_errors import (
@@ -16,7 +17,7 @@ from .exchange_errors import (
     InsufficientFunds,
     InvalidOrder,
 )
-from .formats import amounts, as_milliseconds, decimal_text, down_to, iso, nearest_to
+from .formats import amounts, as_milliseconds, decimal_text, iso
 from .replies import currency_dict, features_dict, market_dict
 from .state import SPOT, Account
 from .tape import MINUTE

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
+from ..rounding import nearest_to
 from . import ledger
-from .formats import nearest_to
 from .funding import HOUR
 from .instruments import average
 from .state import FEES, FUND, MARKET, Account, Position, State, position_key

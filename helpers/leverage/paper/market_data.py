@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ..rounding import nearest_to
 from .exchange_errors import BadRequest, NotSupported
 from .face import TIMEFRAMES, Face, Params
 from .fills import touch_price
-from .formats import iso, nearest_to
+from .formats import iso
 from .replies import limited, tier_dicts, times
 from .tape import MINUTE, TICKS_A_BAR
 

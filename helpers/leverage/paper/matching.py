@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from math import inf
 
+from ..rounding import down_to, nearest_to
 from .exchange_errors import InsufficientFunds, OperationRejected
 from .fills import book_price, depth_within, scratch, settle
-from .formats import amounts, down_to, iso, nearest_to
+from .formats import amounts, iso
 from .state import Account, Order, Position, Trade, position_key
 from .world import World
 

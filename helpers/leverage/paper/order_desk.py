@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from ..rounding import down_to, nearest_to
 from .exchange_errors import (
     AccountNotEnabled,
     ArgumentsRequired,
@@ -25,7 +26,7 @@ from .exchange_errors import (
     OrderNotFillable,
 )
 from .fills import book_price, depth_within, scratch, touch_price
-from .formats import amounts, down_to, iso, nearest_to
+from .formats import amounts, iso
 from .instruments import Instrument
 from .matching import afford, next_id, reducible, touches, watched
 from .state import Account, Order, position_key
