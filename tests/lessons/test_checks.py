@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from leverage.lessons import AuthorError, CheckFailed, checks, manifest, progress
+from leverage.lessons import AuthorError, CheckFailed, checks, progress
 from leverage.lessons.wording import THIN_SPACE
 
 RESULT = """check.result("position_value", (1_000, 10), 10_000, unit="USD",
