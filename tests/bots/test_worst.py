@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leverage import SHORT
-from leverage.bots import Grid, Martingale, Order, averaging_ladder, run, worst_case
+from leverage.bots import BotOrder, Grid, Martingale, averaging_ladder, run_bot, worst_case
 
 
 def test_a_martingales_worst_case_is_the_hand_checked_one():
@@ -120,8 +120,8 @@ def test_the_paper_exchange_liquidates_where_the_worst_case_says(paper):
     free = {"overrides": {"taker_fee_rate": 0.0, "maker_fee_rate": 0.0}}
     above, below = found.liquidation_price + 5, found.liquidation_price - 5
     closes = (50_000, 50_000, 45_000, above)
-    assert run(bot, paper(*closes, balance=4_000, **free), leverage=20).liquidations == 0
-    assert run(bot, paper(*closes, below, balance=4_000, **free), leverage=20).liquidations == 1
+    assert run_bot(bot, paper(*closes, balance=4_000, **free), leverage=20).liquidations == 0
+    assert run_bot(bot, paper(*closes, below, balance=4_000, **free), leverage=20).liquidations == 1
 
 
 def test_the_paper_exchange_liquidates_a_short_where_the_worst_case_says(paper):
@@ -131,7 +131,10 @@ def test_the_paper_exchange_liquidates_a_short_where_the_worst_case_says(paper):
     def sells_on_the_way_up(market, account):
         levels = [50_000 * (1 + 0.02 * n) for n in range(6)]
         if not account.quantity:
-            return [Order("sell", 0.01), *map(Order, ["sell"] * 5, page.quantities[1:], levels[1:])]
+            return [
+                BotOrder("sell", 0.01),
+                *map(BotOrder, ["sell"] * 5, page.quantities[1:], levels[1:]),
+            ]
         return account.orders
 
     free = {"overrides": {"taker_fee_rate": 0.0, "maker_fee_rate": 0.0}}
@@ -139,7 +142,7 @@ def test_the_paper_exchange_liquidates_a_short_where_the_worst_case_says(paper):
     closes = (50_000, 50_000, 55_000, below)
     for rise, liquidations in (((), 0), ((above,), 1)):
         exchange = paper(*closes, *rise, balance=4_000, **free)
-        assert run(sells_on_the_way_up, exchange, leverage=20).liquidations == liquidations
+        assert run_bot(sells_on_the_way_up, exchange, leverage=20).liquidations == liquidations
 
 
 PAGE = {"order_margin": 25, "leverage": 20, "step": 0.02, "additions": 5, "multiplier": 2}

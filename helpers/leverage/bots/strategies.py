@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from itertools import accumulate
 from typing import Any
 
-from leverage.bots.views import AccountView, MarketView, Order, to_position
+from leverage.bots.views import AccountView, BotOrder, MarketView, to_position
 
 
 def _check(settings: Any, **rules: bool) -> None:
@@ -41,7 +41,7 @@ class BuyAndHold:
     def __post_init__(self) -> None:
         _check(self, exposure=self.exposure > 0)
 
-    def __call__(self, market: MarketView, account: AccountView) -> list[Order]:
+    def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
         """Return the orders that should stand."""
         if account.quantity:
             return []
@@ -75,7 +75,7 @@ class Trend:
         _check(self, fast=0 < self.fast < self.slow, exposure=self.exposure > 0)
         _check(self, stop=0 < self.stop < 1)
 
-    def __call__(self, market: MarketView, account: AccountView) -> list[Order]:
+    def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
         """Return the orders that should stand."""
         closes = market.closes
         if len(closes) < self.slow:
@@ -85,7 +85,7 @@ class Trend:
         if account.quantity * side > 0:
             trigger = account.entry_price * (1 - side * self.stop)
             closing = "sell" if side > 0 else "buy"
-            return [Order(closing, abs(account.quantity), None, trigger, True)]
+            return [BotOrder(closing, abs(account.quantity), None, trigger, True)]
         if account.quantity:
             # Out first: the money behind the old position is free at the next bar.
             return to_position(account, 0.0)
@@ -112,7 +112,7 @@ class FundingCarry:
     def __post_init__(self) -> None:
         _check(self, exposure=self.exposure > 0)
 
-    def __call__(self, market: MarketView, account: AccountView) -> list[Order]:
+    def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
         """Return the orders that should stand."""
         if not market.inverse:
             raise ValueError(
@@ -162,12 +162,12 @@ class Grid:
         step = (self.upper - self.lower) / self.portions
         return tuple(self.lower + step * number for number in range(self.portions + 1))
 
-    def __call__(self, market: MarketView, account: AccountView) -> list[Order]:
+    def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
         """Return the orders that should stand."""
         held = min(self.portions, max(0, round(account.quantity / self.quantity)))
         here = self.portions - held
-        buys = [Order("buy", self.quantity, price) for price in self.levels[:here]]
-        sells = [Order("sell", self.quantity, price) for price in self.levels[here + 1 :]]
+        buys = [BotOrder("buy", self.quantity, price) for price in self.levels[:here]]
+        sells = [BotOrder("sell", self.quantity, price) for price in self.levels[here + 1 :]]
         return buys + sells
 
 
@@ -216,14 +216,14 @@ class Martingale:
         totals = list(accumulate(self.quantities))
         return 1 + min(range(len(totals)), key=lambda n: abs(totals[n] - account.quantity))
 
-    def __call__(self, market: MarketView, account: AccountView) -> list[Order]:
+    def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
         """Return the orders that should stand."""
         if account.quantity <= 0:
-            return [Order("buy", self.quantity)]
+            return [BotOrder("buy", self.quantity)]
         first, filled = self.first_price(account), self.filled(account)
         exit_price = account.entry_price * (1 + self.take_profit)
-        return [Order("sell", account.quantity, exit_price, reduce_only=True)] + [
-            Order("buy", quantity, first * (1 - self.step * number))
+        return [BotOrder("sell", account.quantity, exit_price, reduce_only=True)] + [
+            BotOrder("buy", quantity, first * (1 - self.step * number))
             for number, quantity in enumerate(self.quantities)
             if number >= filled
         ]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from leverage.history import crash_windows, load_hourly_window
 from leverage.paper.errors import InvalidOrder
+from leverage.plans.periods import exchange_for
 from leverage.plans.plan import Plan
-from leverage.plans.running import exchange_for
 
 STRESS_SPREAD = 0.01
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from leverage.bots import AccountView, Bot, MarketView, Order, Run, Trend, run, to_position
+from leverage.bots import (
+    AccountView,
+    Bot,
+    BotOrder,
+    BotRun,
+    MarketView,
+    Trend,
+    run_bot,
+    to_position,
+)
 from leverage.history import load_daily
 from leverage.paper import PaperExchange
 from leverage.paper.building import symbol_of
@@ -138,7 +147,7 @@ class PlanBot:
         self._peak = self._start_of_day = self._newest = 0.0
         self._day = -1
 
-    def __call__(self, market: MarketView, account: AccountView) -> list[Order]:
+    def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
         """Return the orders that should stand."""
         room = self._room(market, account)
         wanted = self.trend(market, account)
@@ -159,7 +168,7 @@ class PlanBot:
         amount = self.plan.quantity(side, market.price, account.equity)
         trigger = self.plan.stop_price(side, market.price)
         closing = "sell" if side > 0 else "buy"
-        return [Order(wanted[0].side, amount), Order(closing, amount, None, trigger, True)]
+        return [BotOrder(wanted[0].side, amount), BotOrder(closing, amount, None, trigger, True)]
 
     def _room(self, market: MarketView, account: AccountView) -> float:
         """Return how much may be lost before a limit is reached, in quote currency."""
@@ -174,7 +183,7 @@ class PlanBot:
         )
         return account.equity - lowest
 
-    def _stop(self, market: MarketView, account: AccountView) -> Order:
+    def _stop(self, market: MarketView, account: AccountView) -> BotOrder:
         """Return the stop that follows the price: the best of entry, present and standing one."""
         side = 1 if account.quantity > 0 else -1
         bases = (account.entry_price, market.price)
@@ -182,7 +191,7 @@ class PlanBot:
         levels += [o.trigger_price for o in account.orders if o.trigger_price is not None]
         best = max(levels) if side > 0 else min(levels)
         closing = "sell" if side > 0 else "buy"
-        return Order(closing, abs(account.quantity), None, best, True)
+        return BotOrder(closing, abs(account.quantity), None, best, True)
 
 
 @dataclass(frozen=True)
@@ -211,7 +220,7 @@ class PlanRun:
         Where it ran.
     seed : int
         What decided the made period.
-    run : Run
+    run : BotRun
         Equity bar by bar, fills, costs, liquidations.
     breaches : tuple of Breach
         Every rule that was broken, in order of time.
@@ -226,7 +235,7 @@ class PlanRun:
     plan: Plan
     period: str
     seed: int
-    run: Run
+    run: BotRun
     breaches: tuple[Breach, ...]
     declined: int
     ledger_difference: float
@@ -264,7 +273,7 @@ class _Watch:
     plan: Plan
     breaches: list[Breach] = field(default_factory=list)
 
-    def __call__(self, market: MarketView, account: AccountView) -> list[Order]:
+    def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
         if account.quantity:
             self._judge(market, account)
         return list(self.bot(market, account))
@@ -322,7 +331,7 @@ def run_plan(plan: Plan, period: str, *, seed: int = 9, bot: Bot | None = None) 
     exchange = exchange_for(plan, period_bars(plan.coin, period, seed=seed))
     trader = PlanBot(plan) if bot is None else bot
     watch = _Watch(trader, exchange, plan)
-    done = run(watch, exchange, name=plan.persona)
+    done = run_bot(watch, exchange, name=plan.persona)
     found = watch.breaches + _losses(plan, done) + _ends(exchange)
     return PlanRun(
         plan=plan,
@@ -336,7 +345,7 @@ def run_plan(plan: Plan, period: str, *, seed: int = 9, bot: Bot | None = None) 
     )
 
 
-def _losses(plan: Plan, done: Run) -> list[Breach]:
+def _losses(plan: Plan, done: BotRun) -> list[Breach]:
     """Compare every day's loss, and the loss from the highest equity, with the plan's limits."""
     found = []
     ends = done.table["equity"].resample("D").last().dropna()
@@ -363,7 +372,7 @@ def _ends(exchange: Any) -> list[Breach]:
     ]
 
 
-def _profit(exchange: Any, done: Run) -> float:
+def _profit(exchange: Any, done: BotRun) -> float:
     """Return realised and open profit of price, from the ledger and the position."""
     rows = exchange.fetch_ledger(None, None, 1_000_000)
     realised = sum(

@@ -20,7 +20,7 @@ from leverage.plans import (
     run_problems,
     stress,
 )
-from leverage.plans.running import exchange_for
+from leverage.plans.periods import exchange_for
 
 SOUND = asdict(SOUND_PLAN)
 LEA = replace(SOUND_PLAN, persona="Lea", direction="both", leverage=3)

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from leverage.plans.periods import MADE, PERIODS, Breach, PlanRun, run_plan
 from leverage.plans.plan import Plan, plan_from, plan_problems
-from leverage.plans.running import MADE, PERIODS, Breach, PlanRun, run_plan
 from leverage.plans.stress import CrashTest, stress
 
 if TYPE_CHECKING:
