@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leverage import SHORT
+from leverage import SHORT, pnl
 from leverage.bots import BotOrder, Grid, Martingale, averaging_ladder, run_bot, worst_case
 
 
@@ -18,7 +18,7 @@ def test_a_martingales_worst_case_is_the_hand_checked_one():
     assert found.last_order == pytest.approx(45_000)
     # (28 920 - 4 000) / (0.63 × 0.996)
     assert found.liquidation_price == pytest.approx(24_920 / 0.62748)
-    assert found.loss_at(45_000) == pytest.approx(28_920 - 0.63 * 45_000)
+    assert found.entry_price == pytest.approx(28_920 / 0.63)
 
 
 def test_orders_below_the_liquidation_price_never_fill():
@@ -53,7 +53,7 @@ def test_a_short_martingales_worst_case_is_the_hand_checked_one():
     assert found.exposure == pytest.approx(34_080)
     # (4 000 + 34 080) / (0.63 × 1.004)
     assert found.liquidation_price == pytest.approx(38_080 / 0.63252)
-    assert found.loss_at(55_000) == pytest.approx(0.63 * 55_000 - 34_080)
+    assert found.entry_price == pytest.approx(34_080 / 0.63)
 
 
 def test_orders_above_a_shorts_liquidation_price_never_fill():
@@ -95,11 +95,10 @@ def test_more_money_never_ends_a_bot_earlier(side, step, multiplier, balance, le
     assert rich.orders >= poor.orders
     if rich.orders == poor.orders > 0:
         assert side * rich.liquidation_price <= side * poor.liquidation_price
-    if poor.orders:
-        equity = balance - poor.loss_at(poor.liquidation_price)
-        if poor.liquidation_price > 0:
-            requirement = 0.004 * poor.quantity * poor.liquidation_price
-            assert equity == pytest.approx(requirement, abs=1e-6 * balance)
+    if poor.orders and poor.liquidation_price > 0:
+        profit = pnl(side, poor.entry_price, poor.liquidation_price, poor.quantity)
+        requirement = 0.004 * poor.quantity * poor.liquidation_price
+        assert balance + profit == pytest.approx(requirement, abs=1e-6 * balance)
 
 
 @pytest.mark.parametrize("name", ["price", "balance", "leverage"])

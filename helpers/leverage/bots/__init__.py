@@ -18,7 +18,7 @@ from leverage.bots.runner import (
     walk_forward,
 )
 from leverage.bots.strategies import BuyAndHold, FundingCarry, Grid, Martingale, Trend
-from leverage.bots.views import AccountView, Bot, BotOrder, MarketView, look, to_position
+from leverage.bots.views import AccountView, Bot, BotOrder, MarketView, look, stop_loss, to_position
 from leverage.bots.worst import WorstMove, averaging_ladder, worst_case
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "look",
     "place_orders",
     "run_bot",
+    "stop_loss",
     "to_position",
     "used_ids",
     "walk_forward",

@@ -67,8 +67,8 @@ class KillSwitch:
         fall = 1 - account.equity / peak
         if fall >= self.max_drawdown:
             return f"the drawdown is {fall:.1%}, the limit {self.max_drawdown:.1%}"
-        exposure = abs(account.quantity) / max(market.contracts(max(account.equity, 0.0)), 1e-300)
-        if account.quantity and exposure > self.max_exposure:
+        exposure = market.exposure(account)
+        if exposure > self.max_exposure:
             return (
                 f"the notional is {exposure:.1f} times the equity, the limit {self.max_exposure:g}"
             )

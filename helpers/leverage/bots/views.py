@@ -83,6 +83,13 @@ class MarketView:
         """Return how many contracts are worth `value` quote currency at the present price."""
         return value / (self.contract_size * (1.0 if self.inverse else self.price))
 
+    def exposure(self, account: AccountView) -> float:
+        """Return the position's notional as a multiple of the equity; infinite without equity."""
+        if not account.quantity:
+            return 0.0
+        behind = self.contracts(account.equity)
+        return abs(account.quantity) / behind if behind > 0 else math.inf
+
 
 @dataclass(frozen=True)
 class AccountView:
@@ -123,6 +130,24 @@ def to_position(account: AccountView, quantity: float) -> list[BotOrder]:
         return []
     closes = quantity == 0
     return [BotOrder("buy" if change > 0 else "sell", abs(change), reduce_only=closes)]
+
+
+def stop_loss(quantity: float, trigger_price: float) -> BotOrder:
+    """Return the order that closes a position at the market when a price is reached.
+
+    Parameters
+    ----------
+    quantity : float
+        Contracts held: positive for a long, negative for a short.
+    trigger_price : float
+        Where it wakes up, in quote currency.
+
+    Examples
+    --------
+    >>> stop_loss(0.5, 45_000)
+    BotOrder(side='sell', amount=0.5, price=None, trigger_price=45000, reduce_only=True)
+    """
+    return BotOrder("sell" if quantity > 0 else "buy", abs(quantity), None, trigger_price, True)
 
 
 def look(

@@ -15,6 +15,7 @@ from leverage.bots import (
     MarketView,
     Trend,
     run_bot,
+    stop_loss,
     to_position,
 )
 from leverage.history import load_daily
@@ -153,9 +154,7 @@ class PlanBot:
         wanted = self.trend(market, account)
         if account.quantity:
             leaves = any(order.trigger_price is None for order in wanted)
-            too_large = abs(account.quantity) > market.contracts(
-                self.plan.max_exposure * account.equity
-            )
+            too_large = market.exposure(account) > self.plan.max_exposure
             if leaves or too_large or room <= 0:
                 return to_position(account, 0.0)
             return [self._stop(market, account)]
@@ -166,9 +165,8 @@ class PlanBot:
             return []
         side = 1 if wanted[0].side == "buy" else -1
         amount = self.plan.quantity(side, market.price, account.equity)
-        trigger = self.plan.stop_price(side, market.price)
-        closing = "sell" if side > 0 else "buy"
-        return [BotOrder(wanted[0].side, amount), BotOrder(closing, amount, None, trigger, True)]
+        stop = stop_loss(side * amount, self.plan.stop_price(side, market.price))
+        return [BotOrder(wanted[0].side, amount), stop]
 
     def _room(self, market: MarketView, account: AccountView) -> float:
         """Return how much may be lost before a limit is reached, in quote currency."""
@@ -189,9 +187,7 @@ class PlanBot:
         bases = (account.entry_price, market.price)
         levels = [self.plan.stop_price(side, price) for price in bases]
         levels += [o.trigger_price for o in account.orders if o.trigger_price is not None]
-        best = max(levels) if side > 0 else min(levels)
-        closing = "sell" if side > 0 else "buy"
-        return BotOrder(closing, abs(account.quantity), None, best, True)
+        return stop_loss(account.quantity, max(levels) if side > 0 else min(levels))
 
 
 @dataclass(frozen=True)
@@ -280,7 +276,7 @@ class _Watch:
 
     def _judge(self, market: MarketView, account: AccountView) -> None:
         time = day_of(market.time)
-        exposure = abs(account.quantity) / max(market.contracts(max(account.equity, 0.0)), 1e-300)
+        exposure = market.exposure(account)
         if exposure > self.plan.max_exposure * (1 + _HAIR):
             self.breaches.append(Breach(time, "exposure", exposure, self.plan.max_exposure))
         side = 1 if account.quantity > 0 else -1
@@ -341,7 +337,7 @@ def run_plan(plan: Plan, period: str, *, seed: int = 9, bot: Bot | None = None) 
         breaches=tuple(sorted(found, key=lambda breach: breach.time)),
         declined=getattr(trader, "declined", 0),
         ledger_difference=max(abs(row["difference"]) for row in exchange.check_ledger().values()),
-        profit=_profit(exchange, done),
+        profit=_price_profit(exchange, done),
     )
 
 
@@ -372,7 +368,7 @@ def _ends(exchange: Any) -> list[Breach]:
     ]
 
 
-def _profit(exchange: Any, done: BotRun) -> float:
+def _price_profit(exchange: Any, done: BotRun) -> float:
     """Return realised and open profit of price, from the ledger and the position."""
     rows = exchange.fetch_ledger(None, None, 1_000_000)
     realised = sum(
