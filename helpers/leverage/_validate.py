@@ -109,8 +109,6 @@ _RULES: dict[str, Rule] = {
     # Rounding
     "tick_size": _positive("give the step between two prices, 0.1 for one decimal"),
     "lot_size": _positive("give the step between two quantities, 0.001 for three decimals"),
-    "amount": _any_number("give an amount of money or coins"),
-    "decimals": _count(0.0, 15.0, "give the number of digits after the point that are kept"),
     # Tier tables
     "bounds": Rule("zero or more", 0.0, inf, "start at 0; inf may stand for no upper bound"),
     "lower_bounds": _zero_or_more("give the notional at which each tier begins"),
@@ -178,7 +176,6 @@ _RULES: dict[str, Rule] = {
     "steps": _count(1.0, 1e7, "give the number of steps"),
     "paths": _count(1.0, 1e9, "give the number of paths"),
     "threads": _count(1.0, 1024.0, "give the number of cores to use"),
-    "chunk": _count(1.0, 1e7, "give the number of paths that are walked at a time"),
     "log_returns": _any_number("give ln(price / price before), without gaps"),
     "mean_block": Rule("1 or more", 1.0, _LARGEST, "give the mean length of a block in steps"),
     "mean_return": _any_number("give the mean log return of a step, 0 for none"),

@@ -11,6 +11,7 @@ from classroom.grading.model import (
     Submission,
     Verdict,
 )
+from classroom.grading.reading import read_release, read_submission
 from classroom.grading.sandbox import (
     LEVELS,
     LevelReport,
@@ -18,7 +19,6 @@ from classroom.grading.sandbox import (
     choose_level,
     level_label,
 )
-from classroom.grading.verdict import student_view
 
 __all__ = [
     "LEVELS",
@@ -37,5 +37,6 @@ __all__ = [
     "close_graders",
     "grade_one",
     "level_label",
-    "student_view",
+    "read_release",
+    "read_submission",
 ]

@@ -1,12 +1,12 @@
-"""Times and numbers as the exchange writes and reads them."""
+"""Times and amounts as the exchange writes and reads them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from math import floor
+from decimal import Decimal
 from typing import Any
 
-from .errors import BadRequest
+from .exchange_errors import BadRequest
 
 
 def iso(milliseconds: int) -> str:
@@ -47,40 +47,6 @@ def as_milliseconds(when: Any) -> int:
     raise BadRequest(f"time must be milliseconds, ISO text or a datetime, was {when!r}")
 
 
-def decimals_of(step: float) -> int:
-    """Count the decimals of a step: 3 for 0.001.
-
-    Examples
-    --------
-    >>> decimals_of(0.001), decimals_of(5.0), decimals_of(1e-8), decimals_of(0.25)
-    (3, 0, 8, 2)
-    """
-    text = f"{step:.12f}".rstrip("0")
-    return len(text.partition(".")[2])
-
-
-def down_to(value: float, step: float) -> float:
-    """Round down to a multiple of a step; a rounding error below one counts as that multiple.
-
-    Examples
-    --------
-    >>> down_to(0.12999, 0.001), down_to(0.3 - 0.1, 0.1)
-    (0.129, 0.2)
-    """
-    return round(floor(value / step + 1e-9) * step, decimals_of(step))
-
-
-def nearest_to(value: float, step: float) -> float:
-    """Round to the nearest multiple of a step.
-
-    Examples
-    --------
-    >>> nearest_to(50_000.07, 0.1), nearest_to(0.1 + 0.2, 0.001)
-    (50000.1, 0.3)
-    """
-    return round(round(value / step) * step, decimals_of(step))
-
-
 def amounts(code: str, *values: float) -> list[str]:
     """Write amounts of one currency with the same decimals, enough to tell them apart.
 
@@ -103,3 +69,15 @@ def amounts(code: str, *values: float) -> list[str]:
         8,
     )
     return [f"{value + 0.0:.{decimals}f} {code}" for value in values]
+
+
+def decimal_text(value: float) -> str:
+    """Write a number without an exponent.
+
+    Examples
+    --------
+    >>> decimal_text(1e-7), decimal_text(50.0)
+    ('0.0000001', '50')
+    """
+    text = format(Decimal(repr(float(value))), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
