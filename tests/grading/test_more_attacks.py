@@ -8,9 +8,9 @@ import corpus
 import pytest
 from conftest import OFFERED, needs
 
-from classroom import feedback
 from classroom.grading import LEVELS, Grader, Outcome, Release, Submission, large, student_view
 from classroom.grading.repair import prepare
+from classroom.marking import feedback
 
 HIDDEN = "### BEGIN HIDDEN TESTS\n{}\n### END HIDDEN TESTS"
 TESTS = {
