@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from classroom.grading import Grader, Limits, Outcome, Release, Submission
+from classroom.grading import Grader, Limits, Outcome, Release, Submission, read_release
 
 NAME = "lab"
 SECRET = "hidden-number-4711"
@@ -135,7 +135,7 @@ def make_release(folder: Path) -> Release:
     place.mkdir(parents=True, exist_ok=True)
     (place / f"{NAME}.ipynb").write_text(json.dumps(source_notebook()), encoding="utf-8")
     (place / "prices.csv").write_bytes(PRICES)
-    return Release.from_source(place / f"{NAME}.ipynb")
+    return read_release(place / f"{NAME}.ipynb")
 
 
 def submitted(
