@@ -19,8 +19,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import corpus
 
-from classroom.grading import Outcome, Release, available_levels
+from classroom.grading import Outcome, Release, Submission, available_levels
 from classroom.grading.sandbox import launch_command
+from classroom.marking.feedback import Page, read_handed_in
+from classroom.marking.grade import record_of
+from classroom.marking.gradebook import Standing
 
 HERE = Path(__file__).resolve().parent
 OFFERED = {report.level: report for report in available_levels()}
@@ -62,6 +65,21 @@ def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, s
 def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     """The made assignment."""
     return corpus.make_release(tmp_path_factory.mktemp("release"))
+
+
+def feedback_page(outcome: Outcome, submission: Submission, release: Release) -> str:
+    """The page that the student gets."""
+    cells = outcome.verdict.cells
+    standing = Standing(
+        outcome.student,
+        score=outcome.verdict.points,
+        waiting=frozenset(cell.grade_id for cell in cells if cell.points is None),
+        cells={cell.grade_id: (cell.points or 0.0, cell.max_points) for cell in cells},
+    )
+    handed = dict(submission.files).get(f"{release.notebook}.ipynb")
+    return Page(release).html(
+        record_of(outcome), standing, outcome.notebook, handed and read_handed_in(handed)
+    )
 
 
 def graded_as_nobody(level: str, kinds: str) -> tuple[int, dict[str, Outcome]]:
