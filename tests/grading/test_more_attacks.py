@@ -6,10 +6,10 @@ import json
 
 import corpus
 import pytest
-from conftest import OFFERED, needs
+from offered import BEST, needs
 
 from classroom import feedback
-from classroom.grading import LEVELS, Grader, Outcome, Release, Submission, large, student_view
+from classroom.grading import Grader, Outcome, Release, Submission, large, student_view
 from classroom.grading.repair import prepare
 
 HIDDEN = "### BEGIN HIDDEN TESTS\n{}\n### END HIDDEN TESTS"
@@ -30,7 +30,6 @@ TESTS = {
     ],
 }
 FULL = 5.0
-BEST = next(level for level in LEVELS if OFFERED[level].available)
 
 
 @pytest.fixture(scope="module")
