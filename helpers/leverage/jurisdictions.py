@@ -21,11 +21,12 @@ from .venues.law import (
     MECHANISMS,
     LegalRule,
     legal_rules,
+    place_rules,
     places,
     with_wider,
 )
-from .venues.loader import as_date, chosen
-from .venues.model import UNKNOWN, Fact, earliest_date, weakest
+from .venues.loader import venue_names
+from .venues.records import UNKNOWN, Fact, age_in_days, checked_days, earliest_date, weakest
 from .venues.rules import check_single
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ __all__ = [
     "MECHANISMS",
     "PERPETUAL",
     "PRODUCTS",
-    "Answer",
+    "AccessAnswer",
     "LegalRule",
     "age_in_days",
     "all_of",
@@ -46,8 +47,8 @@ __all__ = [
     "jurisdiction_table",
     "law_answer",
     "places",
+    "rows_older_than",
     "rules_for",
-    "stale",
     "venue_answer",
 ]
 
@@ -61,7 +62,7 @@ ANSWERS = ("refused", "unknown", "not refused")
 
 
 @dataclass(frozen=True)
-class Answer:
+class AccessAnswer:
     """Whether what is known stands against a plan.
 
     Attributes
@@ -172,7 +173,7 @@ def _unknown_rule(place: str, product: str, client: str, others: Iterable[LegalR
 
 def law_answer(
     place: str, product: str = PERPETUAL, leverage: float = 1.0, *, client: str = "retail"
-) -> Answer:
+) -> AccessAnswer:
     """Ask the table whether something known stands against a leverage in a place.
 
     Within one place one open way is enough; a place and the wider one must both leave it open.
@@ -186,7 +187,7 @@ def law_answer(
 
     Returns
     -------
-    Answer
+    AccessAnswer
         A ban or a lower cap refuses; a row that is background knowledge, or restricts without a
         number, leaves it unknown.
 
@@ -211,7 +212,7 @@ def law_answer(
         any_of(*(_rule_value(rule, leverage) for rule in rules if rule.place == each))
         for each in with_wider(place)
     ]
-    return Answer(
+    return AccessAnswer(
         all_of(*values),
         tuple(_rule_words(rule) for rule in rules),
         tuple(dict.fromkeys(rule.question for rule in rules)),
@@ -221,34 +222,26 @@ def law_answer(
 
 
 def venue_answer(
-    venue: str,
-    product: str,
-    place: str,
-    leverage: float = 1.0,
-    *,
-    client: str = "retail",
-    on: date | str | None = None,
-) -> Answer:
+    venue: Venue, product: Product, place: str, leverage: float = 1.0, *, client: str = "retail"
+) -> AccessAnswer:
     """Ask the file of a venue whether it turns people of a place away.
 
     Parameters
     ----------
-    venue : str
-        One of :func:`leverage.venues.venue_names`.
-    product : str
-        Key of one of its products.
+    venue : Venue
+        From :func:`leverage.venues.load_venue`.
+    product : Product
+        One of its products.
     place : str
         As for :func:`rules_for`.
     leverage : float, default 1
         Leverage of the plan. At least 1.
     client : {"retail", "professional"}, default "retail"
         Kind of client.
-    on : datetime.date or str, optional
-        Day whose rules are wanted; the newest if left out.
 
     Returns
     -------
-    Answer
+    AccessAnswer
         ``"unknown"`` where the file says nothing of the place: not being named is no invitation.
 
     Raises
@@ -258,33 +251,23 @@ def venue_answer(
 
     Examples
     --------
-    >>> venue_answer("kraken", "futures_linear", "EU/EEA", 20).value
+    >>> kraken, mexc = load_venue("kraken"), load_venue("mexc")
+    >>> venue_answer(kraken, kraken.product("futures_linear"), "EU/EEA", 20).value
     'refused'
-    >>> answer = venue_answer("mexc", "futures", "Japan")
+    >>> answer = venue_answer(mexc, mexc.product("futures"), "Japan")
     >>> answer.value, answer.questions
     ('unknown', ('MEXC: do you serve clients in Japan, with which company and licence?',))
     """
     check_single(leverage=leverage)
     checked_choice("client", client, list(CLIENTS))
-    loaded = load_venue(venue, on=on)
-    return _venue_answer(loaded, loaded.product(product), place, leverage, client)
-
-
-def _venue_answer(
-    venue: Venue, product: Product, place: str, leverage: float, client: str
-) -> Answer:
-    rules = [
-        rule
-        for rule in venue.places
-        if rule.place in with_wider(place)
-        and (not rule.products or product.id in rule.products)
-        and rule.clients in ("all", client)
-    ]
+    rules = place_rules(venue, product, place, client)
     asked = f"{venue.name}: do you serve clients in {place}, with which company and licence?"
     if not rules:
         reason = f"{venue.name}'s file says nothing of {place}"
-        return Answer("unknown", (reason,), (asked,), "background", venue.gathered.isoformat())
-    return Answer(
+        return AccessAnswer(
+            "unknown", (reason,), (asked,), "background", venue.gathered.isoformat()
+        )
+    return AccessAnswer(
         all_of(*(_place_value(rule, leverage) for rule in rules)),
         tuple(_fact_words(f"{venue.name} in {rule.place}", rule.fact) for rule in rules),
         (asked,),
@@ -298,8 +281,6 @@ def join_venues(
     leverage: float = 1.0,
     *,
     client: str = "retail",
-    venues: Iterable[str] | str | None = None,
-    on: date | str | None = None,
 ) -> pd.DataFrame:
     """Join the venues' products with the law of a place.
 
@@ -311,10 +292,6 @@ def join_venues(
         Leverage of the plan. At least 1.
     client : {"retail", "professional"}, default "retail"
         Kind of client.
-    venues : str or iterable of str, optional
-        Names from :func:`leverage.venues.venue_names`; all if left out.
-    on : datetime.date or str, optional
-        Day whose venue rules are wanted; the newest if left out.
 
     Returns
     -------
@@ -330,21 +307,21 @@ def join_venues(
 
     Examples
     --------
-    >>> table = join_venues("EU/EEA", 2, venues=["kraken", "bitget"])
-    >>> table[["venue", "product", "venue_says", "law_says", "answer"]].head(3)
-        venue          product   venue_says     law_says       answer
-    0  kraken      spot_margin      unknown      unknown      unknown
-    1  kraken   futures_linear  not refused  not refused  not refused
-    2  kraken  futures_inverse  not refused  not refused  not refused
+    >>> table = join_venues("EU/EEA", 2).query("venue == 'kraken'")
+    >>> table[["venue", "product", "venue_says", "law_says", "answer"]]
+         venue          product   venue_says     law_says       answer
+    8   kraken      spot_margin      unknown      unknown      unknown
+    9   kraken   futures_linear  not refused  not refused  not refused
+    10  kraken  futures_inverse  not refused  not refused  not refused
     """
     import pandas as pd
 
     check_single(leverage=leverage)
     rows = []
-    for venue in (load_venue(name, on=on) for name in chosen(venues)):
+    for venue in map(load_venue, venue_names()):
         for product in venue.products:
             kind = LEGAL_PRODUCTS[product.fact("contract").words()]
-            own = _venue_answer(venue, product, place, leverage, client)
+            own = venue_answer(venue, product, place, leverage, client=client)
             law = law_answer(place, kind, leverage, client=client)
             rows.append(
                 {
@@ -396,7 +373,7 @@ def any_of(*answers: str) -> str:
 
 
 def jurisdiction_table(
-    rules: Iterable[LegalRule] | None = None, *, on: date | str = GATHERED
+    rules: Iterable[LegalRule] | None = None,
 ) -> pd.DataFrame:
     """Put rules into a table, with the age and the confidence of each.
 
@@ -404,20 +381,13 @@ def jurisdiction_table(
     ----------
     rules : iterable of LegalRule, optional
         Such as those of `rules_for`; all that are known if left out.
-    on : datetime.date or str, default 2026-11-22
-        Day to which ages are counted.
 
     Returns
     -------
     pandas.DataFrame
         One row for each rule, with the attributes of :class:`LegalRule`, its ``limit`` in words
-        and ``age_days``, missing if the source has no date. A ``max_leverage`` of ``inf`` means no
-        number, NaN unknown.
-
-    Raises
-    ------
-    ValueError
-        If `on` is not a date.
+        and ``age_days`` on the day of gathering, missing if the source has no date. A
+        ``max_leverage`` of ``inf`` means no number, NaN unknown.
 
     Examples
     --------
@@ -432,40 +402,13 @@ def jurisdiction_table(
 
     return pd.DataFrame(
         [
-            asdict(rule) | {"limit": rule.limit, "age_days": age_in_days(rule.as_of, on)}
+            asdict(rule) | {"limit": rule.limit, "age_days": age_in_days(rule.as_of, GATHERED)}
             for rule in (legal_rules() if rules is None else rules)
         ]
     ).astype({"age_days": "Int64"})
 
 
-def age_in_days(as_of: str, on: date | str = GATHERED) -> int | None:
-    """Count the days from the first day that a date as written can mean; None if it is undated.
-
-    Parameters
-    ----------
-    as_of : str
-        ``"2025-09-26"``, ``"2025-09"``, ``"2025"``, ``"about 2025"`` or ``"undated"``.
-    on : datetime.date or str, default 2026-11-22
-        Day to which the age is counted.
-
-    Raises
-    ------
-    ValueError
-        If `on` is not a date.
-
-    Examples
-    --------
-    >>> age_in_days("2026-02-24"), age_in_days("2026"), age_in_days("undated")
-    (271, 325, None)
-    """
-    day = as_date("on", on)
-    if day is None:
-        raise ValueError("on must be a date, was None; give datetime.date.today()")
-    start = earliest_date(as_of)
-    return None if start is None else (day - start).days
-
-
-def stale(table: pd.DataFrame, *, days: int, on: date | str = GATHERED) -> pd.DataFrame:
+def rows_older_than(table: pd.DataFrame, *, days: int, on: date | str = GATHERED) -> pd.DataFrame:
     """Return the rows that are older than a number of days, the oldest first.
 
     Parameters
@@ -490,15 +433,14 @@ def stale(table: pd.DataFrame, *, days: int, on: date | str = GATHERED) -> pd.Da
 
     Examples
     --------
-    >>> old = stale(jurisdiction_table(), days=365)
+    >>> old = rows_older_than(jurisdiction_table(), days=365)
     >>> old[["place", "product", "as_of", "age_days"]].tail(1)
               place      product       as_of  age_days
     34  South Korea  spot margin  2025-09-05       443
     """
     import pandas as pd
 
-    if isinstance(days, bool) or not isinstance(days, int) or days < 0:
-        raise ValueError(f"days must be a whole number from 0 up, was {days!r}; give 365")
+    limit = checked_days(days)
     if "as_of" not in table:
         raise ValueError(
             f"table must have a column 'as_of', has {', '.join(map(str, table))}; "
@@ -506,7 +448,7 @@ def stale(table: pd.DataFrame, *, days: int, on: date | str = GATHERED) -> pd.Da
         )
     ages = [age_in_days(as_of, on) for as_of in table["as_of"]]
     aged = table.assign(age_days=pd.Series(ages, index=table.index, dtype="Int64"))
-    old = aged[aged["age_days"].isna() | (aged["age_days"] > days)]
+    old = aged[aged["age_days"].isna() | (aged["age_days"] > limit)]
     return old.sort_values("age_days", ascending=False, na_position="first", kind="stable")
 
 

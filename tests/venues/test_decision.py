@@ -56,13 +56,6 @@ def test_a_larger_position_never_gets_more_leverage() -> None:
     assert (large[both] <= small[both]).all()
 
 
-def test_factors_follow_the_rules_of_a_day() -> None:
-    old = platform_factors(notional=100_000, venues="binance", on="2024-11-01")
-    new = platform_factors(notional=100_000, venues="binance")
-    assert old.loc["binance", "max_leverage"] == 100
-    assert new.loc["binance", "max_leverage"] == 150
-
-
 def test_low_fees_and_few_incidents_score_high(factors: pd.DataFrame) -> None:
     scores = score_factors(factors)
     assert scores.loc["mexc", "taker_fee_rate"] == 1

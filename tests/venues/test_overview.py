@@ -58,9 +58,9 @@ def test_compact_table_sorts_by_number_and_keeps_unknown_apart() -> None:
     assert COMPACT.set_index("venue")["liquidation_rule"]["primexbt"] == "unknown"
 
 
-def test_table_of_chosen_venues_and_day() -> None:
-    table = venue_table(venues=["bybit"], on="2025-09-01")
-    rule = table.query("product == 'linear' and fact == 'liquidation_rule'")
+def test_table_of_a_day_has_the_rules_of_that_day() -> None:
+    table = venue_table(on="2025-09-01")
+    rule = table.query("venue == 'bybit' and product == 'linear' and fact == 'liquidation_rule'")
     assert list(rule["value"]) == ["maintenance at entry"]
 
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 from .._validate import checked_choice, shown
 from ..tiers import TierTable
 from ..venues import load_venue
-from ..venues.model import UNKNOWN, Product, TierData, UnknownFactError
+from ..venues.records import UNKNOWN, Product, TierData, UnknownFactError
 from ..venues.rules import Reading
 from .errors import BadRequest
 

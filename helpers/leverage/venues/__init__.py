@@ -17,7 +17,8 @@ from .decision import (
 )
 from .law import LegalRule, legal_rules, places
 from .loader import claims, load_venue, venue_names
-from .model import (
+from .overview import facts_older_than, venue_table
+from .records import (
     CONFIDENCES,
     NOT_APPLICABLE,
     UNKNOWN,
@@ -31,7 +32,6 @@ from .model import (
     UnknownFactError,
     Venue,
 )
-from .overview import facts_older_than, venue_table
 from .rules import LIQUIDATION_RULES, liquidation_price_at
 
 __all__ = [

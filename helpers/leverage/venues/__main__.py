@@ -33,10 +33,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m leverage.venues", description=__doc__)
     parser.add_argument(
-        "--older-than", type=_days, default=90, metavar="DAYS", help="age allowed (default: 90)"
+        "--older-than",
+        type=_age_argument,
+        default=90,
+        metavar="DAYS",
+        help="age allowed (default: 90)",
     )
     parser.add_argument(
-        "--on", type=_date, default=None, metavar="DATE", help="day to count to (default: today)"
+        "--on",
+        type=_day_argument,
+        default=None,
+        metavar="DATE",
+        help="day to count to (default: today)",
     )
     parser.add_argument(
         "--venue",
@@ -57,13 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if age is not None or not options.dated_only
     ]
     if rows:
-        print(_as_table([("days", "venue", "fact", "as of", "confidence"), *rows]))
+        print(_in_columns([("days", "venue", "fact", "as of", "confidence"), *rows]))
     total = sum(len(ageing_facts(name)) for name in names)
     print(f"{len(rows)} of {total} facts are older than {options.older_than} days on {day}.")
     return 0
 
 
-def _as_table(rows: Sequence[Sequence[str]]) -> str:
+def _in_columns(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -72,13 +80,13 @@ def _as_table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
-def _days(text: str) -> int:
+def _age_argument(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"must be a whole number of days, was {text!r}")
     return int(text)
 
 
-def _date(text: str) -> date:
+def _day_argument(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:

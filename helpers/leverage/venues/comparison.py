@@ -10,9 +10,9 @@ from typing import cast
 
 from .. import costs
 from .._validate import checked_choice, shown
-from .law import LEGAL_PRODUCTS, LegalRule, legal_rules, places, with_wider
+from .law import LEGAL_PRODUCTS, LegalRule, legal_rules, place_rules, places, with_wider
 from .loader import chosen, load_venue
-from .model import (
+from .records import (
     NOT_APPLICABLE,
     UNKNOWN,
     PlaceRule,
@@ -35,7 +35,7 @@ _KINDS = {"linear": ("linear", "spot margin", "cfd"), "inverse": ("inverse",)}
 
 
 @dataclass(frozen=True)
-class Trade:
+class ComparedTrade:
     """The trade to compare, in quote currency and units of base currency."""
 
     side: float
@@ -190,7 +190,7 @@ def compare(
         side, entry_price, leverage, quantity, notional, margin, exit_price, asset, funding_rate
     )
     return [
-        _take(trade, venue, product, residence, client)
+        _offer_of(trade, venue, product, residence, client)
         for venue in (load_venue(name, on=on) for name in chosen(venues))
         for product in venue.products
         if product.fact("contract").value in _KINDS[contract]
@@ -207,7 +207,7 @@ def _trade(
     exit_price: float | None,
     asset: str,
     funding_rate: float | None,
-) -> Trade:
+) -> ComparedTrade:
     if (quantity is None) == (notional is None):
         raise ValueError(
             f"quantity or notional must be given, one of the two, were {quantity!r} and "
@@ -223,7 +223,9 @@ def _trade(
     check_single(quantity=quantity, margin=margin, exit_price=exit_price)
     if funding_rate is not None:
         check_single(funding_rate=funding_rate)
-    return Trade(side, entry_price, exit_price, quantity, leverage, margin, asset, funding_rate)
+    return ComparedTrade(
+        side, entry_price, exit_price, quantity, leverage, margin, asset, funding_rate
+    )
 
 
 @dataclass
@@ -247,12 +249,12 @@ class _Findings:
             self.unknown.append(error.fact)
 
 
-def _take(
-    trade: Trade, venue: Venue, product: Product, residence: str | None, client: str
+def _offer_of(
+    trade: ComparedTrade, venue: Venue, product: Product, residence: str | None, client: str
 ) -> TradeAtVenue:
     found = _Findings()
     symbol, max_leverage, max_notional = _limits(trade, product, found)
-    _check_margin(trade, found)
+    _check_initial_margin(trade, found)
     in_scope = f"{product.id}.asset_scope" not in found.unknown
     price = opening_fee = closing_fee = carrying = nan
     if in_scope and not found.refusals:
@@ -290,7 +292,7 @@ def _take(
 # ---- numbers
 
 
-def _liquidation_price(trade: Trade, product: Product) -> float:
+def _liquidation_price(trade: ComparedTrade, product: Product) -> float:
     quantity, margin = trade.quantity, trade.margin
     contract = contract_of(product)
     if contract:
@@ -307,18 +309,18 @@ def _liquidation_price(trade: Trade, product: Product) -> float:
     )
 
 
-def _confidence(trade: Trade, product: Product) -> str:
+def _confidence(trade: ComparedTrade, product: Product) -> str:
     confidence = liquidation_rule(product).confidence(product, trade.asset)
     scope = product.facts.get("asset_scope")
     return confidence if scope is None else weakest(confidence, scope.confidence)
 
 
-def _fee(trade: Trade, product: Product, price: float) -> float:
+def _fee(trade: ComparedTrade, product: Product, price: float) -> float:
     fee = costs.trading_fee(trade.quantity * price, product.fact("taker_fee_rate").number())
     return cast(float, fee)
 
 
-def _week_cost(trade: Trade, product: Product) -> float:
+def _week_cost(trade: ComparedTrade, product: Product) -> float:
     if trade.funding_rate is None and product.fact("carrying_cost").value == "funding":
         return nan
     return week_cost(
@@ -334,7 +336,7 @@ def _week_cost(trade: Trade, product: Product) -> float:
 # ---- what the venue's limits refuse
 
 
-def _limits(trade: Trade, product: Product, found: _Findings) -> tuple[str, float, float]:
+def _limits(trade: ComparedTrade, product: Product, found: _Findings) -> tuple[str, float, float]:
     """Find symbol, largest leverage for the size and largest size for the leverage."""
     if product.fact("tier_method").value == NOT_APPLICABLE:
         if not _covers(product, trade.asset):
@@ -370,7 +372,9 @@ def _limits(trade: Trade, product: Product, found: _Findings) -> tuple[str, floa
     return data.symbol, max_leverage, largest * unit_price
 
 
-def _product_limits(trade: Trade, product: Product, found: _Findings) -> tuple[float, float]:
+def _product_limits(
+    trade: ComparedTrade, product: Product, found: _Findings
+) -> tuple[float, float]:
     """Find largest leverage and size without tiers; one coin's facts say nothing of another."""
     most = found.number(product.fact("max_leverage").number)
     if not _covers(product, trade.asset):
@@ -398,7 +402,7 @@ def _covers(product: Product, asset: str) -> bool:
     return scope is not None and isinstance(scope.value, tuple) and asset in scope.value
 
 
-def _out_of_scope(trade: Trade, product: Product) -> UnknownFactError:
+def _out_of_scope(trade: ComparedTrade, product: Product) -> UnknownFactError:
     note = f"nothing is known of {trade.asset}"
     return UnknownFactError(product.venue, f"{product.id}.asset_scope", note)
 
@@ -423,7 +427,7 @@ def _note_size(data: TierData, size: float, found: _Findings) -> None:
         )
 
 
-def _check_margin(trade: Trade, found: _Findings) -> None:
+def _check_initial_margin(trade: ComparedTrade, found: _Findings) -> None:
     needed = trade.notional / trade.leverage
     if trade.margin < needed * (1 - 1e-12):
         found.refusals.append(
@@ -446,7 +450,7 @@ _WEEK_FACTS = {
 }
 
 
-def _check_opening_leverage(trade: Trade, product: Product, found: _Findings) -> None:
+def _check_opening_leverage(trade: ComparedTrade, product: Product, found: _Findings) -> None:
     for name, words in _OPENING_LEVERAGE.items():
         fact = product.facts.get(name)
         if fact is None or not fact.is_known or trade.leverage <= fact.number():
@@ -458,7 +462,9 @@ def _check_opening_leverage(trade: Trade, product: Product, found: _Findings) ->
         )
 
 
-def _note_background(trade: Trade, product: Product, price: float, found: _Findings) -> None:
+def _note_background(
+    trade: ComparedTrade, product: Product, price: float, found: _Findings
+) -> None:
     """Name the facts that a number rests on and that nobody read in a source."""
     way = "long" if trade.side > 0 else "short"
     carrying = product.fact("carrying_cost")
@@ -472,7 +478,7 @@ def _note_background(trade: Trade, product: Product, price: float, found: _Findi
             found.conditions.append(f"{fact.name} is background knowledge, not verified")
 
 
-def _check_life(trade: Trade, price: float, found: _Findings) -> None:
+def _check_life(trade: ComparedTrade, price: float, found: _Findings) -> None:
     if trade.side * (price - trade.entry_price) >= 0:
         found.conditions.append(
             f"closed at once: margin {shown(trade.margin)} leaves nothing above the close-out level"
@@ -483,18 +489,18 @@ def _check_life(trade: Trade, price: float, found: _Findings) -> None:
 
 
 def _check_venue_rules(
-    trade: Trade, venue: Venue, product: Product, residence: str, client: str, found: _Findings
+    trade: ComparedTrade,
+    venue: Venue,
+    product: Product,
+    residence: str,
+    client: str,
+    found: _Findings,
 ) -> None:
-    for rule in venue.places:
-        if (
-            rule.place in with_wider(residence)
-            and (not rule.products or product.id in rule.products)
-            and rule.clients in ("all", client)
-        ):
-            _note_venue_rule(trade, venue, rule, found)
+    for rule in place_rules(venue, product, residence, client):
+        _note_venue_rule(trade, venue, rule, found)
 
 
-def _note_venue_rule(trade: Trade, venue: Venue, rule: PlaceRule, found: _Findings) -> None:
+def _note_venue_rule(trade: ComparedTrade, venue: Venue, rule: PlaceRule, found: _Findings) -> None:
     provenance = f"({rule.fact.confidence}: {rule.fact.source}, {rule.fact.as_of})"
     note = f": {rule.fact.note.rstrip('.')}" if rule.fact.note else ""
     if rule.fact.value == "refused":
@@ -508,7 +514,7 @@ def _note_venue_rule(trade: Trade, venue: Venue, rule: PlaceRule, found: _Findin
 
 
 def _check_law(
-    trade: Trade,
+    trade: ComparedTrade,
     product: Product,
     residence: str,
     client: str,
@@ -523,11 +529,11 @@ def _check_law(
             if rule.place == place
             and rule.product == kind
             and rule.concerns(client)
-            and _in_force(rule, on)
+            and rule.holds(on)
         ]
         if not rules and place == residence:
             found.conditions.append(f"no rule of {place} on {kind} is known for {client} clients")
-        barriers = [rule for rule in rules if _bars(rule, trade.leverage)]
+        barriers = [rule for rule in rules if _forbids(rule, trade.leverage)]
         # One open way is enough: the others may be for other products of the same kind.
         listing = found.refusals if rules and barriers == rules else found.conditions
         listing.extend(_in_words(rule) for rule in rules)
@@ -540,11 +546,7 @@ def _check_law(
             )
 
 
-def _in_force(rule: LegalRule, on: date | None) -> bool:
-    return on is None or rule.first_day is None or rule.first_day <= on
-
-
-def _bars(rule: LegalRule, leverage: float) -> bool:
+def _forbids(rule: LegalRule, leverage: float) -> bool:
     return rule.status == "banned" or leverage > rule.max_leverage
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 from math import isnan
 from typing import TYPE_CHECKING, cast
 
@@ -13,8 +11,8 @@ import numpy.typing as npt
 
 from .._validate import FloatArray, checked_choice, shown
 from .comparison import compare
-from .loader import chosen, load_venue
-from .model import UNKNOWN
+from .loader import load_venue, venue_names
+from .records import UNKNOWN
 from .rules import check_single
 
 if TYPE_CHECKING:
@@ -25,14 +23,7 @@ LOWER_IS_BETTER = ("taker_fee_rate", "incidents")
 _TIE = 1e-12
 
 
-def platform_factors(
-    *,
-    notional: float = 100_000.0,
-    entry_price: float = 50_000.0,
-    asset: str = "BTC",
-    venues: Iterable[str] | str | None = None,
-    on: date | str | None = None,
-) -> pd.DataFrame:
+def platform_factors(*, notional: float = 100_000.0, entry_price: float = 50_000.0) -> pd.DataFrame:
     """Put into a table what the venues' main products can be compared on.
 
     Parameters
@@ -41,12 +32,6 @@ def platform_factors(
         Size of the position in quote currency; what leverage is offered depends on it.
     entry_price : float, default 50000
         Price in quote currency per unit of base currency; some venues count their tiers in coins.
-    asset : str, default "BTC"
-        Coin that is traded.
-    venues : str or iterable of str, optional
-        Names from :func:`venue_names`; all if left out.
-    on : datetime.date or str, optional
-        Day whose rules are wanted; the newest if left out.
 
     Returns
     -------
@@ -62,19 +47,16 @@ def platform_factors(
 
     Examples
     --------
-    >>> platform_factors(notional=1_000_000, venues=["binance", "gemini"])["max_leverage"].to_dict()
+    >>> platform_factors(notional=1_000_000)["max_leverage"][["binance", "gemini"]].to_dict()
     {'binance': 75.0, 'gemini': nan}
     """
     import pandas as pd
 
     check_single(notional=notional, entry_price=entry_price)
-    names = chosen(venues)
-    offers = compare(
-        1, entry_price, notional=notional, leverage=1, asset=asset, venues=names, on=on
-    )
+    offers = compare(1, entry_price, notional=notional, leverage=1)
     rows = []
-    for name in names:
-        venue = load_venue(name, on=on)
+    for name in venue_names():
+        venue = load_venue(name)
         product = venue.product(venue.main_product)
         fee = product.fact("taker_fee_rate")
         facts = list(venue.all_facts())
@@ -163,7 +145,7 @@ def score_factors(factors: pd.DataFrame, *, unknown: float = 0.0) -> pd.DataFram
 
     Examples
     --------
-    >>> factors = platform_factors(venues=["binance", "bybit", "mexc"])
+    >>> factors = platform_factors().loc[["binance", "bybit", "mexc"]]
     >>> score_factors(factors)["taker_fee_rate"].round(2).to_dict()
     {'binance': 0.11, 'bybit': 0.0, 'mexc': 1.0}
     """

@@ -10,7 +10,7 @@ from importlib.resources import files
 from math import inf, isnan, nan
 
 from .._validate import shown
-from .model import UNKNOWN, Fact, earliest_date
+from .records import UNKNOWN, Fact, PlaceRule, Product, Venue, earliest_date
 
 LAW = "law"
 MECHANISMS = ("number cap", "ban", "licence rule")
@@ -131,6 +131,10 @@ class LegalRule:
         """
         return self.clients.startswith(CLIENTS[client])
 
+    def holds(self, on: date | None) -> bool:
+        """Whether the rule held on a day, as far as its first day is known; None is today."""
+        return on is None or self.first_day is None or self.first_day <= on
+
     def as_fact(self) -> Fact:
         """Return the rule as one fact, for lists of facts and their age."""
         return Fact(
@@ -166,7 +170,7 @@ def legal_rules() -> tuple[LegalRule, ...]:
                 authority=row["authority"],
                 product=row["product"],
                 clients=row["client_type"],
-                max_leverage=_number(row["retail_max_leverage"]),
+                max_leverage=_leverage_in(row["retail_max_leverage"]),
                 mechanism=row["mechanism"],
                 status=row["status"],
                 since=row["since"],
@@ -204,5 +208,24 @@ def with_wider(place: str) -> tuple[str, ...]:
     return (place, _PARENT[place]) if place in _PARENT else (place,)
 
 
-def _number(cell: str) -> float:
+def place_rules(venue: Venue, product: Product, place: str, client: str) -> tuple[PlaceRule, ...]:
+    """Return what a venue does with a product for one kind of client of a place.
+
+    Examples
+    --------
+    >>> from leverage.venues import load_venue
+    >>> kraken = load_venue("kraken")
+    >>> [rule.fact.value for rule in place_rules(kraken, kraken.products[0], "New York", "retail")]
+    ['refused', 'refused']
+    """
+    return tuple(
+        rule
+        for rule in venue.places
+        if rule.place in with_wider(place)
+        and (not rule.products or product.id in rule.products)
+        and rule.clients in ("all", client)
+    )
+
+
+def _leverage_in(cell: str) -> float:
     return nan if cell == UNKNOWN else float(cell or inf)

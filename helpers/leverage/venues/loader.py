@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from math import inf
 from types import MappingProxyType
 from typing import Any
 
-from .model import (
+from .records import (
     UNKNOWN,
     Claim,
     Fact,
@@ -21,6 +21,7 @@ from .model import (
     TierData,
     Value,
     Venue,
+    as_date,
     earliest_date,
 )
 
@@ -96,26 +97,6 @@ def chosen(venues: Iterable[str] | str | None) -> tuple[str, ...]:
     return (venues,) if isinstance(venues, str) else tuple(dict.fromkeys(venues))
 
 
-def as_date(name: str, value: date | str | None) -> date | None:
-    """Return a date given as such or as text; None stays None.
-
-    Examples
-    --------
-    >>> as_date("on", "2025-09-02")
-    datetime.date(2025, 9, 2)
-    """
-    if isinstance(value, datetime):
-        return value.date()
-    if value is None or isinstance(value, date):
-        return value
-    try:
-        return date.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"{name} must be a date, was {value!r}; give datetime.date(2025, 9, 2) or '2025-09-02'"
-        ) from None
-
-
 def claims() -> tuple[Claim, ...]:
     """List what the introductory guide says of each venue, and what sources say.
 
@@ -146,7 +127,9 @@ def _venue(name: str, on: date | None) -> Venue:
         main_product=data["main_product"],
         controls=_listed(name, "control", data.get("controls", ())),
         incidents=_listed(name, "incident", data.get("incidents", ())),
-        places=tuple(_place(name, row) for row in data["jurisdictions"] if _in_force(row, on)),
+        places=tuple(
+            _place_rule(name, row) for row in data["jurisdictions"] if _row_holds(row, on)
+        ),
         claims=tuple(Claim(venue=name, **row) for row in data["claims"]),
     )
 
@@ -166,7 +149,7 @@ def _facts(venue: str, prefix: str, data: Mapping[str, Any], on: date | None) ->
     facts = {}
     for name, versions in data.items():
         rows = versions if isinstance(versions, list) else [versions]
-        (row,) = (row for row in rows if _in_force(row, on))
+        (row,) = (row for row in rows if _row_holds(row, on))
         facts[name] = _fact(venue, f"{prefix}{name}", row)
     return MappingProxyType(facts)
 
@@ -192,7 +175,7 @@ def _listed(venue: str, kind: str, rows: Iterable[Mapping[str, Any]]) -> tuple[F
     )
 
 
-def _place(venue: str, row: Mapping[str, Any]) -> PlaceRule:
+def _place_rule(venue: str, row: Mapping[str, Any]) -> PlaceRule:
     return PlaceRule(
         fact=_fact(venue, f"jurisdiction.{row['place']}", row),
         place=row["place"],
@@ -217,7 +200,7 @@ def _tier(cells: list[Any]) -> Tier:
     return Tier(float(lower), float(upper), float(rate), max_leverage, amount)
 
 
-def _in_force(row: Mapping[str, Any], on: date | None) -> bool:
+def _row_holds(row: Mapping[str, Any], on: date | None) -> bool:
     if on is None:
         return "until" not in row
     return bool(row.get("since", date.min) <= on < row.get("until", date.max))

@@ -7,8 +7,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from .law import LAW, legal_rules
-from .loader import as_date, chosen, load_venue
-from .model import UNKNOWN, Fact, Product, Venue
+from .loader import chosen, load_venue
+from .records import UNKNOWN, Fact, Product, Venue, as_date, checked_days
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,20 +18,13 @@ _LEVELS = ("funding_interval_hours", "call_level", "close_out_level")
 _WORDS = ("contract", "settlement", "margin_modes", "liquidation_rule", "tier_method")
 
 
-def venue_table(
-    *,
-    compact: bool = False,
-    venues: Iterable[str] | str | None = None,
-    on: date | str | None = None,
-) -> pd.DataFrame:
+def venue_table(*, compact: bool = False, on: date | str | None = None) -> pd.DataFrame:
     """Put what is known about the venues into a table.
 
     Parameters
     ----------
     compact : bool, default False
         One row for each venue, with its main product, instead of one for each fact.
-    venues : str or iterable of str, optional
-        Names from :func:`venue_names`; all if left out.
     on : datetime.date or str, optional
         Day whose rules are wanted, and to which ages are counted. The newest rules, aged to the
         day they were gathered, if left out.
@@ -47,12 +40,12 @@ def venue_table(
     Raises
     ------
     ValueError
-        If there is no such venue, or `on` is not a date.
+        If `on` is not a date.
 
     Examples
     --------
-    >>> table = venue_table(venues=["bitget"])
-    >>> fact = table.query("product == 'usdt_futures' and fact == 'max_leverage'").iloc[0]
+    >>> table = venue_table().query("venue == 'bitget' and product == 'usdt_futures'")
+    >>> fact = table.query("fact == 'max_leverage'").iloc[0]
     >>> fact["value"], fact["confidence"], fact["as_of"], int(fact["age_days"])
     (150, 'verified', '2025-09-26', 422)
     >>> venue_table(compact=True)[["venue", "max_leverage", "max_leverage_holds_to"]].head(1)
@@ -62,10 +55,12 @@ def venue_table(
     import pandas as pd
 
     day = as_date("on", on)
-    loaded = [load_venue(name, on=day) for name in chosen(venues)]
+    loaded = [load_venue(name, on=day) for name in chosen(None)]
     if compact:
-        return pd.DataFrame([_summary(venue) for venue in loaded])
-    table = pd.DataFrame([row for venue in loaded for row in _rows(venue, day or venue.gathered)])
+        return pd.DataFrame([_compact_row(venue) for venue in loaded])
+    table = pd.DataFrame(
+        [row for venue in loaded for row in _fact_rows(venue, day or venue.gathered)]
+    )
     return table.astype({"age_days": "Int64"})
 
 
@@ -101,14 +96,10 @@ def facts_older_than(
     >>> [(age, fact.name) for age, fact in old if age is not None and "max_leverage" in fact.name]
     [(422, 'usdt_futures.max_leverage'), (422, 'usdt_futures.max_leverage_holds_to')]
     """
-    if isinstance(days, bool) or not isinstance(days, int) or days < 0:
-        raise ValueError(f"days must be a whole number from 0 up, was {days!r}; give 90")
-    day = as_date("on", on)
-    if day is None:
-        raise ValueError("on must be a date, was None; give datetime.date.today()")
+    limit = checked_days(days)
     names = (*chosen(None), LAW) if venues is None else chosen(venues)
-    aged = [(fact.age(day), fact) for name in names for fact in ageing_facts(name)]
-    old = [(age, fact) for age, fact in aged if age is None or age > days]
+    aged = [(fact.age(on), fact) for name in names for fact in ageing_facts(name)]
+    old = [(age, fact) for age, fact in aged if age is None or age > limit]
     return sorted(old, key=lambda pair: (pair[0] is not None, -(pair[0] or 0)))
 
 
@@ -126,7 +117,7 @@ def ageing_facts(name: str) -> list[Fact]:
     return [fact for fact in venue.all_facts() if fact not in venue.incidents]
 
 
-def _rows(venue: Venue, day: date) -> Iterator[dict[str, Any]]:
+def _fact_rows(venue: Venue, day: date) -> Iterator[dict[str, Any]]:
     products = {product.id for product in venue.products}
     for fact in venue.all_facts():
         head, _, rest = fact.name.partition(".")
@@ -135,7 +126,7 @@ def _rows(venue: Venue, day: date) -> Iterator[dict[str, Any]]:
             "venue": venue.id,
             "product": product,
             "fact": name,
-            "value": _cell(fact),
+            "value": _plain_value(fact),
             "unit": fact.unit,
             "confidence": fact.confidence,
             "source": fact.source,
@@ -145,23 +136,23 @@ def _rows(venue: Venue, day: date) -> Iterator[dict[str, Any]]:
         }
 
 
-def _cell(fact: Fact) -> str | float | bool:
+def _plain_value(fact: Fact) -> str | float | bool:
     return ", ".join(fact.value) if isinstance(fact.value, tuple) else fact.value
 
 
-def _summary(venue: Venue) -> dict[str, Any]:
+def _compact_row(venue: Venue) -> dict[str, Any]:
     product = venue.product(venue.main_product)
     refused = [rule.place for rule in venue.places if rule.fact.value == "refused"]
     return {
         "venue": venue.id,
         "name": venue.name,
         "main_product": product.id,
-        **{name: _cell(product.fact(name)) for name in _WORDS},
-        **{name: _number(product, name) for name in (*_NUMBERS, *_LEVELS)},
+        **{name: _plain_value(product.fact(name)) for name in _WORDS},
+        **{name: _number_or_nan(product, name) for name in (*_NUMBERS, *_LEVELS)},
         "holds_to_unit": product.fact("max_leverage_holds_to").unit or UNKNOWN,
         "products": ", ".join(each.id for each in venue.products),
-        "kyc": _cell(venue.fact("kyc")),
-        "supported_assets_claimed": _cell(venue.fact("supported_assets_claimed")),
+        "kyc": _plain_value(venue.fact("kyc")),
+        "supported_assets_claimed": _plain_value(venue.fact("supported_assets_claimed")),
         "refused_places": ", ".join(dict.fromkeys(refused)),
         "incidents": len(venue.incidents),
         "unknown_facts": sum(fact.value == UNKNOWN for fact in venue.all_facts()),
@@ -170,6 +161,6 @@ def _summary(venue: Venue) -> dict[str, Any]:
     }
 
 
-def _number(product: Product, name: str) -> float:
+def _number_or_nan(product: Product, name: str) -> float:
     fact = product.fact(name)
     return fact.number() if fact.is_known else float("nan")

@@ -14,14 +14,14 @@ from typing import Literal, TypeAlias, TypedDict, cast
 
 from .. import accounts, costs, margin
 from .._validate import checked, shown
-from .model import UNKNOWN, Product, TierData, UnknownFactError, weakest
+from .records import UNKNOWN, Product, TierData, UnknownFactError, weakest
 
 HOURS_A_WEEK = 168
 FUNDING_HOURS = 8
 
 
 @dataclass(frozen=True)
-class Position:
+class LonePosition:
     """A position that nothing but its margin backs.
 
     Attributes
@@ -79,7 +79,7 @@ class LiquidationRule:
     summary: str
     facts: tuple[str, ...]
     uses_tiers: bool
-    price: Callable[[Product, Position], float]
+    price: Callable[[Product, LonePosition], float]
 
     def confidence(self, product: Product, asset: str) -> str:
         """Return the least confidence of everything that the price depends on."""
@@ -166,7 +166,7 @@ def liquidation_price_at(
     check_single(
         side=side, entry_price=entry_price, quantity=quantity, margin=margin, leverage=leverage
     )
-    position = Position(side, entry_price, quantity, margin, leverage, asset)
+    position = LonePosition(side, entry_price, quantity, margin, leverage, asset)
     return liquidation_rule(product).price(product, position)
 
 
@@ -284,7 +284,7 @@ def contract_of(product: Product) -> Contract:
     return {}
 
 
-def size_in_table(data: TierData, product: Product, position: Position, price: float) -> float:
+def size_in_table(data: TierData, product: Product, position: LonePosition, price: float) -> float:
     """Size of a position at a price, in the unit of a tier table."""
     contract = contract_of(product)
     size = position.quantity * contract.get("contract_size", 1.0)
@@ -293,20 +293,20 @@ def size_in_table(data: TierData, product: Product, position: Position, price: f
     return size / price if contract.get("inverse", False) else size * price
 
 
-def _at_mark(product: Product, position: Position) -> float:
+def _at_mark(product: Product, position: LonePosition) -> float:
     return _on_tiers(product, position, {})
 
 
-def _at_entry(product: Product, position: Position) -> float:
+def _at_entry(product: Product, position: LonePosition) -> float:
     return _on_tiers(product, position, {"requirement_price": position.entry_price})
 
 
-def _closing_fee_inside(product: Product, position: Position) -> float:
+def _closing_fee_inside(product: Product, position: LonePosition) -> float:
     rate = product.fact("taker_fee_rate").number()
     return _on_tiers(product, position, {"closing_fee_rate": rate})
 
 
-def _on_tiers(product: Product, position: Position, requirement: Requirement) -> float:
+def _on_tiers(product: Product, position: LonePosition, requirement: Requirement) -> float:
     data = product.tiers(position.asset)
     size = size_in_table(data, product, position, position.entry_price)
     if size > data.cap:
@@ -328,7 +328,7 @@ def _price_on(
     data: TierData,
     reading: Reading,
     product: Product,
-    position: Position,
+    position: LonePosition,
     requirement: Requirement,
 ) -> float:
     table = data.table(reading)
@@ -355,16 +355,16 @@ def beyond_table(data: TierData, size: float) -> ValueError:
     return UnknownFactError(data.venue, name, note)
 
 
-def _margin_level(product: Product, position: Position) -> float:
+def _margin_level(product: Product, position: LonePosition) -> float:
     # The used margin of a short is counted in the coin it borrows, so it moves with the price.
     return _level_price(product, position, floating_margin=position.side < 0)
 
 
-def _stop_out(product: Product, position: Position) -> float:
+def _stop_out(product: Product, position: LonePosition) -> float:
     return _level_price(product, position, floating_margin=False)
 
 
-def _level_price(product: Product, position: Position, *, floating_margin: bool) -> float:
+def _level_price(product: Product, position: LonePosition, *, floating_margin: bool) -> float:
     price = accounts.margin_level_price(
         position.side,
         position.entry_price,
@@ -377,7 +377,7 @@ def _level_price(product: Product, position: Position, *, floating_margin: bool)
     return cast(float, price)
 
 
-def _assets_over_debt(product: Product, position: Position) -> float:
+def _assets_over_debt(product: Product, position: LonePosition) -> float:
     # With assets = level * debt, equity is (level - 1) * debt: fixed for a long, which owes
     # money, and a share of the notional for a short, which owes coins.
     share = product.fact("close_out_level").number() - 1
@@ -389,7 +389,7 @@ def _assets_over_debt(product: Product, position: Position) -> float:
     return cast(float, price)
 
 
-def _limit_unknown(product: Product, position: Position) -> float:
+def _limit_unknown(product: Product, position: LonePosition) -> float:
     return product.fact("maintenance_limit").number()
 
 

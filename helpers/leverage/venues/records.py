@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from math import inf
 from typing import Literal, TypeAlias, TypeVar
 
@@ -72,6 +72,66 @@ def earliest_date(as_of: str) -> date | None:
     return date(year, month, day)
 
 
+def as_date(name: str, value: date | str | None) -> date | None:
+    """Return a date given as such or as text; None stays None.
+
+    Examples
+    --------
+    >>> as_date("on", "2025-09-02")
+    datetime.date(2025, 9, 2)
+    """
+    if isinstance(value, datetime):
+        return value.date()
+    if value is None or isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} must be a date, was {value!r}; give datetime.date(2025, 9, 2) or '2025-09-02'"
+        ) from None
+
+
+def age_in_days(as_of: str, on: date | str) -> int | None:
+    """Count the days from the first day that a date as written can mean; None if it is undated.
+
+    Parameters
+    ----------
+    as_of : str
+        ``"2025-09-26"``, ``"2025-09"``, ``"2025"``, ``"about 2025"`` or ``"undated"``.
+    on : datetime.date or str
+        Day to which the age is counted.
+
+    Raises
+    ------
+    ValueError
+        If `on` is not a date.
+
+    Examples
+    --------
+    >>> [age_in_days(day, "2026-11-22") for day in ["2026-02-24", "2026", "undated"]]
+    [271, 325, None]
+    """
+    day = as_date("on", on)
+    if day is None:
+        raise ValueError("on must be a date, was None; give datetime.date.today()")
+    start = earliest_date(as_of)
+    return None if start is None else (day - start).days
+
+
+def checked_days(days: int) -> int:
+    """Return an age in days that may be allowed, or raise `ValueError`.
+
+    Examples
+    --------
+    >>> checked_days(90)
+    90
+    """
+    if isinstance(days, bool) or not isinstance(days, int) or days < 0:
+        raise ValueError(f"days must be a whole number from 0 up, was {days!r}; give 90")
+    return days
+
+
 @dataclass(frozen=True)
 class Fact:
     """One fact about a venue.
@@ -137,10 +197,9 @@ class Fact:
         value = self.known()
         return ", ".join(value) if isinstance(value, tuple) else str(value)
 
-    def age(self, on: date) -> int | None:
+    def age(self, on: date | str) -> int | None:
         """Days from the earliest day that `as_of` can mean to a date; None if undated."""
-        start = earliest_date(self.as_of)
-        return None if start is None else (on - start).days
+        return age_in_days(self.as_of, on)
 
 
 @dataclass(frozen=True)
