@@ -201,13 +201,14 @@ start = time.perf_counter()
 from classroom.cli import prepare_process
 prepare_process()
 from classroom.feedback import write_feedback
-from classroom.grade import read_release, registered
+from classroom.grade import registered
+from classroom.grading import read_release
 from classroom.gradebook import Gradebook
 from classroom.project import find_project
 from classroom.room import find_room
 project = find_project()
 room, chapter = find_room(project), project.select([sys.argv[1]])[0]
-release = read_release(chapter)
+release = read_release(chapter.solution_notebook)
 with Gradebook.open(room.gradebook, room.course, chapter.name) as book:
     standings = book.standings(registered(book, room, chapter, release))
     records = {record.student: record for record in book.records()}

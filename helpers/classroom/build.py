@@ -251,7 +251,15 @@ def fingerprint(course: Course, lesson: Lesson) -> str:
     ]
     paths += [
         helpers / "classroom" / f"{name}.py"
-        for name in ("texts", "typography", "execute", "release", "preprocessors", "build")
+        for name in (
+            "texts",
+            "markers",
+            "typography",
+            "execute",
+            "release",
+            "preprocessors",
+            "build",
+        )
     ]
     paths += [
         project.glossary_text,

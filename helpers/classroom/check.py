@@ -17,7 +17,7 @@ from classroom.errors import ClassroomError
 from classroom.execute import error_of, start_session
 from classroom.formulas import read_formulas, unlisted
 from classroom.glossary import read_glossary
-from classroom.preprocessors import BEGIN_HIDDEN, BEGIN_SOLUTION, END_SOLUTION, STUDENT_STUB
+from classroom.markers import BEGIN_HIDDEN, HIDDEN, SECRET_WORDS, SOLUTION, STUB, VISIBLE, numbered
 from classroom.project import Chapter, Page, Project, Review, relative
 from classroom.texts import HEADING_OR_TERM, Lesson, read_lesson
 from classroom.trial import grade_id, is_answer, is_test, try_answers
@@ -33,7 +33,6 @@ MACHINE_PATH = re.compile(
     r"(?<![\w.])(?:/(?:home|root|Users|tmp|work|mnt|srv)/[\w.-]+|[A-Za-z]:\\\\?Users)"
 )
 TIME_STAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}")
-SECRET_MARKERS = ("BEGIN SOLUTION", "END SOLUTION", "HIDDEN TESTS", "MARK SCHEME", "STUDENT STUB")
 
 
 @dataclass(frozen=True)
@@ -232,15 +231,15 @@ def tests_name_themselves(lesson: Lesson) -> Iterator[Finding]:
                 "the test does not say which item it is",
                 f'Open it with: with exercise("{name}") as check:',
             )
-        visible, _, hidden = cell.source.partition(BEGIN_HIDDEN)
-        if "check." not in visible:
+        visible, hidden = stripped(cell.source, VISIBLE), stripped(cell.source, HIDDEN)
+        if not any("check." in line for line in visible):
             yield Finding(
                 where(lesson),
                 place,
                 "students would see no check in this test",
                 f"Put at least one check above {BEGIN_HIDDEN}",
             )
-        if hidden and not hidden.lstrip().startswith("check.hidden()"):
+        if hidden and not hidden[0].startswith("check.hidden()"):
             yield Finding(
                 where(lesson),
                 place,
@@ -404,7 +403,7 @@ def nothing_leaks(lesson: Lesson) -> Iterator[Finding]:
     notebook = nbformat.read(path, as_version=4)
     for number, cell in enumerate(notebook.cells):
         place = f"cell {number + 1}" + (f", {grade_id(cell)}" if grade_id(cell) else "")
-        for marker in SECRET_MARKERS:
+        for marker in SECRET_WORDS:
             if marker in cell.source:
                 yield Finding(file, place, f"it still holds {marker!r}", "Run: make build")
         for line in map(str.strip, cell.source.splitlines()):
@@ -425,6 +424,11 @@ def nothing_leaks(lesson: Lesson) -> Iterator[Finding]:
             yield Finding(file, place, "it holds outputs", "Run: make build")
 
 
+def stripped(source: str, part: str) -> list[str]:
+    """Return the lines inside a marked part of a cell without blanks around them."""
+    return [line.strip() for line in numbered(source, part).values() if line.strip()]
+
+
 def secret_lines(lesson: Lesson) -> dict[str, set[str]]:
     """Return, for each graded cell, the lines that students must not see there."""
     secrets: dict[str, set[str]] = {}
@@ -433,21 +437,12 @@ def secret_lines(lesson: Lesson) -> dict[str, set[str]]:
         if is_answer(cell) and cell.cell_type == "markdown":
             secrets[name] = {line.strip() for line in cell.source.splitlines() if line.strip()}
         elif is_answer(cell):
-            inside, lines, shown = False, set(), set()
-            for line in map(str.strip, cell.source.splitlines()):
-                if line == BEGIN_SOLUTION:
-                    inside = True
-                elif line in (STUDENT_STUB, END_SOLUTION):
-                    inside = False
-                elif inside and line:
-                    lines.add(line)
-                else:
-                    shown.add(line.removeprefix("# "))
-            secrets[name] = lines - shown
+            shown = set(stripped(cell.source, VISIBLE))
+            shown |= {line.removeprefix("# ") for line in stripped(cell.source, STUB)}
+            secrets[name] = set(stripped(cell.source, SOLUTION)) - shown
         elif is_test(cell):
-            visible, _, hidden = cell.source.partition(BEGIN_HIDDEN)
-            shown = {line.strip() for line in visible.splitlines()}
-            secrets[name] = {line.strip() for line in hidden.splitlines() if line.strip()} - shown
+            hidden = set(stripped(cell.source, HIDDEN))
+            secrets[name] = hidden - set(stripped(cell.source, VISIBLE))
     return secrets
 
 

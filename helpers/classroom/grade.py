@@ -31,7 +31,8 @@ from classroom.gradebook import (
     register,
 )
 from classroom.grading.model import CANNOT_BE_GRADED, GRADED
-from classroom.project import Chapter, relative
+from classroom.grading.reading import read_release
+from classroom.project import Chapter
 from classroom.room import Room, only_grader, sweep, write_whole
 
 if TYPE_CHECKING:
@@ -99,18 +100,6 @@ class Run:
 
 
 # ---- the chapter
-
-
-def read_release(chapter: Chapter) -> Release:
-    """Read the chapter's tests and cells from its instructor notebook."""
-    from classroom.grading import Release
-
-    if not chapter.solution_notebook.exists():
-        raise ClassroomError(
-            f"{relative(chapter.solution_notebook, chapter.root)} does not exist; "
-            f"run 'classroom build {chapter.name}'"
-        )
-    return Release.from_source(chapter.solution_notebook)
 
 
 def exercises_of(release: Release) -> dict[str, tuple[str, ...]]:
@@ -618,7 +607,7 @@ def grade(
     """
     if options.workers < 1:
         raise ClassroomError(f"--jobs must be at least 1, was {options.workers}")
-    release = read_release(chapter)
+    release = read_release(chapter.solution_notebook)
     only = chosen_cells(release, options.exercises)
     run = Run()
     with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
@@ -674,7 +663,7 @@ def outputs(
     from classroom.feedback import write_feedback
     from classroom.report import write_report
 
-    release = read_release(chapter)
+    release = read_release(chapter.solution_notebook)
     with Gradebook.open(room.gradebook, room.course, chapter.name) as book:
         layout = registered(book, room, chapter, release)
         standings, records = book.standings(layout), book.records()

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from classroom.bank import all_answers
 from classroom.build import lesson_environment, read_course
-from classroom.preprocessors import BEGIN_HIDDEN, BEGIN_SOLUTION, END_SOLUTION, STUDENT_STUB
+from classroom.markers import SOLUTION, numbered, visible_source
 from classroom.project import Chapter, Project
 from classroom.texts import Lesson
 from classroom.trial import Stop, run_test, walk
@@ -105,12 +105,9 @@ def same_meaning_key(code: str) -> str:
     return ast.dump(ast.parse(code))
 
 
-def solution_lines(source: str) -> range:
-    """Return the lines of an answer cell that students do not get, from 1."""
-    lines = [line.strip() for line in source.splitlines()]
-    first = lines.index(BEGIN_SOLUTION) + 1 if BEGIN_SOLUTION in lines else 0
-    ends = [lines.index(mark) for mark in (STUDENT_STUB, END_SOLUTION) if mark in lines]
-    return range(first + 1, min([*ends, len(lines)]) + 1)
+def solution_lines(source: str) -> frozenset[int]:
+    """Return the lines of an answer cell that students do not get, from 1; all without marks."""
+    return frozenset(numbered(source, SOLUTION)) or frozenset(range(1, source.count("\n") + 2))
 
 
 def make_mutants(exercise: str, source: str) -> list[Mutant]:
@@ -275,7 +272,7 @@ def is_form_only(tests: Mapping[str, str]) -> bool:
 def judge(stop: Stop, mutant: Mutant) -> Verdict:
     """Run an exercise's tests on a mutant: the visible parts first, then all of them."""
     stop.answer(mutant.code)
-    visible = {item: source.partition(BEGIN_HIDDEN)[0] for item, source in stop.tests.items()}
+    visible = {item: visible_source(source) for item, source in stop.tests.items()}
     for noticed_by, tests in (("visible", visible), ("hidden", stop.tests)):
         if not all(run_test(stop.session, item, code).passed for item, code in tests.items()):
             return Verdict(mutant, noticed_by)

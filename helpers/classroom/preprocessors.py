@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,71 +12,17 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import ClearSolutions, Execute, NbGraderPreprocessor
 from traitlets import Bool, Float, Unicode
 
-BEGIN_SOLUTION = "### BEGIN SOLUTION"
-STUDENT_STUB = "### STUDENT STUB"
-END_SOLUTION = "### END SOLUTION"
-BEGIN_HIDDEN = "### BEGIN HIDDEN TESTS"
-END_HIDDEN = "### END HIDDEN TESTS"
-
-
-class MarkerError(ValueError):
-    """Solution markers that do not pair."""
-
-
-def student_source(source: str, stub: str = "# YOUR CODE HERE\nraise NotImplementedError()") -> str:
-    """Return what students see of an answer cell.
-
-    The lines between the solution markers are replaced by the commented lines that follow
-    `### STUDENT STUB`, uncommented, or by `stub` where there are none.
-
-    >>> print(student_source('''def double(x):
-    ...     ### BEGIN SOLUTION
-    ...     return 2 * x
-    ...     ### STUDENT STUB
-    ...     # return ... * x
-    ...     ### END SOLUTION'''))
-    def double(x):
-        return ... * x
-    """
-    kept: list[str] = []
-    given: list[str] | None = None
-    state = "outside"
-    for line in source.split("\n"):
-        marker = line.strip()
-        if marker == BEGIN_SOLUTION:
-            if state != "outside":
-                raise MarkerError(f"{BEGIN_SOLUTION} stands inside another solution region")
-            state, given = "solution", None
-            indent = line[: len(line) - len(line.lstrip())]
-        elif marker == STUDENT_STUB:
-            if state != "solution":
-                raise MarkerError(f"{STUDENT_STUB} stands outside a solution region")
-            state, given = "stub", []
-        elif marker == END_SOLUTION:
-            if state == "outside":
-                raise MarkerError(f"{END_SOLUTION} has no {BEGIN_SOLUTION} above it")
-            kept += [indent + part for part in stub.split("\n")] if given is None else given
-            state = "outside"
-        elif state == "stub" and given is not None:
-            match = re.fullmatch(r"(\s*)# ?(.*)", line)
-            if match is None and marker:
-                raise MarkerError(f"after {STUDENT_STUB} every line starts with '#': {line!r}")
-            given.append(f"{match[1]}{match[2]}".rstrip() if match else "")
-        elif state == "outside":
-            kept.append(line)
-    if state != "outside":
-        raise MarkerError(f"{BEGIN_SOLUTION} has no {END_SOLUTION} below it")
-    return "\n".join(kept)
+from classroom.markers import BEGIN_SOLUTION, HIDDEN, parts, student_source, visible_source
 
 
 class ClearSolutionsKeepStub(ClearSolutions):  # type: ignore[misc]  # nbgrader has no types
     """nbgrader's ClearSolutions that also knows `### STUDENT STUB`."""
 
     def _replace_solution_region(self, cell: NotebookNode, language: str) -> bool:
-        if STUDENT_STUB not in cell.source:
-            return bool(super()._replace_solution_region(cell, language))
-        cell.source = student_source(cell.source, self.code_stub[language])
-        return True
+        found = BEGIN_SOLUTION in cell.source
+        stub = self.code_stub[language] if cell.cell_type == "code" else self.text_stub
+        cell.source = student_source(cell.source, stub)
+        return found
 
 
 class SandboxedExecute(Execute):  # type: ignore[misc]  # nbgrader has no types
@@ -101,14 +46,14 @@ class SandboxedExecute(Execute):  # type: ignore[misc]  # nbgrader has no types
         if not self.sandbox:
             executed, resources = super().preprocess(nb, resources, **more)
             return executed, resources
-        from classroom.grading import Limits, Release, Submission, grade_one
+        from classroom.grading import Limits, Submission, grade_one, read_release, read_submission
 
         names = resources["nbgrader"]
         course = CourseDirectory(config=self.config)
         source = Path(course.format_path(course.source_directory, ".", names["assignment"]))
-        release = Release.from_source(source / f"{names['notebook']}.ipynb")
+        release = read_release(source / f"{names['notebook']}.ipynb")
         folder = Path(resources["metadata"]["path"])
-        files = Submission.from_folder(names["student"], folder).files
+        files = read_submission(names["student"], folder).files
         others = [(name, content) for name, content in files if not name.endswith(".ipynb")]
         text = json.dumps(nb).encode()
         submission = Submission(names["student"], ((f"{names['notebook']}.ipynb", text), *others))
@@ -128,24 +73,6 @@ class SandboxedExecute(Execute):  # type: ignore[misc]  # nbgrader has no types
         return nb, resources
 
 
-def visible_source(source: str) -> str:
-    """Return a test without its hidden regions.
-
-    >>> print(visible_source('''assert double(1) == 2
-    ... ### BEGIN HIDDEN TESTS
-    ... assert double(7) == 14
-    ... ### END HIDDEN TESTS'''))
-    assert double(1) == 2
-    """
-    kept, hidden = [], False
-    for line in source.split("\n"):
-        hidden = hidden or line.strip() == BEGIN_HIDDEN
-        if not hidden:
-            kept.append(line)
-        hidden = hidden and line.strip() != END_HIDDEN
-    return "\n".join(kept)
-
-
 class HideTests(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader has no types
     """Keeps hidden tests out of the pages of `nbgrader generate_feedback`.
 
@@ -159,7 +86,7 @@ class HideTests(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader has no 
         """Clean one cell."""
         meta = cell.metadata.get("nbgrader", {})
         if cell.cell_type == "code" and meta.get("grade") and not meta.get("solution"):
-            hides = BEGIN_HIDDEN in cell.source
+            hides = any(part == HIDDEN for part, _ in parts(cell.source))
             cell.source = visible_source(cell.source)
             if hides:
                 cell.outputs = [o for o in cell.outputs if o.output_type == "error"]

@@ -9,13 +9,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from classroom.errors import ClassroomError
+from classroom.grading import Submission, read_submission
 from classroom.project import Project, relative
-
-if TYPE_CHECKING:
-    from classroom.grading.model import Submission
 
 PART = ".part"
 LOCK = ".grading.lock"
@@ -67,11 +65,9 @@ class Room:
 
     def read(self, student: str, chapter: str) -> Submission:
         """Read what a student handed in; a link is never followed, not even to the folder."""
-        from classroom.grading.model import Submission
-
         if (self.submitted / student).is_symlink():
             return Submission(student, (), ("the student's folder is a link and was not read",))
-        return Submission.from_folder(student, self.submission(student, chapter))
+        return read_submission(student, self.submission(student, chapter))
 
     def graded(self, student: str, chapter: str) -> Path:
         """Return the path of a student's executed notebook."""

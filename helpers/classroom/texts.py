@@ -35,7 +35,7 @@ from nbformat import NotebookNode
 
 from classroom.errors import ClassroomError
 from classroom.glossary import Glossary, Place
-from classroom.preprocessors import BEGIN_HIDDEN, END_HIDDEN, MarkerError, student_source
+from classroom.markers import MarkerError, student_source
 from classroom.project import Chapter, Page, Project, Review, relative
 from classroom.sources import complaint, read_text, read_yaml
 from classroom.typography import with_units
@@ -452,8 +452,6 @@ class _Reader:
         name = self.claim(str(options["test"]), line)
         points = self.points_of(options, line)
         objectives = self.objectives_of(split_names(options.get("objectives")), course, line)
-        if cell.source.count(BEGIN_HIDDEN) != cell.source.count(END_HIDDEN):
-            raise self.fail(line, f"{BEGIN_HIDDEN} and {END_HIDDEN} do not pair in {name}")
         exercise = max(
             (known for known in self.seen if known != name and name.startswith(f"{known}_")),
             key=len,
@@ -757,16 +755,20 @@ def read_lesson(
     lesson = _Reader(project, chapter, glossary, chapters or {}).read()
     where = relative(chapter.text, chapter.root)
     for cell in lesson.notebook.cells:
-        if cell.cell_type != "code":
-            continue
         line = lesson.lines[cell["id"]]
         try:
             shown = student_source(cell.source)
+        except MarkerError as error:
+            marked = cell.source.split("\n")[error.line - 1]
+            below = chapter.text.read_text(encoding="utf-8").split("\n")[line - 1 :]
+            line += below.index(marked) if marked in below else 0
+            raise ClassroomError(f"{where}:{line}: {error}") from None
+        if cell.cell_type != "code":
+            continue
+        try:
             for source in dict.fromkeys((cell.source, shown)):
                 if not source.lstrip().startswith(("%", "!")):
                     ast.parse(source)
-        except MarkerError as error:
-            raise ClassroomError(f"{where}:{line}: {error}; mend the cell's markers") from None
         except SyntaxError as error:
             raise ClassroomError(
                 f"{where}:{line + (error.lineno or 1)}: the code does not parse ({error.msg}); "

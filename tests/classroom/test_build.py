@@ -144,6 +144,7 @@ def test_the_readme_lists_the_chapter_with_minutes_points_and_binder_link(built:
         (":locked: true", ":lockd: true", "unknown cell option lockd"),
         ('+++ {"answer"', '+++ {"answer', "a cell's options cannot be read"),
         ("### END SOLUTION", "### END", "has no ### END SOLUTION below it"),
+        ("### BEGIN HIDDEN TESTS", "### BEGIN HIDDEN TESTS: less", "a mark stands alone"),
         ("  minutes: 5\n", "", "lacks minutes"),
         ("    LO1.2: Because", "    LO1.3: Because", "must answer each objective in one line"),
         ("{{ 2 * base:,.1f }}", "{{ 2 * }}", "is not an expression"),

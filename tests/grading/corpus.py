@@ -27,7 +27,7 @@ from typing import Any
 
 import yaml
 
-from classroom.grading import Grader, Limits, Outcome, Release, Submission
+from classroom.grading import Grader, Limits, Outcome, Release, Submission, read_release
 
 HERE = Path(__file__).resolve().parent
 NAME = "lab"
@@ -149,7 +149,7 @@ def make_release(folder: Path) -> Release:
     place.mkdir(parents=True, exist_ok=True)
     (place / f"{NAME}.ipynb").write_text(json.dumps(source_notebook()), encoding="utf-8")
     (place / "prices.csv").write_bytes(PRICES)
-    return Release.from_source(place / f"{NAME}.ipynb")
+    return read_release(place / f"{NAME}.ipynb")
 
 
 def submitted(

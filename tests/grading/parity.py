@@ -18,7 +18,7 @@ from nbgrader.utils import determine_grade
 
 from classroom.bank import Answer, read_bank
 from classroom.build import lesson_environment, read_course
-from classroom.grading import Grader, Outcome, Release, Submission
+from classroom.grading import Grader, Outcome, Release, Submission, read_release
 from classroom.project import Chapter, Project
 from classroom.texts import Lesson
 from classroom.trial import try_answers
@@ -76,7 +76,7 @@ def compare_answers(chapter: Chapter) -> None:
     """Grade every answer of a chapter's bank both ways; tests must say the same of each."""
     answers = list(read_bank(chapter))
     stock = stock_results(read_course(PROJECT).lesson(chapter), answers)
-    release = without_pictures(Release.from_source(chapter.solution_notebook))
+    release = without_pictures(read_release(chapter.solution_notebook))
     with Grader(release, workers=2, allow_limits_only=True) as grader:
         graded = grader.run(submissions(release, answers))
         outcomes = {outcome.student: outcome for outcome in graded}

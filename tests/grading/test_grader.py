@@ -26,9 +26,11 @@ from classroom.grading import (
     choose_level,
     close_graders,
     grade_one,
+    read_release,
+    read_submission,
 )
 from classroom.grading.grader import FOLDER_PREFIX, sweep_folders
-from classroom.grading.release import learner_names, own_statements
+from classroom.grading.reading import learner_names, own_statements
 from classroom.grading.sandbox import descendants, launch_command, readable_paths, wait_gone
 
 
@@ -211,7 +213,7 @@ def release_with(test: str, answer: str, folder: Path) -> Release:
         corpus.code(test, corpus.meta("test", grade=True, locked=True, points=2), "test"),
     ]
     (folder / "one.ipynb").write_text(json.dumps(corpus.notebook(cells)), encoding="utf-8")
-    return Release.from_source(folder / "one.ipynb")
+    return read_release(folder / "one.ipynb")
 
 
 def test_a_test_that_needs_the_students_own_objects_runs_inside_with_canaries(
@@ -325,7 +327,7 @@ def test_an_answer_cannot_change_what_later_tests_compute_from(
         graded = corpus.meta(name, grade=True, locked=True, points=1)
         cells.append(corpus.code(test, graded, name))
     (tmp_path / "one.ipynb").write_text(json.dumps(corpus.notebook(cells)), encoding="utf-8")
-    made = Release.from_source(tmp_path / "one.ipynb")
+    made = read_release(tmp_path / "one.ipynb")
     wrong = f"def first(x):\n    {emptied}\n    return 3\ndef total(x):\n    return 0"
     handed = tuple(
         dataclasses.replace(cell, source=wrong) if cell.kind == "answer" else cell
@@ -416,7 +418,7 @@ def test_names_that_depend_on_answers_are_the_students(tmp_path: Path) -> None:
         corpus.code("double = 2 * total\nother = 3", corpus.meta("more", locked=True)),
     ]
     (tmp_path / "one.ipynb").write_text(json.dumps(corpus.notebook(cells)), encoding="utf-8")
-    made = Release.from_source(tmp_path / "one.ipynb").cells
+    made = read_release(tmp_path / "one.ipynb").cells
     learner = learner_names(made)
     assert learner == {"total", "trades", "double"}
     assert own_statements(made, learner) == ["import math", "fee = 2", "other = 3"]
@@ -431,12 +433,12 @@ def test_links_and_devices_in_a_submission_are_never_read(tmp_path: Path) -> Non
     os.link(secret, folder / "hard.csv")
     os.mkfifo(folder / "pipe")
     (folder / "mine.csv").write_text("1", encoding="utf-8")
-    read = Submission.from_folder("ana", folder)
+    read = read_submission("ana", folder)
     assert read.files == (("mine.csv", b"1"),)
     assert len(read.problems) == 3
     outside = tmp_path / "bo"
     outside.symlink_to(tmp_path)
-    assert Submission.from_folder("bo", outside).files == ()
+    assert read_submission("bo", outside).files == ()
 
 
 def test_the_lowest_level_needs_an_explicit_flag() -> None:

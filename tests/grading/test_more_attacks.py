@@ -9,7 +9,15 @@ import pytest
 from offered import BEST, needs
 
 from classroom import feedback
-from classroom.grading import Grader, Outcome, Release, Submission, large, student_view
+from classroom.grading import (
+    Grader,
+    Outcome,
+    Release,
+    Submission,
+    large,
+    read_release,
+    student_view,
+)
 from classroom.grading.repair import prepare
 
 HIDDEN = "### BEGIN HIDDEN TESTS\n{}\n### END HIDDEN TESTS"
@@ -46,7 +54,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     folder = tmp_path_factory.mktemp("more")
     (folder / "lab.ipynb").write_text(json.dumps(corpus.notebook(cells)), encoding="utf-8")
     (folder / "prices.csv").write_bytes(corpus.PRICES)
-    return Release.from_source(folder / "lab.ipynb")
+    return read_release(folder / "lab.ipynb")
 
 
 def handed_in(release: Release, name: str, answers: dict[str, str], first: str = "") -> Submission:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classroom.grading import kernel, names
+from classroom.grading import linux, names
 from classroom.grading.names import Names
 
 
@@ -86,10 +86,10 @@ def test_shared_memory_is_found_by_asking_the_kernel_and_by_reading_what_there_i
         raise OSError("no such question")
         yield
 
-    before = kernel.shared_memory()
+    before = linux.shared_memory()
     with mmap.mmap(-1, 8_192) as first, mmap.mmap(-1, 8_192, flags=mmap.MAP_SHARED) as second:
-        found = kernel.shared_memory()
-        monkeypatch.setattr(kernel, "_asked_for_shared", old)
-        assert kernel.shared_memory() == found
+        found = linux.shared_memory()
+        monkeypatch.setattr(linux, "_asked_for_shared", old)
+        assert linux.shared_memory() == found
         size = sum(last - start for start, last in found)
         assert size == sum(last - start for start, last in before) + len(first) + len(second)

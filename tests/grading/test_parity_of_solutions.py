@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from parity import CHAPTERS, own_grades, stock_grades
 
-from classroom.grading import Grader, Release
+from classroom.grading import Grader, read_release
 from classroom.project import Chapter
 
 # `classroom build` leaves it out of what it stores.
@@ -30,7 +30,7 @@ def shown(notebook: Mapping[str, Any]) -> dict[str, list[tuple[str, ...]]]:
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_solution_gets_all_points_and_shows_what_a_kernel_shows(chapter: Chapter) -> None:
-    release = Release.from_source(chapter.solution_notebook)
+    release = read_release(chapter.solution_notebook)
     with Grader(release, workers=1, allow_limits_only=True) as grader:
         assert grader.unsound == ()
         assert grader.modes == {}, "a test could not be decided outside the student's process"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import corpus
 
-from classroom.grading import Grader, Release
+from classroom.grading import Grader, read_release
 
 HERE = Path(__file__).resolve().parent
 
@@ -43,7 +43,7 @@ def test_a_student_changes_the_pictures_of_nobody_else(tmp_path: Path) -> None:
         corpus.code(GIVEN, corpus.meta("given", locked=True), "given"),
     ]
     (tmp_path / "one.ipynb").write_text(json.dumps(corpus.notebook(cells)), encoding="utf-8")
-    release = Release.from_source(tmp_path / "one.ipynb")
+    release = read_release(tmp_path / "one.ipynb")
     held = GIVEN.replace("describe(plot", "fig = plot").replace('(), "', '()\ndescribe(fig, "')
     shows = []
     with Grader(release, corpus.LIMITS, workers=1, allow_limits_only=True) as grader:

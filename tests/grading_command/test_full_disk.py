@@ -16,17 +16,17 @@ from classroom.gradebook import Gradebook
 MOUNT = """
 import os, sys
 from pathlib import Path
-from classroom.grading import kernel
+from classroom.grading import linux
 
 folder, size = sys.argv[1:3]
 user, group = os.geteuid(), os.getegid()
-kernel.unshare(kernel.NEWNS | (kernel.NEWUSER if user else 0))
+linux.unshare(linux.NEWNS | (linux.NEWUSER if user else 0))
 if user:
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
     Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
-kernel.mount("tmpfs", folder, "tmpfs", 0, f"size={size}k,mode=755")
+linux.mount("none", "/", "", linux.MS_REC | linux.MS_PRIVATE)
+linux.mount("tmpfs", folder, "tmpfs", 0, f"size={size}k,mode=755")
 """
 RUN = """
 import io, shutil

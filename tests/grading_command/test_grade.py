@@ -24,9 +24,9 @@ from classroom.grade import (
     exercises_of,
     grade,
     outputs,
-    read_release,
 )
 from classroom.gradebook import Gradebook, Layout, Record, Standing
+from classroom.grading import read_release
 from classroom.room import only_grader
 
 HIDDEN = "4711"
@@ -114,7 +114,7 @@ def test_one_exercise_is_graded_again_and_the_others_keep_their_grades(
 
 
 def test_an_exercise_is_the_answer_and_its_tests(small_class: SmallClass) -> None:
-    assert exercises_of(read_release(small_class.chapter)) == {
+    assert exercises_of(read_release(small_class.chapter.solution_notebook)) == {
         "ch01_a": ("ch01_a_value", "ch01_a_hidden"),
         "ch01_b": ("ch01_b",),
     }

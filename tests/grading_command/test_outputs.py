@@ -14,8 +14,9 @@ from small_class import CHAPTER, RIGHT, WRONG, SmallClass, handed_in
 
 from classroom.exports import canvas_csv, moodle_csv, nbgrader_csv
 from classroom.feedback import Page, clean, formula, output_html, plain, rendered
-from classroom.grade import exercises_of, grade, outputs, read_release
+from classroom.grade import exercises_of, grade, outputs
 from classroom.gradebook import CellRecord, Gradebook, Record, Standing
+from classroom.grading import read_release
 from classroom.report import hints, item_statistics, report_html
 from classroom.similarity import Group, groups
 
@@ -249,7 +250,7 @@ EVIL = "</style></title><script>x()</script>\"'><img src=x onerror=x()>\u202egnp
 
 
 def test_what_students_write_is_shown_and_never_obeyed(small_class: SmallClass) -> None:
-    release = read_release(small_class.chapter)
+    release = read_release(small_class.chapter.solution_notebook)
     cells = {
         "ch01_a_value": CellRecord(0, 2, f"{EVIL}\nHint: {EVIL}"),
         "ch01_a_hidden": CellRecord(0, 3, EVIL),

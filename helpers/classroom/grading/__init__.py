@@ -11,6 +11,7 @@ from classroom.grading.model import (
     Submission,
     Verdict,
 )
+from classroom.grading.reading import read_release, read_submission
 from classroom.grading.sandbox import (
     LEVELS,
     LevelReport,
@@ -37,5 +38,7 @@ __all__ = [
     "close_graders",
     "grade_one",
     "level_label",
+    "read_release",
+    "read_submission",
     "student_view",
 ]

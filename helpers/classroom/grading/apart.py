@@ -13,7 +13,7 @@ import select
 import stat
 import sys
 
-from classroom.grading import kernel
+from classroom.grading import linux
 from classroom.grading.sandbox import DEVICES
 
 MOST_DESCRIPTORS = 1 << 16
@@ -21,8 +21,8 @@ _close, _closerange, _dup2, _fstat, _lseek, _open = (
     os.close, os.closerange, os.dup2, os.fstat, os.lseek, os.open,
 )  # fmt: skip
 _ask, _limit, _poll, _is_file = fcntl.fcntl, resource.getrlimit, select.poll, stat.S_ISREG
-_own_memory, _landlock_abi = kernel.own_memory, kernel.landlock_abi
-_restrict_files, _refuse_traces = kernel.restrict_files, kernel.refuse_traces
+_own_memory, _landlock_abi = linux.own_memory, linux.landlock_abi
+_restrict_files, _refuse_traces = linux.restrict_files, linux.refuse_traces
 
 
 def forget_the_way_back(kept: int, shared: list[tuple[int, int]]) -> None:

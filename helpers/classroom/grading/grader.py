@@ -38,6 +38,9 @@ from classroom.grading.model import STUDENT_ENDED, Limits, Outcome, Release, Sub
 from classroom.grading.modes import MODES
 from classroom.grading.repair import Prepared, UnreadableError, is_safe_name, prepare
 
+if sys.platform != "win32":
+    import fcntl
+
 FOLDER_PREFIX = "classroom-grading-"
 SWEEP_SECONDS = 60.0
 """A folder younger than this may belong to a grader that has not locked it yet."""
@@ -74,8 +77,6 @@ def sweep_folders() -> None:
 
 def _lock_folder(folder: Path) -> int | None:
     """Lock a folder for as long as this process lives; None if another one holds it."""
-    import fcntl
-
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -188,11 +189,7 @@ class Grader:
             for folder in (home, home / "matplotlib", self._run_folder):
                 os.chown(folder, NOBODY, NOBODY)
         ours, theirs = socket.socketpair()
-        root = sandbox.package_root()
-        code = (
-            f"import sys; sys.path.insert(0, {str(root)!r});"
-            "from classroom.grading.zygote import main; main(int(sys.argv[1]))"
-        )
+        code = sandbox.calling("classroom.grading.zygote", "serve(int(sys.argv[1]))")
         with theirs:
             command = [sys.executable, "-P", "-s", "-c", code, str(theirs.fileno())]
             if self.level == "bubblewrap":

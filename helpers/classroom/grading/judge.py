@@ -38,6 +38,7 @@ from classroom.grading.model import (
 )
 from classroom.grading.peer import DiedError, Peer, after
 from classroom.grading.runner import Recorder, RunnerShell
+from classroom.markers import hidden_lines
 
 INTERRUPTS = 8
 BETWEEN_INTERRUPTS = 0.25
@@ -45,7 +46,6 @@ HIDDEN_FAILED = "A hidden check did not pass."
 LONGEST_ERROR = 20_000
 LONGEST_TOLD = 200
 """Lines of a cell that a message about a hidden check may point to."""
-_BEGIN_HIDDEN, _END_HIDDEN = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
 
 
 RUNS_CODE = ("call", "next", "attribute", "inside")
@@ -75,21 +75,6 @@ class TestRun:
     seconds: float = 0.0
 
     __test__ = False
-
-
-def hidden_lines(source: str) -> frozenset[int]:
-    r"""Return the numbers of the lines of a test that students do not get.
-
-    >>> sorted(hidden_lines("a\n### BEGIN HIDDEN TESTS\nb\n### END HIDDEN TESTS\nc"))
-    [2, 3, 4]
-    """
-    numbers, inside = set(), False
-    for number, line in enumerate(source.split("\n"), start=1):
-        inside = inside or _BEGIN_HIDDEN in line
-        if inside:
-            numbers.add(number)
-        inside = inside and _END_HIDDEN not in line
-    return frozenset(numbers)
 
 
 def hints_in(source: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Starts the grading server without the rights of root; run as a program, never imported by it.
+"""Starts the grading server without the rights of root.
 
 When the grader is root, the server becomes an unprivileged user at once. An interpreter that lies
 in a folder closed to that user, such as root's home, is shown to it at its own place.
@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+
+if sys.platform != "win32":
+    from classroom.grading import linux
 
 NOBODY = 65_534
 
@@ -26,25 +29,23 @@ def closed_parents(paths: list[str]) -> list[str]:
 
 def open_the_way(paths: list[str]) -> None:
     """Show paths inside closed folders at their own places, to this process and its children."""
-    from classroom.grading import kernel
-
     closed = closed_parents(paths)
     if not closed:
         return
-    kernel.unshare(kernel.NEWNS)
-    kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
+    linux.unshare(linux.NEWNS)
+    linux.mount("none", "/", "", linux.MS_REC | linux.MS_PRIVATE)
     for folder in closed:
         inside = [path for path in paths if Path(path).is_relative_to(folder)]
         handles = {path: os.open(path, os.O_PATH) for path in inside}
-        kernel.mount("tmpfs", folder, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
+        linux.mount("tmpfs", folder, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755")
         for path, handle in handles.items():
             Path(path).mkdir(parents=True, exist_ok=True)
-            kernel.bind(f"/proc/self/fd/{handle}", path)
+            linux.bind(f"/proc/self/fd/{handle}", path)
             os.close(handle)
 
 
-def main(arguments: list[str]) -> None:
-    """Run `launch.py PATHS -- COMMAND` as an unprivileged user."""
+def launch(arguments: list[str]) -> None:
+    """Become a command as an unprivileged user; arguments are `PATHS -- COMMAND`."""
     split = arguments.index("--")
     paths, command = arguments[:split], arguments[split + 1 :]
     if os.geteuid() == 0:
@@ -53,8 +54,3 @@ def main(arguments: list[str]) -> None:
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
     os.execv(command[0], command)  # noqa: S606 - the command is the grader's own
-
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-    main(sys.argv[1:])

@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 GRADED = "graded"
@@ -138,17 +137,6 @@ class Release:
     cells: tuple[ReleaseCell, ...]
     data: tuple[tuple[str, bytes], ...] = ()
 
-    @classmethod
-    def from_source(cls, path: Path, data: Path | None = None) -> Release:
-        """Read an instructor notebook such as `solutions/01_basics/01_basics.ipynb`.
-
-        `data` is the folder with the other files that students get; the notebook's own folder
-        where it is not given. Texts, quizzes and banks are never taken.
-        """
-        from classroom.grading.release import release_from_source
-
-        return release_from_source(path, data)
-
     @cached_property
     def digest(self) -> str:
         """Hash of everything that decides a grade."""
@@ -225,13 +213,6 @@ class Submission:
     student: str
     files: tuple[tuple[str, bytes], ...] = ()
     problems: tuple[str, ...] = ()
-
-    @classmethod
-    def from_folder(cls, student: str, folder: Path) -> Submission:
-        """Read what a student handed in, without following any link."""
-        from classroom.grading.release import submission_from_folder
-
-        return submission_from_folder(student, folder)
 
     @cached_property
     def digest(self) -> str:

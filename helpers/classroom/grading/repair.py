@@ -16,7 +16,8 @@ from typing import Any
 
 from classroom.grading import large
 from classroom.grading.model import Release, ReleaseCell, Submission
-from classroom.grading.release import TEXT_STUB, learner_names, statements, text_of
+from classroom.grading.reading import learner_names, statements, text_of
+from classroom.markers import TEXT_STUB
 
 MOST_CELLS = 3_000
 LARGEST_SOURCE = 1_000_000

@@ -7,6 +7,7 @@ used. All of them limit memory, time, processes and files.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import select
@@ -24,6 +25,11 @@ from pathlib import Path
 
 from classroom.errors import ClassroomError
 from classroom.grading.model import Limits
+
+if sys.platform != "win32":
+    import resource
+
+    from classroom.grading import linux
 
 LEVELS = ("namespaces", "bubblewrap", "landlock", "limits")
 ISOLATED = LEVELS[:2]
@@ -102,21 +108,14 @@ def _why_not(level: str) -> str:
         return ""
     if sys.platform != "linux":
         return "this is no Linux"
-    from classroom.grading import kernel
-
     if level == "landlock":
-        return "" if kernel.landlock_abi() else "the kernel offers no Landlock"
+        return "" if linux.landlock_abi() else "the kernel offers no Landlock"
     program = shutil.which("bwrap")
     if level == "bubblewrap" and program is None:
         return "the program bwrap is not installed"
     if level == "bubblewrap" and os.geteuid() == 0 and "setuid" in _mode(str(program)):
         return "bwrap is set-uid"
-    probe = f"import sys; sys.path.insert(0, {str(package_root())!r}); "
-    if level == "namespaces":
-        probe += "from classroom.grading.sandbox import probe; probe()"
-    else:
-        probe += "from classroom.grading.sandbox import probe_inside; probe_inside()"
-    command = [sys.executable, "-I", "-c", probe]
+    command = [sys.executable, "-I", "-c", calling("classroom.grading.sandbox", "probe()")]
     if level == "bubblewrap":
         command = [*bubblewrap_command(), *command]
     ended = subprocess.run(
@@ -138,21 +137,13 @@ def probe() -> None:
     _try_jail()
 
 
-def probe_inside() -> None:
-    """Do as `probe` inside bubblewrap."""
-    enter_namespaces()
-    _try_jail()
-
-
 def _try_jail() -> None:
-    from classroom.grading import kernel
-
     child = os.fork()
     if child == 0:
         code = 1
         with suppress(OSError):
-            kernel.mount("proc", "/proc", "proc")
-            kernel.mount("tmpfs", "/tmp", "tmpfs")
+            linux.mount("proc", "/proc", "proc")
+            linux.mount("tmpfs", "/tmp", "tmpfs")
             code = 0
         os._exit(code)
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
@@ -197,6 +188,13 @@ def package_root() -> Path:
     return Path(__file__).resolve().parents[2]
 
 
+def calling(module: str, call: str) -> str:
+    """Return a program that calls a function of this package, wherever the package lies."""
+    name = call.partition("(")[0]
+    path = str(package_root())
+    return f"import sys; sys.path.insert(0, {path!r}); from {module} import {name}; {call}"
+
+
 def interpreter_paths() -> list[str]:
     """Return the folders that a Python program of this environment reads.
 
@@ -224,8 +222,9 @@ def launch_command(command: list[str]) -> list[str]:
     """Return the command that runs another one as an unprivileged user, where we are root."""
     if os.geteuid() != 0:
         return command
-    launcher = str(Path(__file__).with_name("launch.py"))
-    return [sys.executable, "-I", "-S", launcher, *not_nested(interpreter_paths()), "--", *command]
+    launch = calling("classroom.grading.launch", "launch(sys.argv[1:])")
+    paths = not_nested(interpreter_paths())
+    return [sys.executable, "-I", "-S", "-c", launch, *paths, "--", *command]
 
 
 def bubblewrap_command(*shown: Path) -> list[str]:
@@ -261,25 +260,21 @@ def not_nested(paths: Iterable[str]) -> list[str]:
 
 def enter_namespaces() -> None:
     """Leave all namespaces for new ones; with users of its own its processes are counted alone."""
-    from classroom.grading import kernel
-
     user, group = os.geteuid(), os.getegid()
-    flags = kernel.NEWNS | kernel.NEWPID | kernel.NEWNET | kernel.NEWIPC | kernel.NEWUTS
-    kernel.be_dumpable()
-    kernel.unshare(flags | kernel.NEWUSER)
+    flags = linux.NEWNS | linux.NEWPID | linux.NEWNET | linux.NEWIPC | linux.NEWUTS
+    linux.be_dumpable()
+    linux.unshare(flags | linux.NEWUSER)
     Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
     Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
     Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
-    kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
+    linux.mount("none", "/", "", linux.MS_REC | linux.MS_PRIVATE)
 
 
 def build_jail(limits: Limits) -> None:
     """Make a root of its own that shows the interpreter, and nothing that can be changed."""
-    from classroom.grading import kernel
-
     root = "/tmp"
     sources = {path: _handle(path) for path in not_nested(readable_paths())}
-    kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID, "size=4m,mode=755")
+    linux.mount("tmpfs", root, "tmpfs", linux.MS_NOSUID, "size=4m,mode=755")
     for path, handle in sources.items():
         target = root + path
         if handle is None:
@@ -289,41 +284,39 @@ def build_jail(limits: Limits) -> None:
             _bind_handle(handle, target)
     for name in DEVICES:
         _make_place(f"/dev/{name}", f"{root}/dev/{name}")
-        kernel.bind(f"/dev/{name}", f"{root}/dev/{name}", read_only=False)
+        linux.bind(f"/dev/{name}", f"{root}/dev/{name}", read_only=False)
     os.symlink("/proc/self/fd", f"{root}/dev/fd")
     os.makedirs(f"{root}/proc")
-    kernel.bind("/proc", f"{root}/proc", read_only=False)
+    linux.bind("/proc", f"{root}/proc", read_only=False)
     quiz = os.path.join(root + str(package_root()), _MASKED)
     if os.path.exists(quiz):
         empty = f"{root}/empty"
         Path(empty).touch()
-        kernel.bind(empty, quiz)
+        linux.bind(empty, quiz)
     for name in ("tmp", "work", "dev/shm"):
         os.makedirs(f"{root}/{name}", exist_ok=True)
-    kernel.change_root(root)
+    linux.change_root(root)
     mount_private(limits)
-    kernel.mount("none", "/", "", kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY)
+    linux.mount("none", "/", "", linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY)
 
 
 def mount_private(limits: Limits) -> None:
     """Mount the folders that a submission may write to: one file system with one limit."""
-    from classroom.grading import kernel
-
     inside = {
         path: os.open(path, os.O_PATH | os.O_CLOEXEC)
         for path in not_nested(readable_paths())
         if any(path.startswith(folder + "/") for folder in _PRIVATE)
     }
     # A file's time of access would tell what a copy of the process has read.
-    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOATIME
+    flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOATIME
     data = f"size={limits.file_mb * ALL_FILES * 1_000_000},mode=1777,nr_inodes={MOST_FILES}"
     shared = _PRIVATE[-1]
-    kernel.mount("tmpfs", shared, "tmpfs", flags, data)
+    linux.mount("tmpfs", shared, "tmpfs", flags, data)
     for number, folder in enumerate(_PRIVATE):
         part = f"{shared}/{number}"
         os.mkdir(part)
         os.chmod(part, 0o1777)  # noqa: S103 - as the system's own are
-        kernel.mount(part, folder, "", kernel.MS_BIND)  # the last one hides where all of them are
+        linux.mount(part, folder, "", linux.MS_BIND)  # the last one hides where all of them are
     for path, handle in inside.items():
         _bind_handle(handle, path)
 
@@ -334,11 +327,9 @@ def _handle(path: str) -> int | None:
 
 
 def _bind_handle(handle: int, target: str) -> None:
-    from classroom.grading import kernel
-
     source = f"/proc/self/fd/{handle}"
     _make_place(source, target)
-    kernel.bind(source, target)
+    linux.bind(source, target)
     os.close(handle)
 
 
@@ -358,8 +349,6 @@ def confine(level: str, limits: Limits, files: int, folder: str, report: int) ->
     it reaches all other processes of this submission and nobody else; None where there is no such
     number.
     """
-    from classroom.grading import kernel
-
     isolated = level in ISOLATED
     if isolated:
         enter_namespaces()
@@ -368,18 +357,18 @@ def confine(level: str, limits: Limits, files: int, folder: str, report: int) ->
         else:
             mount_private(limits)
     elif sys.platform == "linux":
-        kernel.adopt_orphans()
+        linux.adopt_orphans()
     parent = os.getpid()
     child = os.fork()
     if child:
         _guard(child, report)
     os.close(report)
-    kernel.die_with_parent(parent)
+    linux.die_with_parent(parent)
     os.setsid()
     work = "/work" if isolated else os.path.join(folder, "work")
     temporary = "/tmp" if isolated else os.path.join(folder, "tmp")
     if isolated:
-        kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV)
+        linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
     else:
         for made in (folder, work, temporary):
             os.mkdir(made, 0o700)
@@ -388,21 +377,19 @@ def confine(level: str, limits: Limits, files: int, folder: str, report: int) ->
     os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = temporary
     apply_limits(limits, shared=not isolated)
     if isolated:
-        kernel.drop_capabilities()
-    scoped = isolated or (level == "landlock" and kernel.landlock_abi() >= 6)
+        linux.drop_capabilities()
+    scoped = isolated or (level == "landlock" and linux.landlock_abi() >= 6)
     if level != "limits":
         _restrict(isolated, [work, temporary])
-        kernel.refuse_calls(own_signals_only=not scoped)
+        linux.refuse_calls(own_signals_only=not scoped)
     else:
         with suppress(OSError):  # a container may refuse filters of its own
-            kernel.refuse_calls(own_signals_only=True)
+            linux.refuse_calls(own_signals_only=True)
     return -1 if scoped else None
 
 
 def _restrict(isolated: bool, private: list[str]) -> None:
-    from classroom.grading import kernel
-
-    if not kernel.landlock_abi():
+    if not linux.landlock_abi():
         return
     readable = readable_paths()
     writable = [*private, *(f"/dev/{name}" for name in DEVICES)]
@@ -414,7 +401,7 @@ def _restrict(isolated: bool, private: list[str]) -> None:
         readable = [path for path in readable if path != str(root)]
         readable += [str(p) for p in root.rglob("*.*") if not str(p).endswith(_MASKED)]
         readable += [f"/proc/{os.getpid()}", *(f"/proc/{name}" for name in _PROC_FILES)]
-    kernel.restrict_files(readable, writable)
+    linux.restrict_files(readable, writable)
 
 
 def signal_others(everybody: int | None, number: int) -> None:
@@ -589,8 +576,6 @@ def hold_back(pids: Iterable[int]) -> None:
 
 def _write_files(descriptor: int, folder: str) -> None:
     """Write the data files that a descriptor holds as lines of JSON."""
-    import base64
-
     with os.fdopen(descriptor, "rb") as file:
         file.seek(0)
         for line in file:
@@ -607,8 +592,6 @@ def apply_limits(limits: Limits, *, shared: bool) -> None:
     Where submissions share a user, the system counts their processes together; there is room for
     several then, and the grader ends the one that has too many.
     """
-    import resource
-
     limit_memory_and_time(limits)
     values = {
         resource.RLIMIT_FSIZE: limits.file_mb * 1_000_000,
@@ -621,8 +604,6 @@ def apply_limits(limits: Limits, *, shared: bool) -> None:
 
 def limit_memory_and_time(limits: Limits) -> None:
     """Set what memory this process may add, and its CPU time."""
-    import resource
-
     used = 0
     with suppress(OSError), open("/proc/self/statm", encoding="ascii") as file:
         used = int(file.read().split()[0]) * resource.getpagesize()
@@ -635,8 +616,6 @@ def limit_memory_and_time(limits: Limits) -> None:
 
 
 def _set_limits(values: Mapping[int, int]) -> None:
-    import resource
-
     for name, value in values.items():
         _, hard = resource.getrlimit(name)
         if hard != resource.RLIM_INFINITY:

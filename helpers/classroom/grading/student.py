@@ -24,7 +24,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from classroom.grading import kernel, sandbox
+from classroom.grading import linux, sandbox
 from classroom.grading.apart import forget_the_way_back
 from classroom.grading.channel import Channel, ClosedError, ProtocolError
 from classroom.grading.codec import TooLargeError
@@ -259,7 +259,7 @@ class StudentSide:
 
         Nothing else of the submission runs meanwhile, so that nothing can watch the copy.
         """
-        shared = kernel.shared_memory()
+        shared = linux.shared_memory()
         sandbox.signal_others(self._everybody, signal.SIGSTOP)
         child = -1
         for _ in range(PATIENCE):  # a neighbour may hold what the user may have, for a moment
@@ -280,7 +280,7 @@ class StudentSide:
                 _exit(1)
             return {}
         self._child = child
-        while (status := kernel.wait_alone(child)) < 0:
+        while (status := linux.wait_alone(child)) < 0:
             continue
         sandbox.signal_others(self._everybody, signal.SIGCONT)
         self._child = 0

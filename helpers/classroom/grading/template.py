@@ -32,7 +32,7 @@ from classroom.grading.judge import (
 from classroom.grading.model import FAILED, NOT_REACHED, Limits, Release
 from classroom.grading.modes import INSIDE, LOCKED
 from classroom.grading.pictures import Pictures
-from classroom.grading.release import learner_names, own_statements
+from classroom.grading.reading import learner_names, own_statements
 from classroom.grading.repair import is_flat
 from classroom.grading.runner import Notebook, RunnerShell
 

@@ -19,7 +19,7 @@ import traceback
 from contextlib import suppress
 from typing import Any
 
-from classroom.grading import kernel, sandbox
+from classroom.grading import linux, sandbox
 from classroom.grading.channel import (
     Channel,
     ClosedError,
@@ -107,7 +107,7 @@ class Server:
         notebook.run("", "rehearsal", count=False)
         self._watched.changed(codes=False)  # finds the tables that change with each cell
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-        kernel.prepare_filters()
+        linux.prepare_filters()
         gc.collect()
         gc.freeze()
 
@@ -141,7 +141,7 @@ class Server:
             self._known.add(child)
             return {"pid": child}
         try:
-            kernel.die_with_parent(parent)
+            linux.die_with_parent(parent)
             self._control.close()
             random.seed()
             run = {"student": self._student, "template": self._judge_template}
@@ -180,12 +180,12 @@ class Server:
         Template(socket.socket(fileno=descriptors[0]), self._shell, self._pictures).loop()
 
 
-def main(control: int) -> None:
+def serve(control: int) -> None:
     """Run the server on the control socket."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = Server(socket.socket(fileno=control))
     if sys.platform == "linux":
-        kernel.adopt_orphans()
+        linux.adopt_orphans()
     server.warm()
     send_with_descriptors(server._control, {"ready": True})
     server.loop()

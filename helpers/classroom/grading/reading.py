@@ -12,57 +12,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from classroom import markers
 from classroom.errors import ClassroomError
 from classroom.grading.model import Release, ReleaseCell, Submission
 
-STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
-TEXT_STUB = "YOUR ANSWER HERE"
 LARGEST_FILE = 100_000_000
 MOST_FILES = 2_000
-_HIDDEN = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
-_SCHEME = ("BEGIN MARK SCHEME", "END MARK SCHEME")
-_SOLUTION = ("BEGIN SOLUTION", "END SOLUTION")
 _NOT_RELEASED = (".md", ".yml", ".pyc")
-
-
-def without_region(source: str, region: tuple[str, str], instead: Sequence[str] = ()) -> str:
-    r"""Return a text without the lines between two markers, as nbgrader does it.
-
-    >>> without_region("a\n### BEGIN HIDDEN TESTS\nb\n### END HIDDEN TESTS\nc", _HIDDEN)
-    'a\nc'
-    """
-    begin, end = region
-    kept: list[str] = []
-    inside = False
-    for line in source.split("\n"):
-        if begin in line:
-            if inside:
-                raise ValueError(f"{begin} stands inside another such region")
-            inside = True
-            indent = line[: len(line) - len(line.lstrip())]
-            kept += [indent + part for part in instead]
-        elif end in line:
-            inside = False
-        elif not inside:
-            kept.append(line)
-    if inside:
-        raise ValueError(f"{begin} has no {end} below it")
-    return "\n".join(kept)
 
 
 def released_source(source: str, kind: str, cell_type: str) -> str:
     """Return what students get of a cell."""
-    from classroom.preprocessors import STUDENT_STUB, student_source
-
-    text = without_region(without_region(source, _HIDDEN), _SCHEME)
+    text = markers.visible_source(source)
     if kind not in ("answer", "manual"):
         return text
-    if STUDENT_STUB in text:
-        return student_source(text)
-    stub = STUB if cell_type == "code" else TEXT_STUB
-    if _SOLUTION[0] in text:
-        return without_region(text, _SOLUTION, stub.split("\n"))
-    return stub
+    stub = markers.CODE_STUB if cell_type == "code" else markers.TEXT_STUB
+    return markers.student_source(text, stub) if markers.BEGIN_SOLUTION in text else stub
 
 
 def checksum(source: str, cell_type: str, meta: Mapping[str, Any]) -> str:
@@ -99,32 +64,39 @@ def text_of(source: Any) -> str:
     return ""
 
 
-def release_from_source(path: Path, data: Path | None = None) -> Release:
-    """Read an instructor notebook; see `Release.from_source`."""
+def read_release(path: Path) -> Release:
+    """Read an instructor notebook such as `solutions/01_basics/01_basics.ipynb`.
+
+    The other files of its folder are what students get besides; texts, quizzes and banks are never
+    taken.
+    """
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
-        cells = tuple(_release_cells(notebook["cells"]))
+        cells = tuple(_release_cells(path, notebook["cells"]))
     except FileNotFoundError:
-        raise ClassroomError(f"{path} does not exist; make it with 'make build'") from None
+        raise ClassroomError(f"{path} does not exist; run 'classroom build {path.stem}'") from None
     except (ValueError, KeyError, TypeError) as error:
         raise ClassroomError(f"{path} is no instructor notebook ({error})") from None
     graded = [cell.grade_id for cell in cells if cell.grade_id]
     twice = sorted({name for name in graded if graded.count(name) > 1})
     if twice:
         raise ClassroomError(f"{path} names more than one cell {twice[0]}; grade_ids are unique")
-    folder = data if data is not None else path.parent
-    files = tuple(sorted(_data_files(folder)))
+    files = tuple(sorted(_data_files(path.parent)))
     return Release(path.parent.name, path.stem, cells, files)
 
 
-def _release_cells(cells: Sequence[Mapping[str, Any]]) -> Iterator[ReleaseCell]:
+def _release_cells(path: Path, cells: Sequence[Mapping[str, Any]]) -> Iterator[ReleaseCell]:
     for number, cell in enumerate(cells):
         metadata = {key: value for key, value in cell["metadata"].items() if key != "execution"}
         meta = metadata.get("nbgrader") or {}
         cell_type, source = cell["cell_type"], text_of(cell["source"])
         kind = kind_of(cell_type, meta)
         grade_id = str(meta.get("grade_id", ""))
-        released = source if meta.get("task") else released_source(source, kind, cell_type)
+        try:
+            released = source if meta.get("task") else released_source(source, kind, cell_type)
+        except markers.MarkerError as error:
+            place = f"cell {number + 1}{f' ({grade_id})' * bool(grade_id)}, line {error.line}"
+            raise ClassroomError(f"{path}, {place}: {error}") from None
         locked = kind == "test" or (kind in ("given", "text") and bool(meta.get("locked")))
         if grade_id:
             stub = source if kind == "test" else released
@@ -157,8 +129,8 @@ def _data_files(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield name.as_posix(), path.read_bytes()
 
 
-def submission_from_folder(student: str, folder: Path) -> Submission:
-    """Read what a student handed in without following a link; see `Submission.from_folder`."""
+def read_submission(student: str, folder: Path) -> Submission:
+    """Read what a student handed in, without following any link."""
     files: list[tuple[str, bytes]] = []
     problems: list[str] = []
     room = LARGEST_FILE
