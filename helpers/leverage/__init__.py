@@ -74,7 +74,6 @@ from .rounding import (
     displayed_price,
     round_price,
     round_quantity,
-    truncate_amount,
 )
 from .sizing import (
     break_even_win_rate,
@@ -177,5 +176,4 @@ __all__ = [
     "target_price",
     "tiered_liquidation_price",
     "trading_fee",
-    "truncate_amount",
 ]

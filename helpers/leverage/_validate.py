@@ -109,8 +109,6 @@ _RULES: dict[str, Rule] = {
     # Rounding
     "tick_size": _positive("give the step between two prices, 0.1 for one decimal"),
     "lot_size": _positive("give the step between two quantities, 0.001 for three decimals"),
-    "amount": _any_number("give an amount of money or coins"),
-    "decimals": _count(0.0, 15.0, "give the number of digits after the point that are kept"),
     # Tier tables
     "bounds": Rule("zero or more", 0.0, inf, "start at 0; inf may stand for no upper bound"),
     "lower_bounds": _zero_or_more("give the notional at which each tier begins"),

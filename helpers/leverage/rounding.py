@@ -1,10 +1,15 @@
-"""Round to what an exchange accepts and shows: price ticks, lots, and digits of an amount.
+"""Round to what an exchange accepts and shows: price ticks and lots.
 
 Nothing else in the package rounds. Results of the arithmetic are exact to double precision, and
-the caller decides where a number meets an exchange's grid.
+the caller decides where a number meets an exchange's grid. Single numbers go through
+:func:`nearest_to` and its two neighbours, which the paper exchange calls for every order; the
+functions with checks call the same for each element.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
+from functools import lru_cache
+from math import floor
 from typing import Literal
 
 import numpy as np
@@ -12,14 +17,75 @@ import numpy.typing as npt
 
 from ._validate import FloatArray, as_result, checked, checked_choice
 
-# A step this close to a decimal is one, unless it needs more digits than any exchange gives.
+# A step this close to a decimal of at most so many digits is one.
 _NOISE = 1e-14
-_LARGEST_STEP = 1e12
+_MOST_DIGITS = 12
 
-_ROUNDERS: dict[str, Callable[[FloatArray], FloatArray]] = {
-    "nearest": np.rint,
-    "up": np.ceil,
-    "down": np.floor,
+
+def nearest_to(value: float, step: float) -> float:
+    """Nearest multiple of a step; halfway goes up, as in ccxt's ``price_to_precision``.
+
+    Examples
+    --------
+    >>> nearest_to(50_000.07, 0.1), nearest_to(0.1 + 0.2, 0.001), nearest_to(1.015, 0.01)
+    (50000.1, 0.3, 1.02)
+    """
+    steps = _without_noise(value / step)
+    below = floor(steps)
+    return _multiple(below + (steps - below >= 0.5), step)
+
+
+def down_to(value: float, step: float) -> float:
+    """Multiple of a step at or below a value; one within a rounding error counts as reached.
+
+    Examples
+    --------
+    >>> down_to(0.12999, 0.001), down_to(0.3 - 0.1, 0.1)
+    (0.129, 0.2)
+    """
+    return _multiple(floor(_without_noise(value / step)), step)
+
+
+def up_to(value: float, step: float) -> float:
+    """Multiple of a step at or above a value; one within a rounding error counts as reached.
+
+    Examples
+    --------
+    >>> up_to(0.12901, 0.001), up_to(0.1 + 0.2, 0.1)
+    (0.13, 0.3)
+    """
+    return _multiple(-floor(-_without_noise(value / step)), step)
+
+
+def _without_noise(steps: float) -> float:
+    """Put a number of steps that a rounding error moved off a whole or a half back onto it."""
+    halves = round(2 * steps)
+    noise = min(1e-9 + 1e-14 * abs(steps), 1e-3)
+    return halves / 2 if abs(steps - halves / 2) <= noise else steps
+
+
+def _multiple(count: int, step: float) -> float:
+    """So many steps; of whole numbers, one division gives the closest float: 913.15, no tail."""
+    whole, scale = _as_decimal(step)
+    return count * whole / scale
+
+
+@lru_cache(maxsize=1024)
+def _as_decimal(step: float) -> tuple[float, int]:
+    """Write a step as one whole number over another; as itself over 1 if it is no decimal."""
+    decimal = Decimal(f"{step:.14g}")
+    if (
+        abs(float(decimal) - step) > _NOISE * step
+        or len(decimal.normalize().as_tuple().digits) > _MOST_DIGITS
+    ):
+        return step, 1
+    return decimal.as_integer_ratio()
+
+
+_ROUNDERS: dict[str, Callable[[float, float], float]] = {
+    "nearest": nearest_to,
+    "up": up_to,
+    "down": down_to,
 }
 
 
@@ -38,7 +104,7 @@ def round_price(
     tick_size : array_like
         Step between two prices of the market, in the same unit. Positive.
     direction : {"nearest", "up", "down"}, default "nearest"
-        Which multiple of the tick to take. A price halfway goes to the even multiple.
+        Which multiple of the tick to take. A price halfway goes up.
 
     Returns
     -------
@@ -59,7 +125,7 @@ def round_price(
     1544.2
     """
     price, tick_size = checked(price=price, tick_size=tick_size)
-    return as_result(_on_grid(price, tick_size, _rounder(direction)))
+    return as_result(_on_grid(price, tick_size, direction))
 
 
 def round_quantity(
@@ -95,7 +161,7 @@ def round_quantity(
     array([0.123, 0.   ])
     """
     quantity, lot_size = checked(quantity=quantity, lot_size=lot_size)
-    return as_result(_on_grid(quantity, lot_size, _rounder(direction)))
+    return as_result(_on_grid(quantity, lot_size, direction))
 
 
 def displayed_price(
@@ -137,72 +203,13 @@ def displayed_price(
     side, price, tick_size = checked(
         side=side, liquidation_price=liquidation_price, tick_size=tick_size
     )
-    up, down = (_on_grid(price, tick_size, rounder) for rounder in (np.ceil, np.floor))
-    return as_result(np.where(side > 0, up, down))
+    there = np.where(np.isinf(price), 0.0, price)
+    against = np.where(
+        side > 0, _on_grid(there, tick_size, "up"), _on_grid(there, tick_size, "down")
+    )
+    return as_result(np.where(np.isinf(price), price, against))
 
 
-def truncate_amount(amount: npt.ArrayLike, decimals: npt.ArrayLike) -> float | FloatArray:
-    """Amount with the digits after a position cut off, towards zero, as ledgers of coins do.
-
-    Parameters
-    ----------
-    amount : array_like
-        Amount of money or coins, of either sign.
-    decimals : array_like
-        Digits after the point that are kept, from 0 to 15.
-
-    Returns
-    -------
-    float or ndarray
-        Truncated amount. One within the noise of double precision of a kept digit stays on it.
-
-    Raises
-    ------
-    ValueError
-        If an argument breaks its rule, or shapes do not match.
-
-    References
-    ----------
-    Binance API answers for coin-margined positions, which are cut at 8 decimals (ccxt 4.5.90,
-    parse_position_risk), read 2026-11-22.
-
-    Examples
-    --------
-    >>> truncate_amount([6.4139e-05, -6.4139e-05], 8).tolist()
-    [6.413e-05, -6.413e-05]
-    """
-    amount, decimals = checked(amount=amount, decimals=decimals)
-    size = _on_grid(abs(amount), 10.0**-decimals, np.floor)
-    return as_result(np.copysign(size, amount))
-
-
-def _rounder(direction: str) -> Callable[[FloatArray], FloatArray]:
-    return _ROUNDERS[checked_choice("direction", direction, list(_ROUNDERS))]
-
-
-def _on_grid(
-    value: FloatArray, step: FloatArray, rounder: Callable[[FloatArray], FloatArray]
-) -> FloatArray:
-    """Round to a multiple of `step`; a value that a rounding error put beside one is on it."""
-    with np.errstate(invalid="ignore"):
-        steps = value / step
-        nearest = np.rint(steps)
-        noise = np.minimum(1e-9 + 1e-14 * steps, 1e-3)
-        count = np.where(abs(steps - nearest) <= noise, nearest, rounder(steps))
-    # Whole numbers divided once give the closest float to the decimal: 913.15, not 913.1500000001.
-    scale = _decimal_scale(step)
-    whole_step = np.rint(step * scale)
-    is_decimal = (whole_step <= _LARGEST_STEP) & (abs(whole_step / scale - step) <= _NOISE * step)
-    return np.where(is_decimal, count * whole_step / scale, count * step)
-
-
-def _decimal_scale(step: FloatArray) -> FloatArray:
-    """Smallest power of ten, up to 18, that makes the step a whole number."""
-    scale = np.ones_like(step)
-    for _ in range(18):
-        scaled = step * scale
-        whole = (scaled >= 0.5) & (abs(scaled - np.rint(scaled)) <= _NOISE * scaled)
-        if whole.all():
-            break
-        scale = np.where(whole, scale, 10 * scale)
-    return scale
+def _on_grid(value: FloatArray, step: FloatArray, direction: str) -> FloatArray:
+    rounder = _ROUNDERS[checked_choice("direction", direction, list(_ROUNDERS))]
+    return np.asarray(np.frompyfunc(rounder, 2, 1)(value, step), dtype=np.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leverage import TierTable
+from leverage import TierTable, round_price, round_quantity
 from leverage.paper import errors
 
 BTC = "BTC/USDT:USDT"
@@ -342,3 +342,14 @@ def test_one_fill_has_its_price_exactly_and_several_a_clean_mean(ticks):
     assert exchange.create_order(BTC, "market", "buy", 0.02)["average"] == 60697.99
     order = exchange.create_order(BTC, "limit", "buy", 0.05, 60697.9)
     assert order["average"] is None
+
+
+def test_orders_precisions_and_the_public_functions_round_by_one_rule(ticks):
+    exchange = ticks(100.0)
+    step = exchange.market(BTC)["precision"]
+    for price in (95.05, 95.15, 94.949999, 90 + 0.3 - 0.1, 91.4999999999):
+        order = exchange.create_order(BTC, "limit", "buy", 1 + price / 1000, price)
+        assert order["price"] == round_price(price, step["price"])
+        assert order["price"] == float(exchange.price_to_precision(BTC, price))
+        assert order["amount"] == round_quantity(1 + price / 1000, step["amount"])
+        assert order["amount"] == float(exchange.amount_to_precision(BTC, 1 + price / 1000))

@@ -3,10 +3,12 @@
 import math
 from fractions import Fraction
 
-import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from leverage import LONG, SHORT, displayed_price, round_price, round_quantity, truncate_amount
+from leverage import LONG, SHORT, displayed_price, round_price, round_quantity
+from leverage.rounding import down_to, nearest_to, up_to
 
 
 @pytest.mark.parametrize(
@@ -53,14 +55,37 @@ def test_displayed_no_liquidation_stays_what_it_is() -> None:
     assert displayed_price([LONG, SHORT], [0.0, math.inf], 0.1) == pytest.approx([0, math.inf])
 
 
-def test_amounts_are_cut_towards_zero() -> None:
-    assert truncate_amount(2.43939e-05, 8) == 2.439e-05
-    assert truncate_amount(-2.43939e-05, 8) == -2.439e-05
-    assert truncate_amount(12.99, 0) == 12
-    assert np.asarray(truncate_amount(0.29, [1, 2, 3])).tolist() == [0.2, 0.29, 0.29]
-
-
 def test_only_a_rounding_error_below_a_step_counts_as_the_step() -> None:
     assert round_quantity(1.9999999999, 1) == 2
     assert round_quantity(1.9995, 1) == 1
     assert round_quantity(1e12 + 0.995, 1) == 1e12
+
+
+STEPS = st.sampled_from([1e-15, 1.2e-13, 1e-9, 1e-8, 0.0005, 0.01, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0])
+
+
+@given(st.integers(1, 10**9), st.sampled_from([0, 0.25, 0.5, 0.75]), STEPS)
+def test_numbers_and_arrays_are_rounded_by_one_rule(count: int, part: float, step: float) -> None:
+    value = (count + part) * step
+    for one, direction in ((nearest_to, "nearest"), (up_to, "up"), (down_to, "down")):
+        single = one(value, step)
+        assert round_price(value, step, direction=direction) == single  # type: ignore[arg-type]
+        assert round_quantity([value], step, direction=direction).tolist() == [single]  # type: ignore[arg-type, union-attr]
+
+
+@given(st.integers(1, 10**9), st.sampled_from([0, 0.25, 0.5, 0.75]), STEPS)
+def test_a_multiple_is_the_float_closest_to_its_decimal(
+    count: int, part: float, step: float
+) -> None:
+    exact = Fraction(str(step)) * count
+    value = float(exact + Fraction(part) * Fraction(str(step)))
+    above = exact + Fraction(str(step))
+    assert down_to(value, step) == float(exact)
+    assert up_to(value, step) == float(above if part else exact)
+    assert nearest_to(value, step) == float(above if part >= 0.5 else exact)
+
+
+def test_halfway_goes_up_whatever_the_float_of_the_price() -> None:
+    # 1.015 / 0.01 is 101.49999999999999, 1.005 / 0.01 is 100.49999999999999.
+    assert round_price([1.005, 1.015, 1.025], 0.01).tolist() == [1.01, 1.02, 1.03]
+    assert round_price([0.5, 1.5, 2.5], 1).tolist() == [1, 2, 3]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
 from typing import Any
 
+from ..rounding import down_to, nearest_to
 from .errors import BadSymbol, InvalidOrder
 from .words import as_milliseconds, iso
 
@@ -323,7 +324,7 @@ class Base:
 
     def price_to_precision(self, symbol: str, price: Any) -> str:
         """Round a price to the tick."""
-        return self.decimal_to_precision(price, 1, self.market(symbol)["precision"]["price"])
+        return plain(nearest_to(float(price), self.market(symbol)["precision"]["price"]))
 
     def amount_to_precision(self, symbol: str, amount: Any) -> str:
         """Cut an amount to the lot.
@@ -334,11 +335,11 @@ class Base:
             If nothing is left of it.
         """
         lot = self.market(symbol)["precision"]["amount"]
-        text = self.decimal_to_precision(float(amount) + lot * 1e-9, 0, lot)
-        if float(text) == 0:
+        cut = down_to(float(amount), lot)
+        if cut == 0:
             raise InvalidOrder(f"amount must be at least {plain(lot)} of {symbol}, was {amount}")
-        return text
+        return plain(cut)
 
     def cost_to_precision(self, symbol: str, cost: Any) -> str:
         """Cut a cost to the step of its currency."""
-        return self.decimal_to_precision(cost, 0, self.market(symbol)["precision"]["cost"])
+        return plain(down_to(float(cost), self.market(symbol)["precision"]["cost"]))

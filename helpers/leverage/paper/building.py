@@ -9,7 +9,6 @@ from .errors import BadRequest
 from .kernel import Contract, Market
 from .rules import ON_TIERS, Rules
 from .tape import Bars
-from .words import decimals_of
 
 
 def is_frame(feed: Any) -> bool:
@@ -61,11 +60,11 @@ def contract_for(symbol: str, rules: Rules, market: Market | None, bars: Bars) -
 def usual_market(bars: Bars, rules: Rules) -> Market:
     """Choose steps for a price of this size: about a hundred-thousandth, and lots worth about 50."""
     price = float(bars.prices[0, 0])
-    tick = 10.0 ** min(power_of_ten(price) - 5, 0)
+    tick = float(f"1e{min(power_of_ten(price) - 5, 0)}")
     if rules.is_inverse:
         return Market(tick_size=tick, lot_size=1.0, min_amount=1.0)
-    lot = 10.0 ** (1 - power_of_ten(price)) if price >= 10 else 1.0
-    return Market(tick_size=round(tick, decimals_of(tick)), lot_size=min(lot, 1.0), min_cost=5.0)
+    lot = float(f"1e{1 - power_of_ten(price)}") if price >= 10 else 1.0
+    return Market(tick_size=tick, lot_size=min(lot, 1.0), min_cost=5.0)
 
 
 def power_of_ten(price: float) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from math import ceil
 
+from ..rounding import down_to, nearest_to
 from . import ledger
 from .fills import absorb, settle
 from .kernel import Contract, bankrupt_price
 from .state import FEES, FUND, MARKET, Account, Liquidation, Position, Trade, place
-from .words import decimals_of, down_to, nearest_to
 from .world import Stake, World
 
 # Share of the equity that is a rounding error rather than money.
@@ -257,7 +257,7 @@ def _deleverage(world: World, stake: Stake, position: Position, shortfall: float
         return
     lot = contract.market.lot_size
     lots = ceil(position.contracts * uncovered / shortfall / lot - 1e-9)
-    wanted = min(round(lots * lot, decimals_of(lot)), position.contracts)
+    wanted = min(nearest_to(lots * lot, lot), position.contracts)
     mark = state.prices[position.symbol].mark
     equity, _ = world.standing(stake)
     price = bankrupt_price(contract, position, equity - contract.profit(position, mark))

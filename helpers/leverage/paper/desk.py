@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from ..rounding import down_to, nearest_to
 from .errors import (
     AccountNotEnabled,
     ArgumentsRequired,
@@ -28,7 +29,7 @@ from .fills import book_price, depth_within, scratch, touch_price
 from .kernel import Contract
 from .matching import afford, next_id, reducible, touches, watched
 from .state import Account, Order, place
-from .words import amounts, down_to, iso, nearest_to
+from .words import amounts, iso
 from .world import World
 
 _KINDS = {

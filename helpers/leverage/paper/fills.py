@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
+from ..rounding import nearest_to
 from . import ledger
 from .funding import HOUR
 from .kernel import average
 from .state import FEES, FUND, MARKET, Account, Position, State, place
-from .words import nearest_to
 from .world import World
 
 

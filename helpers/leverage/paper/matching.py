@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from math import inf
 
+from ..rounding import down_to, nearest_to
 from .errors import InsufficientFunds, OperationRejected
 from .fills import book_price, depth_within, scratch, settle
 from .state import Account, Order, Position, Trade, place
-from .words import amounts, down_to, iso, nearest_to
+from .words import amounts, iso
 from .world import World
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ..rounding import nearest_to
 from .base import Base
 from .errors import BadRequest, NotSupported
 from .fills import touch_price
 from .structures import currency_dict, market_dict, tier_dicts, times
 from .tape import MINUTE, TICKS_A_BAR
-from .words import iso, nearest_to
+from .words import iso
 from .world import World
 
 DAY = 86_400_000

@@ -1,9 +1,8 @@
-"""Times and numbers as the exchange writes and reads them."""
+"""Times and amounts as the exchange writes and reads them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from math import floor
 from typing import Any
 
 from .errors import BadRequest
@@ -45,40 +44,6 @@ def as_milliseconds(when: Any) -> int:
     if hasattr(when, "__int__") and not isinstance(when, bool) and when == when:
         return int(when)
     raise BadRequest(f"time must be milliseconds, ISO text or a datetime, was {when!r}")
-
-
-def decimals_of(step: float) -> int:
-    """Count the decimals of a step: 3 for 0.001.
-
-    Examples
-    --------
-    >>> decimals_of(0.001), decimals_of(5.0), decimals_of(1e-8), decimals_of(0.25)
-    (3, 0, 8, 2)
-    """
-    text = f"{step:.12f}".rstrip("0")
-    return len(text.partition(".")[2])
-
-
-def down_to(value: float, step: float) -> float:
-    """Round down to a multiple of a step; a rounding error below one counts as that multiple.
-
-    Examples
-    --------
-    >>> down_to(0.12999, 0.001), down_to(0.3 - 0.1, 0.1)
-    (0.129, 0.2)
-    """
-    return round(floor(value / step + 1e-9) * step, decimals_of(step))
-
-
-def nearest_to(value: float, step: float) -> float:
-    """Round to the nearest multiple of a step.
-
-    Examples
-    --------
-    >>> nearest_to(50_000.07, 0.1), nearest_to(0.1 + 0.2, 0.001)
-    (50000.1, 0.3)
-    """
-    return round(round(value / step) * step, decimals_of(step))
 
 
 def amounts(code: str, *values: float) -> list[str]:
