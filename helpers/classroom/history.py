@@ -21,7 +21,7 @@ from typing import Any
 import pandas as pd
 
 from leverage import history
-from leverage.history import sources
+from leverage.history import candle_files
 
 from .errors import ClassroomError
 
@@ -129,13 +129,13 @@ def archive_of(pin: Mapping[str, Any], folder: Path) -> bytes:
     return path.read_bytes()
 
 
-def hourly_by_symbol(folder: Path) -> dict[str, list[sources.Candles]]:
+def hourly_by_symbol(folder: Path) -> dict[str, list[candle_files.Candles]]:
     """Return the clean candles of each symbol, one entry for each source, oldest source first."""
     parsers = {
-        "newest_first": sources.parse_newest_first,
-        "close_times": sources.parse_close_times,
+        "newest_first": candle_files.parse_newest_first,
+        "close_times": candle_files.parse_close_times,
     }
-    candles: dict[str, list[sources.Candles]] = {symbol: [] for symbol in history.SYMBOLS}
+    candles: dict[str, list[candle_files.Candles]] = {symbol: [] for symbol in history.SYMBOLS}
     for name, pin in history.source_pins().items():
         archive = archive_of(pin, folder)
         for symbol, member in pin["members"].items():
@@ -150,7 +150,7 @@ def hourly_by_symbol(folder: Path) -> dict[str, list[sources.Candles]]:
     return candles
 
 
-def bundle_files(candles: Mapping[str, Sequence[sources.Candles]]) -> dict[str, str]:
+def bundle_files(candles: Mapping[str, Sequence[candle_files.Candles]]) -> dict[str, str]:
     """Return the name and text of each file of the bundle that is made from the candles."""
     files = {}
     cards = {}
@@ -158,7 +158,7 @@ def bundle_files(candles: Mapping[str, Sequence[sources.Candles]]) -> dict[str, 
     for symbol, parts in candles.items():
         hourly = pd.concat([part.hourly for part in parts])
         windows = [window for window in history.crash_windows() if symbol in window.symbols]
-        files[f"daily_{symbol}.csv"] = _as_csv(sources.to_daily(hourly), "%Y-%m-%d")
+        files[f"daily_{symbol}.csv"] = _as_csv(candle_files.to_daily(hourly), "%Y-%m-%d")
         files[f"hourly_{symbol}.csv"] = _as_csv(
             pd.concat([hourly[_within(hourly, window)] for window in windows]), "%Y-%m-%dT%H:%MZ"
         )

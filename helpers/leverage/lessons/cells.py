@@ -14,7 +14,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from .wording import safe_repr, shortened
 
@@ -69,6 +69,22 @@ class Stop:
         if name in self.names or re.search(rf"\b{re.escape(name)}\b", self.source):
             return True
         return not self.names or bool(difflib.get_close_matches(name, self.names, 1, 0.85))
+
+
+class CellRecord(Protocol):
+    """What a check asks about the notebook's cells."""
+
+    def started_check(self) -> None:
+        """Note that the running cell is a test: its error is a verdict and not a stop."""
+
+    def stop_of(self, name: str) -> Stop | None:
+        """Return the stop that kept `name` from being stored, unless it was stored since."""
+
+    def last_stop(self, name: str) -> Stop | None:
+        """Return the stop of the cell run last, if that cell may have been to store `name`."""
+
+    def is_imported(self, name: str) -> bool:
+        """Tell whether the notebook got `name` by an import."""
 
 
 @dataclass

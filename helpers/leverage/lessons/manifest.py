@@ -8,9 +8,11 @@ unreadable or malformed file reads as an empty course.
 import json
 import os
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
+
+_DATA = Path(__file__).with_name("data")
 
 
 class Item(TypedDict, total=False):
@@ -89,9 +91,15 @@ def find_item(item_id: str) -> Item | None:
 
 def _read(name: str) -> dict[str, Any]:
     try:
-        folder = os.environ.get("LEVERAGE_LESSON_DATA")
-        source = Path(folder) if folder else files("leverage.lessons").joinpath("data")
-        data = json.loads(source.joinpath(name).read_text(encoding="utf-8"))
+        path = Path(os.environ.get("LEVERAGE_LESSON_DATA") or _DATA, name)
+        found = path.stat()
+        return _read_version(path, (found.st_mtime_ns, found.st_size, found.st_ino))
     except (OSError, ValueError):
         return {}
+
+
+@lru_cache(maxsize=8)
+def _read_version(path: Path, version: tuple[int, ...]) -> dict[str, Any]:
+    """Read each version of a file once: every check asks for it."""
+    data = json.loads(path.read_text(encoding="utf-8"))
     return data if isinstance(data, dict) else {}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from leverage.bots import Run
+    from leverage.bots import BotRun
 
 _LOOKS = ("gain", "loss", "mark", "index")
 
@@ -65,12 +65,12 @@ def average_rule_returns(
     return (held * closes.pct_change()).fillna(0.0) - costs + 0.0
 
 
-def plot_run(run: Run, *, title: str, quote: str = "USDT", base: str = "BTC") -> Figure:
+def plot_run(run: BotRun, *, title: str, quote: str = "USDT", base: str = "BTC") -> Figure:
     """Draw the price above and the bot's equity below, day by day.
 
     Parameters
     ----------
-    run : Run
+    run : BotRun
         What the runner returned.
     title : str
         The message of the picture.

@@ -17,13 +17,13 @@ from ipywidgets import Dropdown
 
 from leverage.bots import (
     Bot,
+    BotRun,
     BuyAndHold,
     FundingCarry,
     Grid,
     Martingale,
-    Run,
     Trend,
-    run,
+    run_bot,
 )
 from leverage.history import load_daily
 from leverage.lessons.canvas import BlitCanvas, Label
@@ -59,7 +59,7 @@ _PORTIONS = 16
 _TOPS = (150, 250, 500, 1_000, 2_000, 5_000, 20_000)
 
 
-def run_on_bench(bot: str, leverage: int, period: str) -> Run:
+def run_on_bench(bot: str, leverage: int, period: str) -> BotRun:
     """Run a bot of the bench through a year of daily bars of bitcoin, on the paper Binance.
 
     Parameters
@@ -97,10 +97,10 @@ def run_on_bench(bot: str, leverage: int, period: str) -> Run:
         funding=FUNDING_RATE,
         balance={"BTC": BALANCE / price} if is_carry else BALANCE,
     )
-    return run(settings[bot], exchange, name=bot, leverage=20)
+    return run_bot(settings[bot], exchange, name=bot, leverage=20)
 
 
-def _kept(done: Run, price: float) -> dict[str, Any]:
+def _kept(done: BotRun, price: float) -> dict[str, Any]:
     """Return what the bench shows of a run, small enough for a file."""
     scale = price if done.bot == "Funding carry" else 1.0
     equity = [done.start_equity, *done.table["equity"]]

@@ -41,7 +41,7 @@ from leverage.lessons.figures import (
     line_style,
     new_figure,
 )
-from leverage.paper import errors
+from leverage.paper import exchange_errors
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -289,7 +289,7 @@ class TradingTerminal(Explorer):
     def _do(self, act: Callable[[], str]) -> None:
         try:
             self._news = ("", act())
-        except errors.BaseError as error:
+        except exchange_errors.BaseError as error:
             self._news = ("Refused.", str(error))
         self._new_fills()
         self._redraw()
@@ -372,7 +372,7 @@ class TradingTerminal(Explorer):
             return ""
         try:
             self.exchange.set_leverage(wanted, self.symbol)
-        except errors.BaseError as error:
+        except exchange_errors.BaseError as error:
             return str(error)
         return ""
 
@@ -451,7 +451,7 @@ class TradingTerminal(Explorer):
         order_type, side, amount, price, params = self._order()
         try:
             seen = self.exchange.preview_order(self.symbol, order_type, side, amount, price, params)
-        except errors.BaseError as error:
+        except exchange_errors.BaseError as error:
             return alert("This order would be refused.", str(error))
         refusals = [refusal["message"] for refusal in seen["refusals"]]
         if refusals:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import ROUND_DOWN, Decimal
 from math import inf
 from typing import Any
 
-from .kernel import Contract, bankrupt_price, closing_price
+from .exchange_errors import BadRequest
+from .formats import iso
+from .instruments import Instrument, bankrupt_price, closing_price
 from .state import OUTSIDE, SPOT, Account, Liquidation, Order, Position, Posting, Trade
-from .words import iso
 from .world import World
 
 SIDES = {1: "buy", -1: "sell"}
@@ -30,28 +32,45 @@ def times(timestamp: int) -> dict[str, Any]:
     return {"timestamp": timestamp, "datetime": iso(timestamp)}
 
 
-def fee_dict(cost: float, code: str, rate: float | None = None) -> dict[str, Any]:
+def limited(
+    entries: Iterable[dict[str, Any]], since: int | None, limit: int | None
+) -> list[dict[str, Any]]:
+    """Keep entries from a time on, and the first of them; without a time, the last.
+
+    Examples
+    --------
+    >>> limited([{"timestamp": 1}, {"timestamp": 2}], None, 1)
+    [{'timestamp': 2}]
+    """
+    kept = [e for e in entries if since is None or (e["timestamp"] or 0) >= since]
+    if limit is None:
+        return kept
+    if limit < 1:
+        raise BadRequest(f"limit must be 1 or more, was {limit}")
+    return kept[:limit] if since is not None else kept[-limit:]
+
+
+def fee_dict(cost: float, code: str) -> dict[str, Any]:
     """Fee structure."""
-    fee: dict[str, Any] = {"cost": cost, "currency": code}
-    return fee if rate is None else {**fee, "rate": rate}
+    return {"cost": cost, "currency": code}
 
 
-def market_dict(contract: Contract, taker: float, maker: float) -> dict[str, Any]:
-    """Market structure of a contract."""
-    rules, market = contract.rules, contract.market
+def market_dict(instrument: Instrument, taker: float, maker: float) -> dict[str, Any]:
+    """Market structure of a instrument."""
+    rules, market = instrument.rules, instrument.market
     is_spot = rules.contract == "spot margin"
     kind = "spot" if is_spot else "swap"
-    name = contract.symbol.replace("/", "").replace(":", "_")
+    name = instrument.symbol.replace("/", "").replace(":", "_")
     return {
         "id": name,
         "lowercaseId": name.lower(),
-        "symbol": contract.symbol,
-        "base": contract.base,
-        "quote": contract.quote,
-        "settle": None if is_spot else contract.settle,
-        "baseId": contract.base,
-        "quoteId": contract.quote,
-        "settleId": None if is_spot else contract.settle,
+        "symbol": instrument.symbol,
+        "base": instrument.base,
+        "quote": instrument.quote,
+        "settle": None if is_spot else instrument.settle,
+        "baseId": instrument.base,
+        "quoteId": instrument.quote,
+        "settleId": None if is_spot else instrument.settle,
         "type": kind,
         "spot": is_spot,
         "margin": is_spot,
@@ -61,22 +80,22 @@ def market_dict(contract: Contract, taker: float, maker: float) -> dict[str, Any
         "index": False,
         "active": True,
         "contract": not is_spot,
-        "subType": None if is_spot else ("inverse" if contract.inverse else "linear"),
-        "linear": None if is_spot else not contract.inverse,
-        "inverse": None if is_spot else contract.inverse,
+        "subType": None if is_spot else ("inverse" if instrument.inverse else "linear"),
+        "linear": None if is_spot else not instrument.inverse,
+        "inverse": None if is_spot else instrument.inverse,
         "taker": taker,
         "maker": maker,
         "percentage": True,
         "tierBased": False,
         "feeSide": "quote",
-        "contractSize": None if is_spot else contract.size,
+        "contractSize": None if is_spot else instrument.size,
         "expiry": None,
         "expiryDatetime": None,
         "strike": None,
         "optionType": None,
         "precision": {"amount": market.lot_size, "price": market.tick_size, "cost": 1e-8},
         "limits": {
-            "leverage": {"min": 1.0, "max": contract.leverages[0]},
+            "leverage": {"min": 1.0, "max": instrument.leverages[0]},
             "amount": {"min": market.min_amount, "max": market.max_amount},
             "price": {"min": market.tick_size, "max": None},
             "cost": {"min": market.min_cost, "max": None},
@@ -108,7 +127,7 @@ def currency_dict(code: str, is_fiat: bool) -> dict[str, Any]:
 
 def order_dict(world: World, order: Order) -> dict[str, Any]:
     """Order structure."""
-    contract = world.contracts[order.symbol]
+    instrument = world.instruments[order.symbol]
     trades = [trade_dict(world, world.state.trades[number]) for number in order.fills]
     average = None
     if trades:
@@ -116,7 +135,7 @@ def order_dict(world: World, order: Order) -> dict[str, Any]:
         mean = float(f"{order.value / order.filled:.12g}")
         average = trades[0]["price"] if len(trades) == 1 else mean
     cost = sum(trade["cost"] for trade in trades)
-    fee = fee_dict(order.fee, contract.settle)
+    fee = fee_dict(order.fee, instrument.settle)
     trigger = order.trigger
     is_stop = order.word.startswith("stop") or order.word == "stop loss"
     is_take = order.word.startswith("take")
@@ -161,8 +180,8 @@ def order_dict(world: World, order: Order) -> dict[str, Any]:
 
 def trade_dict(world: World, trade: Trade) -> dict[str, Any]:
     """Trade structure of an account's fill."""
-    contract = world.contracts[trade.symbol]
-    fee = fee_dict(trade.fee, contract.settle)
+    instrument = world.instruments[trade.symbol]
+    fee = fee_dict(trade.fee, instrument.settle)
     order = world.state.orders.get(trade.order)
     return {
         "info": {"kind": trade.kind, "realizedPnl": trade.realised},
@@ -175,7 +194,7 @@ def trade_dict(world: World, trade: Trade) -> dict[str, Any]:
         "takerOrMaker": "maker" if trade.is_maker else "taker",
         "price": trade.price,
         "amount": trade.contracts,
-        "cost": contract.value(trade.contracts, trade.price),
+        "cost": instrument.value(trade.contracts, trade.price),
         "fee": fee,
         "fees": [fee],
     }
@@ -183,21 +202,20 @@ def trade_dict(world: World, trade: Trade) -> dict[str, Any]:
 
 def position_dict(world: World, account: Account, position: Position) -> dict[str, Any]:
     """Position structure."""
-    contract = world.contracts[position.symbol]
+    instrument = world.instruments[position.symbol]
     prices = world.state.prices
     mark = prices[position.symbol].mark
-    stake = world.stake_of(account, position)
-    equity, need_of_stake = world.standing(stake)
-    need = contract.requirement(position, mark)
-    profit = contract.profit(position, mark)
-    initial = contract.initial(position, mark)
-    value = contract.value(position.contracts, mark)
-    liquidation = closing_price(world.contracts, position, stake.positions, stake.cash, prices)
-    bankrupt = bankrupt_price(contract, position, equity - profit)
+    group = world.group_of(account, position)
+    equity, need_of_group = world.standing(group)
+    need = instrument.requirement(position, mark)
+    profit = instrument.profit(position, mark)
+    initial = instrument.initial(position, mark)
+    value = instrument.value(position.contracts, mark)
+    liquidation, bankrupt = end_prices(world, account, position)
     attached = _exits(world, account, position)
     return {
         "info": {
-            "bankruptcyPrice": bankrupt if 0 < bankrupt < inf else None,
+            "bankruptcyPrice": bankrupt,
             "openingPrice": position.entry,
             "opened": position.opened,
         },
@@ -208,7 +226,7 @@ def position_dict(world: World, account: Account, position: Position) -> dict[st
         "hedged": account.hedged,
         "side": WAYS[position.side],
         "contracts": position.contracts,
-        "contractSize": contract.size,
+        "contractSize": instrument.size,
         "entryPrice": position.entry,
         "markPrice": mark,
         "lastPrice": prices[position.symbol].last,
@@ -223,12 +241,28 @@ def position_dict(world: World, account: Account, position: Position) -> dict[st
         "unrealizedPnl": profit,
         "realizedPnl": position.realised,
         "percentage": profit / initial * 100 if initial else 0.0,
-        "liquidationPrice": liquidation if 0 < liquidation < inf else None,
-        "marginRatio": need_of_stake / equity if equity > 0 and need_of_stake else None,
+        "liquidationPrice": liquidation,
+        "marginRatio": need_of_group / equity if equity > 0 and need_of_group else None,
         "marginMode": "isolated" if position.is_isolated else "cross",
         "stopLossPrice": attached["stop loss"],
         "takeProfitPrice": attached["take profit"],
     }
+
+
+def end_prices(
+    world: World, account: Account, position: Position
+) -> tuple[float | None, float | None]:
+    """Give the marks at which a position is liquidated and bankrupt; None where no price does so."""
+    instrument, prices = world.instruments[position.symbol], world.state.prices
+    group = world.group_of(account, position)
+    equity, _ = world.standing(group)
+    backing = equity - instrument.profit(position, prices[position.symbol].mark)
+    liquidation = closing_price(world.instruments, position, group.positions, group.cash, prices)
+    bankrupt = bankrupt_price(instrument, position, backing)
+    return (
+        liquidation if 0 < liquidation < inf else None,
+        bankrupt if 0 < bankrupt < inf else None,
+    )
 
 
 def _exits(world: World, account: Account, position: Position) -> dict[str, float | None]:
@@ -263,19 +297,19 @@ def _funds(
     if wallet == SPOT:
         held = world.state.pots.get(f"{code} {world.pot(account, SPOT)}", 0.0)
         return held, held, {"walletBalance": held}
-    stake = world.cross_stake(account, code)
-    equity, need = world.standing(stake)
-    used = world.used(stake)
+    group = world.cross_group(account, code)
+    equity, need = world.standing(group)
+    used = world.used(group)
     ordered = world.order_margin(account, code)
     isolated = 0.0
-    for other in world.stakes(account):
+    for other in world.margin_groups(account):
         if other.is_isolated and other.code == code:
             isolated += max(world.standing(other)[0], 0.0)
     info = {
         "walletBalance": world.cash(account, code),
-        "crossCash": stake.cash,
+        "crossCash": group.cash,
         "crossEquity": equity,
-        "unrealizedPnl": equity - stake.cash,
+        "unrealizedPnl": equity - group.cash,
         "initialMargin": used,
         "orderMargin": ordered,
         "maintenanceMargin": need,
@@ -302,28 +336,28 @@ def exact_balance(total: float, free: float) -> dict[str, float]:
     return {"free": float(part), "used": float(whole - part), "total": float(whole)}
 
 
-def tier_dicts(contract: Contract) -> list[dict[str, Any]]:
+def tier_dicts(instrument: Instrument) -> list[dict[str, Any]]:
     """Leverage tiers of a market; bounds without an end are shown as a large number."""
-    bounds = (0.0, *contract.inner, contract.cap if contract.cap < inf else 1e12)
-    has_rates = contract.table is not None
+    bounds = (0.0, *instrument.inner, instrument.cap if instrument.cap < inf else 1e12)
+    has_rates = instrument.table is not None
     return [
         {
             "tier": number,
-            "symbol": contract.symbol,
-            "currency": contract.settle,
+            "symbol": instrument.symbol,
+            "currency": instrument.settle,
             "minNotional": low,
             "maxNotional": high,
             "maintenanceMarginRate": rate if has_rates else None,
             "maxLeverage": leverage,
-            "info": {"maintenanceAmount": amount, "unit": contract.rules.tier_unit},
+            "info": {"maintenanceAmount": amount, "unit": instrument.rules.tier_unit},
         }
         for number, (low, high, rate, leverage, amount) in enumerate(
             zip(
                 bounds,
                 bounds[1:],
-                contract.rates,
-                contract.leverages,
-                contract.amounts,
+                instrument.rates,
+                instrument.leverages,
+                instrument.amounts,
                 strict=False,
             ),
             start=1,
@@ -410,12 +444,12 @@ def liquidation_dict(world: World, done: Liquidation) -> dict[str, Any]:
     The contract size stands in the market and in ``info``: ccxt's own check of this structure
     contradicts itself when size and price are both given.
     """
-    contract = world.contracts[done.symbol]
-    size = done.contracts * contract.size
-    value = contract.value(done.contracts, done.price)
+    instrument = world.instruments[done.symbol]
+    size = done.contracts * instrument.size
+    value = instrument.value(done.contracts, done.price)
     return {
         "info": {
-            "contractSize": contract.size,
+            "contractSize": instrument.size,
             "bankruptcyPrice": done.bankruptcy_price,
             "isPartial": done.is_partial,
             "side": WAYS[done.side],
@@ -425,8 +459,8 @@ def liquidation_dict(world: World, done: Liquidation) -> dict[str, Any]:
         "contracts": done.contracts,
         "contractSize": None,
         "price": done.price,
-        "baseValue": value if contract.inverse else size,
-        "quoteValue": size if contract.inverse else value,
+        "baseValue": value if instrument.inverse else size,
+        "quoteValue": size if instrument.inverse else value,
         **times(done.time),
     }
 

@@ -24,7 +24,9 @@ _KEPT = ("cell_type", "source", "input", "id", "metadata")
 _LARGEST_METADATA = 10_000
 
 
-def parsed(content: bytes, most_cells: int, largest_source: int, *, outputs: bool = False) -> Any:
+def notebook_json(
+    content: bytes, most_cells: int, largest_source: int, *, outputs: bool = False
+) -> Any:
     """Return the JSON of a notebook, without outputs unless they are asked for.
 
     Raises

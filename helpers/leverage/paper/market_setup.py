@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .errors import BadRequest
-from .kernel import Contract, Market
-from .rules import ON_TIERS, Rules
+from .exchange_errors import BadRequest
+from .instruments import Instrument, Market
+from .market_rules import ON_TIERS, Rules
 from .tape import Bars
 
 
@@ -30,7 +30,7 @@ def symbol_of(base: str, rules: Rules) -> str:
     return f"{base}/{rules.settlement}:{rules.settlement}"
 
 
-def contract_for(symbol: str, rules: Rules, market: Market | None, bars: Bars) -> Contract:
+def instrument_for(symbol: str, rules: Rules, market: Market | None, bars: Bars) -> Instrument:
     """Make the contract of a symbol, and refuse a symbol that does not fit the rules."""
     base, slash, rest = symbol.partition("/")
     quote, colon, settle = rest.partition(":")
@@ -46,7 +46,7 @@ def contract_for(symbol: str, rules: Rules, market: Market | None, bars: Bars) -
         table = None
     elif table is None:
         raise BadRequest(f"tiers must be given for {base}, were for {', '.join(rules.tiers)}")
-    return Contract(
+    return Instrument(
         symbol,
         base,
         quote,

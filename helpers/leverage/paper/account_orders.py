@@ -5,26 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from . import desk
-from .errors import (
+from . import order_desk
+from .exchange_errors import (
     BadRequest,
     InvalidOrder,
     OrderNotFound,
 )
+from .face import Face, Params
 from .matching import take
-from .public import limited
-from .settings import SettingsData
-from .state import Order
-from .structures import (
+from .replies import (
+    limited,
     liquidation_dict,
     order_dict,
     position_dict,
     trade_dict,
 )
-from .wallets import Params
+from .state import Order
 
 
-class PrivateData(SettingsData):
+class AccountOrders(Face):
     """What an account may see and do."""
 
     # ---- positions
@@ -92,7 +91,7 @@ class PrivateData(SettingsData):
             One of ccxt's names; nothing has changed then.
         """
         ticket = self._ticket(symbol, type, side, amount, price, params)
-        for check in desk.checks(self._world, ticket):
+        for check in order_desk.order_checks(self._world, ticket):
             check()
         order = ticket.order
         self._register(order)
@@ -102,10 +101,12 @@ class PrivateData(SettingsData):
 
     def _ticket(
         self, symbol: str, kind: str, side: str, amount: Any, price: Any, params: Params
-    ) -> desk.Ticket:
+    ) -> order_desk.Ticket:
         account, name = self._ready(), self._symbol(symbol)
-        contract = self._world.contracts[name]
-        return desk.read(self._world, account, contract, kind, side, amount, price, params or {})
+        instrument = self._world.instruments[name]
+        return order_desk.read_order(
+            self._world, account, instrument, kind, side, amount, price, params or {}
+        )
 
     def _register(self, order: Order) -> None:
         state = self._world.state
@@ -132,7 +133,7 @@ class PrivateData(SettingsData):
             If it has been filled in part, or type or side would change.
         """
         old = self._open_order(id, symbol)
-        desk.require_open(self._world, old.symbol)
+        order_desk.require_open(self._world, old.symbol)
         if old.filled:
             raise InvalidOrder(
                 f"order {id} is filled in part ({old.filled:g} of {old.amount:g}); cancel it and "
@@ -153,7 +154,7 @@ class PrivateData(SettingsData):
             kept.pop("triggerDirection", None)
         ticket = self._ticket(
             old.symbol,
-            old.word if old.word in desk._KINDS else old.kind,
+            old.word if old.word in order_desk._KINDS else old.kind,
             _SIDE_WORDS[old.side],
             old.amount if amount is None else amount,
             old.price if price is None else price,
@@ -168,7 +169,7 @@ class PrivateData(SettingsData):
             word=old.word,
         )
         checked = replace(ticket, order=replace(new, client_id=ticket.order.client_id))
-        for check in desk.checks(self._world, checked):
+        for check in order_desk.order_checks(self._world, checked):
             check()
         self._register(new)
         if new.is_active:
@@ -187,7 +188,7 @@ class PrivateData(SettingsData):
         """
         del params
         order = self._open_order(id, symbol)
-        desk.require_open(self._world, order.symbol)
+        order_desk.require_open(self._world, order.symbol)
         self._world.end_order(order, "canceled", "cancelled by the account")
         return order_dict(self._world, order)
 
@@ -197,22 +198,22 @@ class PrivateData(SettingsData):
         """Cancel several open orders; none is cancelled if one of them is not open."""
         orders = [self._open_order(id, symbol) for id in ids]
         for order in orders:
-            desk.require_open(self._world, order.symbol)
+            order_desk.require_open(self._world, order.symbol)
         return [self.cancel_order(id, symbol, params) for id in dict.fromkeys(ids)]
 
     def cancel_all_orders(
         self, symbol: str | None = None, params: Params = None
     ) -> list[dict[str, Any]]:
         """Cancel all open orders, of a symbol or of the account."""
-        name = None if symbol is None else self._symbol(symbol)
+        name = self._symbol_or_all(symbol)
         ids = [order.id for order in self._world.orders_of(self._ready(), name)]
         if name is not None:
-            desk.require_open(self._world, name)
+            order_desk.require_open(self._world, name)
         return self.cancel_orders(ids, None, params)
 
     def _order(self, id: Any, symbol: str | None) -> Order:
         account = self._account()
-        name = None if symbol is None else self._symbol(symbol)
+        name = self._symbol_or_all(symbol)
         order = self._world.state.orders.get(str(id))
         if order is None or order.account != account.name or name not in (None, order.symbol):
             raise OrderNotFound(
@@ -244,7 +245,7 @@ class PrivateData(SettingsData):
         self, symbol: str | None, since: int | None, limit: int | None, *statuses: str
     ) -> list[dict[str, Any]]:
         account = self._account()
-        name = None if symbol is None else self._symbol(symbol)
+        name = self._symbol_or_all(symbol)
         book = self._world.state.working if statuses == ("open",) else self._world.state.orders
         kept = [
             order
@@ -310,7 +311,7 @@ class PrivateData(SettingsData):
         """List fills of the account, forced ones among them, oldest first."""
         del params
         account = self._account()
-        name = None if symbol is None else self._symbol(symbol)
+        name = self._symbol_or_all(symbol)
         return limited(
             [
                 trade_dict(self._world, trade)
@@ -344,7 +345,7 @@ class PrivateData(SettingsData):
         """Funding that the account received (positive) or paid (negative), oldest first."""
         del params
         pot = self._world.pot(self._account())
-        name = None if symbol is None else self._symbol(symbol)
+        name = self._symbol_or_all(symbol)
         return limited(
             [
                 {
@@ -375,7 +376,7 @@ class PrivateData(SettingsData):
         """List forced closes of the account, oldest first."""
         del params
         account = self._account()
-        name = None if symbol is None else self._symbol(symbol)
+        name = self._symbol_or_all(symbol)
         return limited(
             [
                 liquidation_dict(self._world, done)

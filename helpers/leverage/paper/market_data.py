@@ -2,128 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from math import inf
 from typing import Any
 
 import numpy as np
 
 from ..rounding import nearest_to
-from .base import Base
-from .errors import BadRequest, NotSupported
+from .exchange_errors import BadRequest, NotSupported
+from .face import TIMEFRAMES, Face, Params
 from .fills import touch_price
-from .structures import currency_dict, market_dict, tier_dicts, times
+from .formats import iso
+from .replies import limited, tier_dicts, times
 from .tape import MINUTE, TICKS_A_BAR
-from .words import iso
-from .world import World
 
 DAY = 86_400_000
-_TIMEFRAMES = {
-    "1m": 1,
-    "3m": 3,
-    "5m": 5,
-    "15m": 15,
-    "30m": 30,
-    "1h": 60,
-    "2h": 120,
-    "4h": 240,
-    "6h": 360,
-    "8h": 480,
-    "12h": 720,
-    "1d": 1440,
-    "3d": 4320,
-    "1w": 10_080,
-}
-_FIAT = ("USD", "EUR", "GBP", "GUSD")
 # Shown at each level of the book where any size is taken at the best price.
 _SHOWN_DEPTH = 1_000.0
 
 
-def limited(
-    entries: Iterable[dict[str, Any]], since: int | None, limit: int | None
-) -> list[dict[str, Any]]:
-    """Keep entries from a time on, and the first of them; without a time, the last.
-
-    Examples
-    --------
-    >>> limited([{"timestamp": 1}, {"timestamp": 2}], None, 1)
-    [{'timestamp': 2}]
-    """
-    kept = [e for e in entries if since is None or (e["timestamp"] or 0) >= since]
-    if limit is None:
-        return kept
-    if limit < 1:
-        raise BadRequest(f"limit must be 1 or more, was {limit}")
-    return kept[:limit] if since is not None else kept[-limit:]
-
-
-class PublicData(Base):
+class MarketData(Face):
     """Markets, prices, book, tiers and funding rates."""
 
-    _world: World
-
-    def _load(self) -> None:
-        rules = self._world.rules
-        self.markets = {
-            symbol: market_dict(contract, rules.taker_fee_rate, rules.maker_fee_rate)
-            for symbol, contract in self._world.contracts.items()
-        }
-        codes = dict.fromkeys(
-            code
-            for contract in self._world.contracts.values()
-            for code in (contract.settle, contract.quote, contract.base)
-        )
-        self.currencies = {code: currency_dict(code, code in _FIAT) for code in codes}
-        shortest = self._world.tape.length
-        self.timeframes = {
-            name: name for name, minutes in _TIMEFRAMES.items() if minutes * MINUTE % shortest == 0
-        }
-
-    @property
-    def symbols(self) -> list[str]:
-        """Symbols that are traded."""
-        return list(self.markets)
-
-    @property
-    def codes(self) -> list[str]:
-        """Codes of the currencies."""
-        return list(self.currencies)
-
-    @property
-    def markets_by_id(self) -> dict[str, list[dict[str, Any]]]:
-        """Markets by their ids."""
-        return self.group_by(self.markets, "id")
-
-    def load_markets(
-        self, reload: bool = False, params: Mapping[str, Any] | None = None
-    ) -> dict[str, dict[str, Any]]:
-        """Markets by symbol."""
-        del reload, params
-        return self.markets
-
-    def fetch_markets(self, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    def fetch_markets(self, params: Params = None) -> list[dict[str, Any]]:
         """List the markets."""
         del params
-        return [self.deep_extend(market) for market in self.markets.values()]
+        return [deepcopy(market) for market in self.markets.values()]
 
-    def fetch_currencies(self, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def fetch_currencies(self, params: Params = None) -> dict[str, Any]:
         """Currencies by code."""
         del params
-        return {code: self.deep_extend(one) for code, one in self.currencies.items()}
+        return {code: deepcopy(one) for code, one in self.currencies.items()}
 
-    def milliseconds(self) -> int:
-        """Time on the exchange, in milliseconds."""
-        return self._world.state.now
-
-    def fetch_time(self, params: Mapping[str, Any] | None = None) -> int:
+    def fetch_time(self, params: Params = None) -> int:
         """Time on the exchange, in milliseconds."""
         del params
         return self.milliseconds()
 
-    def fetch_status(self, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def fetch_status(self, params: Params = None) -> dict[str, Any]:
         """Tell whether the exchange works: ``"ok"``, or ``"maintenance"`` in an outage."""
         del params
-        is_open = any(self._world.is_open(symbol) for symbol in self._world.contracts)
+        is_open = any(self._world.is_open(symbol) for symbol in self._world.instruments)
         return {
             "status": "ok" if is_open else "maintenance",
             "updated": self.milliseconds(),
@@ -132,7 +51,7 @@ class PublicData(Base):
             "info": {},
         }
 
-    def fetch_ticker(self, symbol: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def fetch_ticker(self, symbol: str, params: Params = None) -> dict[str, Any]:
         """Prices of a market now and over the last day."""
         del params
         symbol = self.market(symbol)["symbol"]
@@ -146,7 +65,7 @@ class PublicData(Base):
         done = (bars.time > state.now - DAY) & (bars.time + max(bars.length, 1) <= state.now)
         base = float(bars.volume[done].sum())
         quote = float((bars.volume[done] * bars.prices[done, 3]).sum())
-        tick = world.contracts[symbol].market.tick_size
+        tick = world.instruments[symbol].market.tick_size
         bid, ask = self._best(symbol, tick)
         change = last - opening
         return {
@@ -174,7 +93,7 @@ class PublicData(Base):
         }
 
     def fetch_tickers(
-        self, symbols: list[str] | None = None, params: Mapping[str, Any] | None = None
+        self, symbols: list[str] | None = None, params: Params = None
     ) -> dict[str, dict[str, Any]]:
         """Tickers by symbol."""
         del params
@@ -188,7 +107,7 @@ class PublicData(Base):
         timeframe: str | None = None,
         since: int | None = None,
         limit: int | None = None,
-        params: Mapping[str, Any] | None = None,
+        params: Params = None,
     ) -> list[list[float]]:
         """Bars up to now, the running one last with what has traded so far.
 
@@ -220,7 +139,7 @@ class PublicData(Base):
         return kept
 
     def fetch_order_book(
-        self, symbol: str, limit: int | None = None, params: Mapping[str, Any] | None = None
+        self, symbol: str, limit: int | None = None, params: Params = None
     ) -> dict[str, Any]:
         """Order book made of `spread` and `liquidity`: levels one tick apart around the price.
 
@@ -228,7 +147,7 @@ class PublicData(Base):
         """
         del params
         symbol = self.market(symbol)["symbol"]
-        tick = self._world.contracts[symbol].market.tick_size
+        tick = self._world.instruments[symbol].market.tick_size
         bid, ask = self._best(symbol, tick)
         depth = self._depth()
         levels = range(10 if limit is None else limit)
@@ -243,7 +162,7 @@ class PublicData(Base):
         }
 
     def fetch_l2_order_book(
-        self, symbol: str, limit: int | None = None, params: Mapping[str, Any] | None = None
+        self, symbol: str, limit: int | None = None, params: Params = None
     ) -> dict[str, Any]:
         """Order book by levels, which it is anyway."""
         return self.fetch_order_book(symbol, limit, params)
@@ -253,7 +172,7 @@ class PublicData(Base):
         symbol: str,
         since: int | None = None,
         limit: int | None = None,
-        params: Mapping[str, Any] | None = None,
+        params: Params = None,
     ) -> list[dict[str, Any]]:
         """Public trades, made up: one for each tick of the history, a purchase where it rose."""
         del params
@@ -263,7 +182,7 @@ class PublicData(Base):
         count = 500 if limit is None else min(limit, 5_000)
         first = 0 if since is None else int(np.searchsorted(time, since))
         first = max(first, row + 1 - count) if since is None else first
-        contract = world.contracts[symbol]
+        instrument = world.instruments[symbol]
         trades: list[dict[str, Any]] = []
         for number in range(first, row + 1):
             if len(trades) >= count or not track.is_open[number]:
@@ -271,7 +190,7 @@ class PublicData(Base):
             price = float(track.last[number])
             before = float(track.last[number - 1]) if number else price
             volume = float(track.bars.volume[max(int(track.bar[number]), 0)]) / TICKS_A_BAR
-            amount = max(volume, contract.market.lot_size)
+            amount = max(volume, instrument.market.lot_size)
             trades.append(
                 {
                     "info": {"synthetic": True},
@@ -284,7 +203,7 @@ class PublicData(Base):
                     "takerOrMaker": "taker",
                     "price": price,
                     "amount": amount,
-                    "cost": contract.value(amount, price),
+                    "cost": instrument.value(amount, price),
                     "fee": None,
                     "fees": [],
                 }
@@ -292,7 +211,7 @@ class PublicData(Base):
         return trades
 
     def fetch_leverage_tiers(
-        self, symbols: list[str] | None = None, params: Mapping[str, Any] | None = None
+        self, symbols: list[str] | None = None, params: Params = None
     ) -> dict[str, list[dict[str, Any]]]:
         """Leverage tiers by symbol."""
         del params
@@ -300,15 +219,13 @@ class PublicData(Base):
         return {symbol: self.fetch_market_leverage_tiers(symbol) for symbol in wanted}
 
     def fetch_market_leverage_tiers(
-        self, symbol: str, params: Mapping[str, Any] | None = None
+        self, symbol: str, params: Params = None
     ) -> list[dict[str, Any]]:
         """Leverage tiers of a market."""
         del params
-        return tier_dicts(self._world.contracts[self.market(symbol)["symbol"]])
+        return tier_dicts(self._world.instruments[self.market(symbol)["symbol"]])
 
-    def fetch_funding_rate(
-        self, symbol: str, params: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
+    def fetch_funding_rate(self, symbol: str, params: Params = None) -> dict[str, Any]:
         """Funding rate that settles next, as it stands now.
 
         Raises
@@ -349,7 +266,7 @@ class PublicData(Base):
         }
 
     def fetch_funding_rates(
-        self, symbols: list[str] | None = None, params: Mapping[str, Any] | None = None
+        self, symbols: list[str] | None = None, params: Params = None
     ) -> dict[str, dict[str, Any]]:
         """Funding rates by symbol, of the markets that have one."""
         del params
@@ -361,7 +278,7 @@ class PublicData(Base):
         symbol: str | None = None,
         since: int | None = None,
         limit: int | None = None,
-        params: Mapping[str, Any] | None = None,
+        params: Params = None,
     ) -> list[dict[str, Any]]:
         """Funding rates that were settled, oldest first."""
         del params
@@ -391,7 +308,7 @@ class PublicData(Base):
             raise BadRequest(
                 f"timeframe must be one of {', '.join(self.timeframes)}, was {timeframe!r}"
             )
-        return _TIMEFRAMES[timeframe] * MINUTE
+        return TIMEFRAMES[timeframe] * MINUTE
 
     def _bars_until_now(self, symbol: str) -> list[list[float]]:
         world = self._world

@@ -17,7 +17,7 @@ from ..tiers import TierTable
 from ..venues import load_venue
 from ..venues.records import UNKNOWN, Product, TierData, UnknownFactError
 from ..venues.rules import Reading
-from .errors import BadRequest
+from .exchange_errors import BadRequest
 
 REQUIREMENTS = (
     "maintenance at mark",
@@ -160,14 +160,7 @@ class Rules:
             )
 
     @classmethod
-    def retail(
-        cls,
-        max_leverage: float = 2.0,
-        close_out_level: float = 0.5,
-        *,
-        taker_fee_rate: float = 0.0,
-        settlement: str = "USD",
-    ) -> Rules:
+    def retail(cls, max_leverage: float = 2.0, close_out_level: float = 0.5) -> Rules:
         """Rules as for retail clients of CFDs: a leverage cap and a close-out, no debts.
 
         Parameters
@@ -176,15 +169,11 @@ class Rules:
             Cap on the leverage.
         close_out_level : float, default 0.5
             Positions are closed when equity falls to this share of their initial margin.
-        taker_fee_rate : float, default 0.0
-            Decimal of the notional.
-        settlement : str, default "USD"
-            Currency of the account.
 
         Returns
         -------
         Rules
-            With negative balance protection and without funding.
+            In US dollars, without fees, with negative balance protection and without funding.
 
         References
         ----------
@@ -193,12 +182,10 @@ class Rules:
         """
         return cls(
             requirement="stop-out at used margin",
-            taker_fee_rate=taker_fee_rate,
-            maker_fee_rate=taker_fee_rate,
             max_leverage=max_leverage,
             close_out_level=close_out_level,
             contract="cfd",
-            settlement=settlement,
+            settlement="USD",
             margin_modes=("cross",),
             position_modes=("one-way",),
             partial_liquidation=False,
@@ -280,10 +267,10 @@ def venue_rules(
     """
     data = load_venue(venue, on=on)
     traded = data.product(product or data.main_product)
-    return _Reader(traded, dict(overrides or {})).rules(assets, needs_interval)
+    return _FactReader(traded, dict(overrides or {})).rules(assets, needs_interval)
 
 
-class _Reader:
+class _FactReader:
     """Takes facts from a product, or from what overrides them, and keeps book of assumptions."""
 
     def __init__(self, product: Product, overrides: dict[str, Any]) -> None:

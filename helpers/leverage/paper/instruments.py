@@ -17,7 +17,7 @@ from ..margin import (
     tiered_liquidation_price,
 )
 from ..tiers import TierTable
-from .rules import Rules
+from .market_rules import Rules
 from .state import Position, Prices
 
 
@@ -58,7 +58,7 @@ class Market:
 
 
 @dataclass(frozen=True)
-class Contract:
+class Instrument:
     """A symbol with everything that the arithmetic needs of it.
 
     Attributes
@@ -216,21 +216,21 @@ class Contract:
 
 
 def debt_need(
-    contracts: Mapping[str, Contract], positions: Iterable[Position], cash: float
+    instruments: Mapping[str, Instrument], positions: Iterable[Position], cash: float
 ) -> float:
     """Add up what the debt of long positions requires where assets are measured against it."""
     bought = 0.0
     level = 1.0
     for position in positions:
-        contract = contracts[position.symbol]
-        if contract.rules.requirement == "assets over debt" and position.side > 0:
-            bought += contract.value(position.contracts, position.entry)
-            level = contract.rules.close_out_level
+        instrument = instruments[position.symbol]
+        if instrument.rules.requirement == "assets over debt" and position.side > 0:
+            bought += instrument.value(position.contracts, position.entry)
+            level = instrument.rules.close_out_level
     return (level - 1) * max(bought - cash, 0.0) if bought else 0.0
 
 
 def standing(
-    contracts: Mapping[str, Contract],
+    instruments: Mapping[str, Instrument],
     positions: Iterable[Position],
     cash: float,
     prices: Mapping[str, Prices],
@@ -239,15 +239,15 @@ def standing(
     equity, need = cash, 0.0
     positions = list(positions)
     for position in positions:
-        contract = contracts[position.symbol]
+        instrument = instruments[position.symbol]
         mark = prices[position.symbol].mark
-        equity += contract.profit(position, mark)
-        need += contract.requirement(position, mark)
-    return equity, need + debt_need(contracts, positions, cash)
+        equity += instrument.profit(position, mark)
+        need += instrument.requirement(position, mark)
+    return equity, need + debt_need(instruments, positions, cash)
 
 
 def closing_price(
-    contracts: Mapping[str, Contract],
+    instruments: Mapping[str, Instrument],
     position: Position,
     together: Iterable[Position],
     cash: float,
@@ -257,7 +257,7 @@ def closing_price(
 
     Parameters
     ----------
-    contracts : mapping of str to Contract
+    instruments : mapping of str to Instrument
         By symbol.
     position : Position
         The position asked about.
@@ -277,56 +277,56 @@ def closing_price(
     --------
     leverage.margin.tiered_liquidation_price : Where it comes from.
     """
-    contract = contracts[position.symbol]
+    instrument = instruments[position.symbol]
     others = [other for other in together if other is not position]
     legs = [other for other in others if other.symbol == position.symbol]
     rest = [other for other in others if other.symbol != position.symbol]
-    backing, need = cash, debt_need(contracts, [position, *others], cash)
+    backing, need = cash, debt_need(instruments, [position, *others], cash)
     for other in rest:
         mark = prices[other.symbol].mark
-        backing += contracts[other.symbol].profit(other, mark)
-        need += contracts[other.symbol].requirement(other, mark)
+        backing += instruments[other.symbol].profit(other, mark)
+        need += instruments[other.symbol].requirement(other, mark)
     mark = prices[position.symbol].mark
     if legs:
-        return _hedged_price(contract, position, legs[0], backing - need, mark)
-    on_tiers, share, fixed = contract.need(position)
+        return _hedged_price(instrument, position, legs[0], backing - need, mark)
+    on_tiers, share, fixed = instrument.need(position)
     backing -= need + fixed
     basics = (position.side, position.entry, position.contracts, 0.0)
-    if on_tiers and contract.table is not None and not contract.by_quantity:
+    if on_tiers and instrument.table is not None and not instrument.by_quantity:
         return float(
             tiered_liquidation_price(
                 *basics,
-                contract.table,
+                instrument.table,
                 closing_fee_rate=share,
                 other_pnl=backing,
-                mark_price=None if contract.is_smooth else mark,
-                contract_size=contract.size,
-                inverse=contract.inverse,
+                mark_price=None if instrument.is_smooth else mark,
+                contract_size=instrument.size,
+                inverse=instrument.inverse,
             )
         )
-    rate = contract.quantity_rate(position.contracts) if on_tiers else 0.0
+    rate = instrument.quantity_rate(position.contracts) if on_tiers else 0.0
     return float(
         liquidation_price(
             *basics,
             rate + share,
             other_pnl=backing,
-            contract_size=contract.size,
-            inverse=contract.inverse,
+            contract_size=instrument.size,
+            inverse=instrument.inverse,
         )
     )
 
 
 def _hedged_price(
-    contract: Contract, position: Position, other: Position, backing: float, mark: float
+    instrument: Instrument, position: Position, other: Position, backing: float, mark: float
 ) -> float:
     """Nearest price against the larger leg at which both legs of a symbol are closed together."""
     long, short = (position, other) if position.side > 0 else (other, position)
-    on_tiers, share, fixed = contract.need(long)
-    _, short_share, short_fixed = contract.need(short)
-    if not on_tiers or contract.by_quantity or contract.table is None or share != short_share:
-        table = TierTable.flat(contract.quantity_rate(position.contracts) if on_tiers else 0.0)
+    on_tiers, share, fixed = instrument.need(long)
+    _, short_share, short_fixed = instrument.need(short)
+    if not on_tiers or instrument.by_quantity or instrument.table is None or share != short_share:
+        table = TierTable.flat(instrument.quantity_rate(position.contracts) if on_tiers else 0.0)
     else:
-        table = contract.table
+        table = instrument.table
     low, high = hedge_liquidation_range(
         long.entry,
         long.contracts,
@@ -337,31 +337,31 @@ def _hedged_price(
         mark,
         closing_fee_rate=max(share, short_share),
         other_pnl=backing - fixed - short_fixed,
-        contract_size=contract.size,
-        inverse=contract.inverse,
+        contract_size=instrument.size,
+        inverse=instrument.inverse,
     )
     return float(low if position.side > 0 else high)
 
 
-def bankrupt_price(contract: Contract, position: Position, backing: float) -> float:
+def bankrupt_price(instrument: Instrument, position: Position, backing: float) -> float:
     """Price at which a position has used up what backs it; 0.0 or ``inf`` if no price does so.
 
     Examples
     --------
-    >>> contract = Contract("X", "B", "Q", "Q", Rules(tiers=TierTable.flat(0.005)), Market(), None)
-    >>> bankrupt_price(contract, Position("X", 1, 1.0, 10_000.0, 50.0), 200.0)
+    >>> instrument = Instrument("X", "B", "Q", "Q", Rules(tiers=TierTable.flat(0.005)), Market(), None)
+    >>> bankrupt_price(instrument, Position("X", 1, 1.0, 10_000.0, 50.0), 200.0)
     9800.0
     """
-    size = position.contracts * contract.size
-    if not contract.inverse:
+    size = position.contracts * instrument.size
+    if not instrument.inverse:
         return max(position.entry - position.side * backing / size, 0.0)
     turned = 1 / position.entry + position.side * backing / size
     return 1 / turned if turned > 0 else inf
 
 
-def average(contract: Contract, position: Position, contracts: float, price: float) -> float:
+def average(instrument: Instrument, position: Position, contracts: float, price: float) -> float:
     """Entry price after more was bought or sold the same way."""
     old, new = position.contracts, contracts
-    if contract.inverse:
+    if instrument.inverse:
         return (old + new) / (old / position.entry + new / price)
     return (old * position.entry + new * price) / (old + new)

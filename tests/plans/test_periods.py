@@ -20,7 +20,7 @@ from leverage.plans import (
     run_problems,
     stress,
 )
-from leverage.plans.running import exchange_for
+from leverage.plans.periods import exchange_for
 
 SOUND = asdict(SOUND_PLAN)
 LEA = replace(SOUND_PLAN, persona="Lea", direction="both", leverage=3)
@@ -148,7 +148,7 @@ def test_every_crash_of_the_coin_is_met_on_every_side_of_the_plan():
 
 
 def test_a_stopped_position_loses_the_plan_and_half_the_spread():
-    test = stress(replace(SOUND_PLAN, persona="Kei"), spread=0.01)[2]
+    test = stress(replace(SOUND_PLAN, persona="Kei"))[2]
     assert (test.date, test.stopped, test.liquidated) == ("2020-03-12", True, False)
     # Bought and sold half a per cent worse, on an eighth of the equity.
     exposure = 0.01 / (0.08 + 0.0005 * 1.92)

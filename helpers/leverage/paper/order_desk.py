@@ -11,7 +11,7 @@ from math import isfinite
 from typing import Any
 
 from ..rounding import down_to, nearest_to
-from .errors import (
+from .exchange_errors import (
     AccountNotEnabled,
     ArgumentsRequired,
     AuthenticationError,
@@ -26,10 +26,10 @@ from .errors import (
     OrderNotFillable,
 )
 from .fills import book_price, depth_within, scratch, touch_price
-from .kernel import Contract
+from .formats import amounts, iso
+from .instruments import Instrument
 from .matching import afford, next_id, reducible, touches, watched
-from .state import Account, Order, place
-from .words import amounts, iso
+from .state import Account, Order, position_key
 from .world import World
 
 _KINDS = {
@@ -78,7 +78,7 @@ class Ticket:
         What would be placed; it is in no list yet.
     account : Account
         Who orders.
-    contract : Contract
+    instrument : Instrument
         In which market.
     price : float
         Price that values the order: its limit, its trigger, or what the book gives now.
@@ -88,7 +88,7 @@ class Ticket:
 
     order: Order
     account: Account
-    contract: Contract
+    instrument: Instrument
     price: float
     asked: float
 
@@ -114,7 +114,7 @@ def require_open(world: World, symbol: str) -> None:
         )
 
 
-def number(name: str, value: Any) -> float:
+def positive_number(name: str, value: Any) -> float:
     """Read a positive number."""
     try:
         if isinstance(value, bool):
@@ -127,10 +127,10 @@ def number(name: str, value: Any) -> float:
     return result
 
 
-def read(
+def read_order(
     world: World,
     account: Account,
-    contract: Contract,
+    instrument: Instrument,
     kind: str,
     side: str,
     amount: Any,
@@ -157,19 +157,19 @@ def read(
     way = 1 if side == "buy" else -1
     work, trigger_word = _KINDS[word]
     work = work or ("market" if price is None else "limit")
-    asked = number("amount", amount)
-    size = down_to(asked, contract.market.lot_size)
+    asked = positive_number("amount", amount)
+    size = down_to(asked, instrument.market.lot_size)
     limit = None
     if work == "limit":
         if price is None:
             raise ArgumentsRequired(f"price must be given for an order of type {word!r}")
-        limit = nearest_to(number("price", price), contract.market.tick_size)
-        number("price rounded to the tick", limit)
+        limit = nearest_to(positive_number("price", price), instrument.market.tick_size)
+        positive_number("price rounded to the tick", limit)
     order = Order(
         id=next_id(world),
         client_id=str(params.get("clientOrderId") or ""),
         account=account.name,
-        symbol=contract.symbol,
+        symbol=instrument.symbol,
         kind=work,
         side=way,
         amount=size,
@@ -180,20 +180,20 @@ def read(
         word=word,
     )
     _read_time_in_force(order, params)
-    _read_trigger(world, order, contract, trigger_word, params)
+    _read_trigger(world, order, instrument, trigger_word, params)
     _read_position_side(order, account, params)
-    _read_attached(order, contract, params)
+    _read_attached(order, instrument, params)
     mode = params.get("marginMode")
-    current = "isolated" if world.is_isolated(account, contract.symbol) else "cross"
+    current = "isolated" if world.is_isolated(account, instrument.symbol) else "cross"
     if mode is not None and mode != current:
         raise InvalidOrder(
-            f"marginMode must be what is set for {contract.symbol}, {current!r}, was {mode!r}; "
+            f"marginMode must be what is set for {instrument.symbol}, {current!r}, was {mode!r}; "
             "call set_margin_mode first"
         )
-    return Ticket(order, account, contract, _value_price(world, order), asked)
+    return Ticket(order, account, instrument, _value_price(world, order), asked)
 
 
-def checks(world: World, ticket: Ticket) -> Iterator[Callable[[], None]]:
+def order_checks(world: World, ticket: Ticket) -> Iterator[Callable[[], None]]:
     """Give the checks that an order must pass, in the order in which they are made."""
     yield lambda: _check_open(world, ticket)
     yield lambda: _check_client_id(world, ticket)
@@ -202,13 +202,13 @@ def checks(world: World, ticket: Ticket) -> Iterator[Callable[[], None]]:
     yield lambda: _check_attached(world, ticket)
     yield lambda: _check_tier(world, ticket)
     yield lambda: _check_fill(world, ticket)
-    yield lambda: _check_margin(world, ticket)
+    yield lambda: _check_free_margin(world, ticket)
 
 
 def refusals(world: World, ticket: Ticket) -> list[BaseError]:
     """List everything that stands against an order."""
     found: list[BaseError] = []
-    for check in checks(world, ticket):
+    for check in order_checks(world, ticket):
         try:
             check()
         except BaseError as error:
@@ -225,7 +225,7 @@ def taken_at_once(world: World, order: Order) -> float:
     there = depth_within(world, order.symbol, order.side, order.price)
     if there >= order.amount:
         return order.amount
-    return down_to(there, world.contracts[order.symbol].market.lot_size)
+    return down_to(there, world.instruments[order.symbol].market.lot_size)
 
 
 def _flag(params: Mapping[str, Any], name: str) -> bool:
@@ -246,7 +246,7 @@ def _read_time_in_force(order: Order, params: Mapping[str, Any]) -> None:
 
 
 def _read_trigger(
-    world: World, order: Order, contract: Contract, word: str, params: Mapping[str, Any]
+    world: World, order: Order, instrument: Instrument, word: str, params: Mapping[str, Any]
 ) -> None:
     given = {
         name: params[name]
@@ -262,7 +262,7 @@ def _read_trigger(
         )
     trails = [n for n in ("trailingPercent", "trailingAmount") if params.get(n) is not None]
     if trails or word == "trail":
-        _read_trailing(world, order, contract, trails, bool(given), params)
+        _read_trailing(world, order, instrument, trails, bool(given), params)
         return
     if not given:
         if word:
@@ -271,8 +271,8 @@ def _read_trigger(
             )
         return
     ((name, value),) = given.items()
-    trigger = nearest_to(number(name, value), contract.market.tick_size)
-    order.trigger = number(f"{name} rounded to the tick", trigger)
+    trigger = nearest_to(positive_number(name, value), instrument.market.tick_size)
+    order.trigger = positive_number(f"{name} rounded to the tick", trigger)
     now = watched(world, order)
     if name == "stopLossPrice" or (word == "stop" and name != "takeProfitPrice"):
         order.trigger_way = order.side
@@ -302,7 +302,7 @@ def _direction(word: Any, trigger: float, now: float) -> int:
 def _read_trailing(
     world: World,
     order: Order,
-    contract: Contract,
+    instrument: Instrument,
     trails: list[str],
     has_trigger: bool,
     params: Mapping[str, Any],
@@ -312,7 +312,7 @@ def _read_trailing(
             "a trailing order is a market order with trailingPercent or trailingAmount, and "
             "trailingTriggerPrice where it starts later; give one distance and no other price"
         )
-    distance = number(trails[0], params[trails[0]])
+    distance = positive_number(trails[0], params[trails[0]])
     now = watched(world, order)
     if trails[0] == "trailingPercent":
         if not 0.01 <= distance <= 90:
@@ -330,7 +330,9 @@ def _read_trailing(
         order.best, order.trigger_way = now, order.side
         order.trigger = now + order.side * (order.trail_amount or now * order.trail_rate)
         return
-    order.trigger = nearest_to(number("trailingTriggerPrice", start), contract.market.tick_size)
+    order.trigger = nearest_to(
+        positive_number("trailingTriggerPrice", start), instrument.market.tick_size
+    )
     order.trigger_way = -order.side
     if order.trigger_way * (now - order.trigger) >= 0:
         raise OrderImmediatelyFillable(
@@ -364,7 +366,7 @@ def _read_position_side(order: Order, account: Account, params: Mapping[str, Any
         )
 
 
-def _read_attached(order: Order, contract: Contract, params: Mapping[str, Any]) -> None:
+def _read_attached(order: Order, instrument: Instrument, params: Mapping[str, Any]) -> None:
     for name in ("stopLoss", "takeProfit"):
         given = params.get(name)
         if given is None:
@@ -377,10 +379,12 @@ def _read_attached(order: Order, contract: Contract, params: Mapping[str, Any]) 
         trigger = given.get("triggerPrice", given.get("stopPrice"))
         if trigger is None:
             raise ArgumentsRequired(f"{name} must have a triggerPrice")
-        tick = contract.market.tick_size
-        attached = {"triggerPrice": nearest_to(number(f"{name}.triggerPrice", trigger), tick)}
+        tick = instrument.market.tick_size
+        attached = {
+            "triggerPrice": nearest_to(positive_number(f"{name}.triggerPrice", trigger), tick)
+        }
         if given.get("price") is not None:
-            attached["price"] = nearest_to(number(f"{name}.price", given["price"]), tick)
+            attached["price"] = nearest_to(positive_number(f"{name}.price", given["price"]), tick)
         if order.reduce_only:
             raise InvalidOrder(f"{name} is for an order that opens, this one only reduces")
         if name == "stopLoss":
@@ -409,8 +413,8 @@ def _check_client_id(world: World, ticket: Ticket) -> None:
 
 
 def _check_size(ticket: Ticket) -> None:
-    order, contract = ticket.order, ticket.contract
-    market = contract.market
+    order, instrument = ticket.order, ticket.instrument
+    market = instrument.market
     if order.amount < market.min_amount:
         raise InvalidOrder(
             f"amount must be at least {market.min_amount:g} of {order.symbol}, was "
@@ -421,10 +425,10 @@ def _check_size(ticket: Ticket) -> None:
         raise InvalidOrder(
             f"amount must be at most {market.max_amount:g} of {order.symbol}, was {order.amount:g}"
         )
-    cost = contract.value(order.amount, ticket.price)
+    cost = instrument.value(order.amount, ticket.price)
     if cost < market.min_cost and not order.reduce_only:
         raise InvalidOrder(
-            f"notional must be at least {market.min_cost:g} {contract.settle}, was {cost:.8g}; "
+            f"notional must be at least {market.min_cost:g} {instrument.settle}, was {cost:.8g}; "
             "order more"
         )
 
@@ -435,7 +439,7 @@ def _check_reduce_only(ticket: Ticket) -> None:
         return
     held = reducible(ticket.account, order)
     what, other = ("long", "short") if order.side < 0 else ("short", "long")
-    against = ticket.account.positions.get(place(order.symbol, order.side))
+    against = ticket.account.positions.get(position_key(order.symbol, order.side))
     if held is None:
         raise InvalidOrder(
             f"a reduce-only {'buy' if order.side > 0 else 'sell'} of {order.amount:g} needs a "
@@ -465,11 +469,11 @@ def _check_attached(world: World, ticket: Ticket) -> None:
 
 
 def _check_tier(world: World, ticket: Ticket) -> None:
-    order, contract, account = ticket.order, ticket.contract, ticket.account
+    order, instrument, account = ticket.order, ticket.instrument, ticket.account
     opening = world.opening_part(account, order)
     if opening <= 0:
         return
-    held = account.positions.get(place(order.symbol, order.side))
+    held = account.positions.get(position_key(order.symbol, order.side))
     total = (
         opening
         + (held.contracts if held else 0.0)
@@ -480,15 +484,15 @@ def _check_tier(world: World, ticket: Ticket) -> None:
         )
     )
     leverage = world.leverage(account, order.symbol)
-    allowed = contract.max_leverage(total, ticket.price)
+    allowed = instrument.max_leverage(total, ticket.price)
     if leverage > allowed:
-        measure = contract.measure(total, ticket.price)
+        measure = instrument.measure(total, ticket.price)
         unit = (
-            contract.base
-            if contract.by_quantity and not contract.inverse
-            else (contract.quote if contract.by_quantity else contract.settle)
+            instrument.base
+            if instrument.by_quantity and not instrument.inverse
+            else (instrument.quote if instrument.by_quantity else instrument.settle)
         )
-        largest = contract.largest(leverage)
+        largest = instrument.largest(leverage)
         raise OperationRejected(
             f"a position of {measure:.8g} {unit} in {order.symbol} may have "
             + (f"at most {allowed:g}x" if allowed else "no leverage: it is beyond the last tier")
@@ -513,8 +517,8 @@ def _check_fill(world: World, ticket: Ticket) -> None:
         )
 
 
-def _check_margin(world: World, ticket: Ticket) -> None:
-    order, account, contract = ticket.order, ticket.account, ticket.contract
+def _check_free_margin(world: World, ticket: Ticket) -> None:
+    order, account, instrument = ticket.order, ticket.account, ticket.instrument
     if order.trigger_way or world.opening_part(account, order) <= 0:
         return
     taken = taken_at_once(world, order)
@@ -522,18 +526,18 @@ def _check_margin(world: World, ticket: Ticket) -> None:
     if taken > 0:
         price = book_price(world, order.symbol, order.side, taken)
         trial, holder = afford(world, account, order, taken, price, world.rules.taker_fee_rate)
-    rest = nearest_to(order.amount - taken, contract.market.lot_size)
+    rest = nearest_to(order.amount - taken, instrument.market.lot_size)
     if order.price is None or rest <= 0 or order.time_in_force != "GTC":
         return
-    code = contract.settle
+    code = instrument.settle
     opening = trial.opening_part(holder, order, rest)
     fee = max(world.rules.taker_fee_rate, 0.0)
     leverage = world.leverage(account, order.symbol)
-    need = contract.value(opening, order.price) * (1 / leverage + fee)
+    need = instrument.value(opening, order.price) * (1 / leverage + fee)
     free = trial.free(holder, code, order.id)
     if need > free + 1e-9 * max(abs(free), 1.0):
         needed, there = amounts(code, need, max(free, 0.0))
         raise InsufficientFunds(
-            f"{needed} of margin and fee are needed for {contract.sized(opening)} of "
+            f"{needed} of margin and fee are needed for {instrument.sized(opening)} of "
             f"{order.symbol} at {order.price:.8g} and {leverage:g}x, {there} are free"
         )

@@ -7,10 +7,20 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from leverage.bots import AccountView, Bot, MarketView, Order, Run, Trend, run, to_position
+from leverage.bots import (
+    AccountView,
+    Bot,
+    BotOrder,
+    BotRun,
+    MarketView,
+    Trend,
+    run_bot,
+    stop_loss,
+    to_position,
+)
 from leverage.history import load_daily
 from leverage.paper import PaperExchange
-from leverage.paper.building import symbol_of
+from leverage.paper.market_setup import symbol_of
 from leverage.paths import jump_diffusion
 from leverage.plans.plan import COIN_PRICES, FUNDING_HOURS, Plan
 
@@ -138,15 +148,13 @@ class PlanBot:
         self._peak = self._start_of_day = self._newest = 0.0
         self._day = -1
 
-    def __call__(self, market: MarketView, account: AccountView) -> list[Order]:
+    def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
         """Return the orders that should stand."""
         room = self._room(market, account)
         wanted = self.trend(market, account)
         if account.quantity:
             leaves = any(order.trigger_price is None for order in wanted)
-            too_large = abs(account.quantity) > market.contracts(
-                self.plan.max_exposure * account.equity
-            )
+            too_large = market.exposure(account) > self.plan.max_exposure
             if leaves or too_large or room <= 0:
                 return to_position(account, 0.0)
             return [self._stop(market, account)]
@@ -157,9 +165,8 @@ class PlanBot:
             return []
         side = 1 if wanted[0].side == "buy" else -1
         amount = self.plan.quantity(side, market.price, account.equity)
-        trigger = self.plan.stop_price(side, market.price)
-        closing = "sell" if side > 0 else "buy"
-        return [Order(wanted[0].side, amount), Order(closing, amount, None, trigger, True)]
+        stop = stop_loss(side * amount, self.plan.stop_price(side, market.price))
+        return [BotOrder(wanted[0].side, amount), stop]
 
     def _room(self, market: MarketView, account: AccountView) -> float:
         """Return how much may be lost before a limit is reached, in quote currency."""
@@ -174,15 +181,13 @@ class PlanBot:
         )
         return account.equity - lowest
 
-    def _stop(self, market: MarketView, account: AccountView) -> Order:
+    def _stop(self, market: MarketView, account: AccountView) -> BotOrder:
         """Return the stop that follows the price: the best of entry, present and standing one."""
         side = 1 if account.quantity > 0 else -1
         bases = (account.entry_price, market.price)
         levels = [self.plan.stop_price(side, price) for price in bases]
         levels += [o.trigger_price for o in account.orders if o.trigger_price is not None]
-        best = max(levels) if side > 0 else min(levels)
-        closing = "sell" if side > 0 else "buy"
-        return Order(closing, abs(account.quantity), None, best, True)
+        return stop_loss(account.quantity, max(levels) if side > 0 else min(levels))
 
 
 @dataclass(frozen=True)
@@ -211,7 +216,7 @@ class PlanRun:
         Where it ran.
     seed : int
         What decided the made period.
-    run : Run
+    run : BotRun
         Equity bar by bar, fills, costs, liquidations.
     breaches : tuple of Breach
         Every rule that was broken, in order of time.
@@ -226,7 +231,7 @@ class PlanRun:
     plan: Plan
     period: str
     seed: int
-    run: Run
+    run: BotRun
     breaches: tuple[Breach, ...]
     declined: int
     ledger_difference: float
@@ -264,14 +269,14 @@ class _Watch:
     plan: Plan
     breaches: list[Breach] = field(default_factory=list)
 
-    def __call__(self, market: MarketView, account: AccountView) -> list[Order]:
+    def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
         if account.quantity:
             self._judge(market, account)
         return list(self.bot(market, account))
 
     def _judge(self, market: MarketView, account: AccountView) -> None:
         time = day_of(market.time)
-        exposure = abs(account.quantity) / max(market.contracts(max(account.equity, 0.0)), 1e-300)
+        exposure = market.exposure(account)
         if exposure > self.plan.max_exposure * (1 + _HAIR):
             self.breaches.append(Breach(time, "exposure", exposure, self.plan.max_exposure))
         side = 1 if account.quantity > 0 else -1
@@ -322,7 +327,7 @@ def run_plan(plan: Plan, period: str, *, seed: int = 9, bot: Bot | None = None) 
     exchange = exchange_for(plan, period_bars(plan.coin, period, seed=seed))
     trader = PlanBot(plan) if bot is None else bot
     watch = _Watch(trader, exchange, plan)
-    done = run(watch, exchange, name=plan.persona)
+    done = run_bot(watch, exchange, name=plan.persona)
     found = watch.breaches + _losses(plan, done) + _ends(exchange)
     return PlanRun(
         plan=plan,
@@ -332,11 +337,11 @@ def run_plan(plan: Plan, period: str, *, seed: int = 9, bot: Bot | None = None) 
         breaches=tuple(sorted(found, key=lambda breach: breach.time)),
         declined=getattr(trader, "declined", 0),
         ledger_difference=max(abs(row["difference"]) for row in exchange.check_ledger().values()),
-        profit=_profit(exchange, done),
+        profit=_price_profit(exchange, done),
     )
 
 
-def _losses(plan: Plan, done: Run) -> list[Breach]:
+def _losses(plan: Plan, done: BotRun) -> list[Breach]:
     """Compare every day's loss, and the loss from the highest equity, with the plan's limits."""
     found = []
     ends = done.table["equity"].resample("D").last().dropna()
@@ -363,7 +368,7 @@ def _ends(exchange: Any) -> list[Breach]:
     ]
 
 
-def _profit(exchange: Any, done: Run) -> float:
+def _price_profit(exchange: Any, done: BotRun) -> float:
     """Return realised and open profit of price, from the ledger and the position."""
     rows = exchange.fetch_ledger(None, None, 1_000_000)
     realised = sum(

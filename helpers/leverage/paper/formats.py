@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
-from .errors import BadRequest
+from .exchange_errors import BadRequest
 
 
 def iso(milliseconds: int) -> str:
@@ -68,3 +69,15 @@ def amounts(code: str, *values: float) -> list[str]:
         8,
     )
     return [f"{value + 0.0:.{decimals}f} {code}" for value in values]
+
+
+def decimal_text(value: float) -> str:
+    """Write a number without an exponent.
+
+    Examples
+    --------
+    >>> decimal_text(1e-7), decimal_text(50.0)
+    ('0.0000001', '50')
+    """
+    text = format(Decimal(repr(float(value))), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -66,7 +66,7 @@ describe(
 )
 
 
-class Server:
+class ForkServer:
     """Forks a process for each request that comes over the control socket."""
 
     def __init__(self, control: socket.socket) -> None:
@@ -144,7 +144,7 @@ class Server:
             linux.die_with_parent(parent)
             self._control.close()
             random.seed()
-            run = {"student": self._student, "template": self._judge_template}
+            run = {"student": self._student, "judges": self._judge_server}
             run[request["op"]](request, descriptors)
         except BaseException:
             traceback.print_exc()
@@ -159,10 +159,10 @@ class Server:
         raw = os.memfd_create("outputs")  # inside it would be refused
         everybody = sandbox.confine(request["level"], limits, files, request["folder"], report)
         np.random.seed()
-        from classroom.grading.student import StudentSide
+        from classroom.grading.student import StudentServer
 
         channel = Channel(socket.socket(fileno=connection))
-        side = StudentSide(
+        side = StudentServer(
             channel,
             self._shell,
             limits.output_bytes,
@@ -174,16 +174,16 @@ class Server:
         side.notebook.redirect_descriptors()
         side.loop()
 
-    def _judge_template(self, request: dict[str, Any], descriptors: list[int]) -> None:
-        from classroom.grading.template import Template
+    def _judge_server(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        from classroom.grading.judge_server import JudgeServer
 
-        Template(socket.socket(fileno=descriptors[0]), self._shell, self._pictures).loop()
+        JudgeServer(socket.socket(fileno=descriptors[0]), self._shell, self._pictures).loop()
 
 
 def serve(control: int) -> None:
     """Run the server on the control socket."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    server = Server(socket.socket(fileno=control))
+    server = ForkServer(socket.socket(fileno=control))
     if sys.platform == "linux":
         linux.adopt_orphans()
     server.warm()

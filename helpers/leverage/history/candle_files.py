@@ -83,7 +83,7 @@ def parse_newest_first(text: str) -> Candles:
     stamps = _numbers(frame["unix"])
     in_milliseconds = stamps >= _MILLISECONDS_FROM
     seconds = np.where(in_milliseconds, stamps / 1_000.0, stamps)
-    hourly = _prices(frame.rename(columns={"Volume BTC": "volume"}))
+    hourly = _price_columns(frame.rename(columns={"Volume BTC": "volume"}))
     hourly.index = pd.to_datetime(seconds, unit="s", utc=True).rename("time")
     written, with_clock = _text_dates(frame["date"])
     newest_first = bool((np.diff(seconds) <= 0).all()) and len(frame) > 1
@@ -141,7 +141,7 @@ def parse_close_times(text: str) -> Candles:
     """
     frame = pd.read_csv(io.StringIO(text), dtype=str)
     _need_columns(frame, ["Close Time", "Open", "High", "Low", "Close", "Volume"])
-    hourly = _prices(frame.rename(columns=str.lower))
+    hourly = _price_columns(frame.rename(columns=str.lower))
     try:
         closed = pd.to_datetime(frame["Close Time"], utc=True)
     except (ValueError, TypeError) as error:
@@ -168,7 +168,7 @@ def to_daily(hourly: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Open, high, low, close and volume of each day, and `hours`: how many bars it is made of.
     """
-    grouped = hourly.groupby(_times(hourly).floor("D"))
+    grouped = hourly.groupby(_bar_times(hourly).floor("D"))
     daily = grouped.agg(
         {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
     )
@@ -208,7 +208,7 @@ def _numbers(column: pd.Series[str]) -> np.ndarray:
         raise ValueError(f"{column.name} must hold numbers, but {error}") from None
 
 
-def _prices(frame: pd.DataFrame) -> pd.DataFrame:
+def _price_columns(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: _numbers(frame[name]) for name in COLUMNS})
 
 
@@ -223,7 +223,7 @@ def _check_bars(hourly: pd.DataFrame) -> None:
         & (hourly["low"] == prices.min(axis=1))
         & (hourly["high"] == prices.max(axis=1))
         & (hourly["volume"] >= 0)
-        & (_times(hourly) == _times(hourly).floor("h"))
+        & (_bar_times(hourly) == _bar_times(hourly).floor("h"))
     )
     if not good.all():
         worst = hourly[~good].iloc[0]
@@ -233,7 +233,7 @@ def _check_bars(hourly: pd.DataFrame) -> None:
         )
 
 
-def _times(bars: pd.DataFrame) -> pd.DatetimeIndex:
+def _bar_times(bars: pd.DataFrame) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(bars.index)
 
 

@@ -11,7 +11,6 @@ import time
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
 from typing import Any
 
 from classroom.grading import sandbox
@@ -23,7 +22,7 @@ from classroom.grading.channel import (
 )
 from classroom.grading.judge import (
     NO_ROOM,
-    Session,
+    StudentClient,
     StudentEndedError,
     TestRun,
     TestRunner,
@@ -42,7 +41,7 @@ DEEPEST = 50
 """Levels of JSON data that an output may show."""
 
 
-class Template:
+class JudgeServer:
     """Serves requests to judge submissions of one release."""
 
     def __init__(self, control: socket.socket, shell: RunnerShell, pictures: Pictures) -> None:
@@ -53,7 +52,6 @@ class Template:
         self.learner = learner_names(self.release.cells)
         refuse_what_is_empty()
         self.own = self._given_names()
-        read_course_once()
         self.programs = programs(self.release.tests, shell.transform_cell)
         gc.collect()
         gc.freeze()
@@ -112,28 +110,19 @@ class Template:
         Conductor(self, grader, student, limits, request["modes"]).run()
 
 
-def read_course_once() -> None:
-    """Keep the course's list of exercises and its quizzes: every check asks for them."""
-    manifest: Any = sys.modules.get("leverage.lessons.manifest")
-    if manifest is not None:
-        manifest._read = cache(manifest._read)
-        manifest.load_chapters()
-        manifest.load_quizzes()
-
-
 class Conductor:
     """Takes one submission through its notebook: cells in one process, tests in this one."""
 
     def __init__(
         self,
-        template: Template,
+        server: JudgeServer,
         grader: Channel,
         student: Channel,
         limits: Limits,
         modes: Mapping[str, str],
     ) -> None:
-        self._template, self._grader, self._modes = template, grader, modes
-        self._session = Session(
+        self._server, self._grader, self._modes = server, grader, modes
+        self._session = StudentClient(
             student,
             limits,
             lambda: grader.send({"do": "interrupt"}),
@@ -141,11 +130,11 @@ class Conductor:
         )
         self._runner = TestRunner(
             self._session,
-            template._shell,
-            template.own,
-            template.learner,
-            template.programs,
-            partial_credit=template.partial,
+            server._shell,
+            server.own,
+            server.learner,
+            server.programs,
+            partial_credit=server.partial,
         )
         self._limits = limits
         self._seconds = {"cells": 0.0, "tests": 0.0}
@@ -156,7 +145,7 @@ class Conductor:
     def run(self) -> None:
         """Run what the grader sends, and send back what happened to each cell as it happens."""
         plan = self._grader.receive()["plan"]
-        tests = {cell.grade_id: cell for cell in self._template.release.tests}
+        tests = {cell.grade_id: cell for cell in self._server.release.tests}
         session = self._session
         for position, step in enumerate(plan):
             if step["do"] == "run":

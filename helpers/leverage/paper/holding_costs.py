@@ -45,25 +45,25 @@ def charge_due(world: World) -> None:
 
 
 def _settle_funding(world: World, symbol: str, rate: float) -> None:
-    contract = world.contracts[symbol]
+    instrument = world.instruments[symbol]
     mark = world.state.prices[symbol].mark
     for name in sorted(world.state.accounts):
         account = world.state.accounts[name]
         for position in account.positions.values():
             if position.symbol == symbol:
-                received = -position.side * contract.value(position.contracts, mark) * rate
+                received = -position.side * instrument.value(position.contracts, mark) * rate
                 _book(world, account, position, received, MARKET, "funding")
 
 
 def _carry(world: World, account: Account, position: Position) -> None:
-    rules, contract = world.rules, world.contracts[position.symbol]
+    rules, instrument = world.rules, world.instruments[position.symbol]
     interval = round((rules.funding_interval_hours or 0) * HOUR)
     way = 0 if position.side > 0 else 1
     while position.carry_due and position.carry_due <= world.state.now:
-        cost = contract.value(position.contracts, position.entry)
+        cost = instrument.value(position.contracts, position.entry)
         if rules.carrying_cost == "interest" and position.side > 0:
             # A long borrows the money that it lacks, a short all the coins that it sells.
-            cost = max(cost - max(world.stake_of(account, position).cash, 0.0), 0.0)
+            cost = max(cost - max(world.group_of(account, position).cash, 0.0), 0.0)
         paid = cost * rules.carrying_rates[way]
         _book(world, account, position, -paid, FEES, rules.carrying_cost)
         position.carry_due += interval
@@ -72,7 +72,7 @@ def _carry(world: World, account: Account, position: Position) -> None:
 def _book(
     world: World, account: Account, position: Position, received: float, pot: str, cause: str
 ) -> None:
-    code = world.contracts[position.symbol].settle
+    code = world.instruments[position.symbol].settle
     ledger.move(world.state, pot, world.pot(account), code, received, cause, position.symbol)
     if position.is_isolated:
         position.margin += received

@@ -22,7 +22,7 @@ class DiedError(Exception):
     """A copy of the student's process ended while it was asked something."""
 
 
-class Peer:
+class Dialogue:
     """One side of a conversation.
 
     Parameters

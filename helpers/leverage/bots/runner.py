@@ -14,8 +14,8 @@ import numpy as np
 from leverage.bots.views import (
     AccountView,
     Bot,
+    BotOrder,
     MarketView,
-    Order,
     all_orders,
     is_kind,
     keeps_triggers_apart,
@@ -67,15 +67,15 @@ class KillSwitch:
         fall = 1 - account.equity / peak
         if fall >= self.max_drawdown:
             return f"the drawdown is {fall:.1%}, the limit {self.max_drawdown:.1%}"
-        exposure = abs(account.quantity) / max(market.contracts(max(account.equity, 0.0)), 1e-300)
-        if account.quantity and exposure > self.max_exposure:
+        exposure = market.exposure(account)
+        if exposure > self.max_exposure:
             return (
                 f"the notional is {exposure:.1f} times the equity, the limit {self.max_exposure:g}"
             )
         return ""
 
 
-def decision_id(bot: str, market: MarketView, order: Order, number: int = 0) -> str:
+def decision_id(bot: str, market: MarketView, order: BotOrder, number: int = 0) -> str:
     """Return a client order id that is the same whenever the same decision is sent again.
 
     It says which bot, market and bar, which place in the decision, and what kind of order. The
@@ -87,7 +87,7 @@ def decision_id(bot: str, market: MarketView, order: Order, number: int = 0) -> 
         The bot's name.
     market : MarketView
         The market that the decision was made on.
-    order : Order
+    order : BotOrder
         The order.
     number : int, default 0
         Its place among the orders of the decision.
@@ -95,7 +95,7 @@ def decision_id(bot: str, market: MarketView, order: Order, number: int = 0) -> 
     Examples
     --------
     >>> market = MarketView("BTC/USDT:USDT", 1_722_729_600_000, 58_000.0, ())
-    >>> decision_id("grid", market, Order("buy", 0.01, 57_000.0))
+    >>> decision_id("grid", market, BotOrder("buy", 0.01, 57_000.0))
     'bot-3eb4ae9843e44d4f477dcd63'
     """
     bar = market.bars[-1][0] if market.bars else market.time
@@ -106,7 +106,7 @@ def decision_id(bot: str, market: MarketView, order: Order, number: int = 0) -> 
 
 @dataclass
 class Placed:
-    """What `place` did: orders sent, kept, cancelled, repeated, and refused with the reason."""
+    """What `place_orders` did: orders sent, kept, cancelled, repeated, and refused with the reason."""
 
     sent: int = 0
     kept: int = 0
@@ -115,10 +115,10 @@ class Placed:
     refused: list[str] = field(default_factory=list)
 
 
-def place(
+def place_orders(
     exchange: Any,
     market: MarketView,
-    wanted: Iterable[Order],
+    wanted: Iterable[BotOrder],
     waiting: Iterable[dict[str, Any]] = (),
     *,
     bot: str = "bot",
@@ -132,7 +132,7 @@ def place(
         Anything with ccxt's unified methods.
     market : MarketView
         The market that the bot decided on.
-    wanted : iterable of Order
+    wanted : iterable of BotOrder
         All orders that should stand.
     waiting : iterable of dict
         All orders that do, as ccxt gives them.
@@ -183,7 +183,7 @@ def place(
     return done
 
 
-def _rounded(exchange: Any, symbol: str, order: Order) -> Order | None:
+def _rounded(exchange: Any, symbol: str, order: BotOrder) -> BotOrder | None:
     """Return the order in the venue's own steps, or nothing if it is less than one step."""
     try:
         amount = float(exchange.amount_to_precision(symbol, order.amount))
@@ -196,10 +196,10 @@ def _rounded(exchange: Any, symbol: str, order: Order) -> Order | None:
         return None if price is None else float(exchange.price_to_precision(symbol, price))
 
     price, trigger = price_of(order.price), price_of(order.trigger_price)
-    return Order(order.side, amount, price, trigger, order.reduce_only) if amount > 0 else None
+    return BotOrder(order.side, amount, price, trigger, order.reduce_only) if amount > 0 else None
 
 
-def _alike(one: Order, other: Order) -> bool:
+def _alike(one: BotOrder, other: BotOrder) -> bool:
     def same(a: float | None, b: float | None) -> bool:
         return a is b if a is None or b is None else math.isclose(a, b, rel_tol=1e-9)
 
@@ -220,7 +220,7 @@ def used_ids(exchange: Any, market: MarketView) -> set[str]:
     return {row["clientOrderId"] for row in rows}
 
 
-def _send(exchange: Any, symbol: str, order: Order, identity: str) -> None:
+def _send(exchange: Any, symbol: str, order: BotOrder, identity: str) -> None:
     params: dict[str, Any] = {"clientOrderId": identity}
     if order.reduce_only:
         params["reduceOnly"] = True
@@ -234,11 +234,11 @@ def close_everything(exchange: Any, symbol: str) -> Placed:
     """Cancel all orders of the symbol and close its position: what a kill switch does."""
     shortest = next(iter(exchange.timeframes))
     market, account, waiting = look(exchange, symbol, timeframe=shortest, count=1)
-    return place(exchange, market, to_position(account, 0.0), waiting, bot="kill switch")
+    return place_orders(exchange, market, to_position(account, 0.0), waiting, bot="kill switch")
 
 
 @dataclass(frozen=True)
-class Run:
+class BotRun:
     """What a bot did on the paper exchange.
 
     Attributes
@@ -302,7 +302,7 @@ class Run:
         }
 
 
-def run(
+def run_bot(
     bot: Bot,
     exchange: Any,
     *,
@@ -311,9 +311,9 @@ def run(
     leverage: float | None = None,
     kill_switch: KillSwitch | None = None,
     bars: int | None = None,
-    after: Run | None = None,
+    after: BotRun | None = None,
     progress: bool = False,
-) -> Run:
+) -> BotRun:
     """Let a bot decide at the close of every bar of a paper exchange, to the end of its feed.
 
     Parameters
@@ -332,14 +332,14 @@ def run(
         Closes everything, for good, when a limit is passed; after a restart too, with `after`.
     bars : int, optional
         Stop after so many bars.
-    after : Run, optional
+    after : BotRun, optional
         The run that this one continues after a restart: its peak and its kill switch still count.
     progress : bool, default False
         Show a progress bar.
 
     Returns
     -------
-    Run
+    BotRun
         Equity bar by bar, orders, costs, liquidations.
     """
     import pandas as pd
@@ -375,7 +375,7 @@ def run(
                 raise TypeError(
                     f"{name} must return a list of orders, returned {wanted!r}; [] stands for none"
                 )
-            done = place(exchange, market, wanted, waiting, bot=name, used=used)
+            done = place_orders(exchange, market, wanted, waiting, bot=name, used=used)
             orders += done.sent
             refused += done.refused
     if rows:
@@ -385,7 +385,7 @@ def run(
     columns = ["time", "price", "equity", "quantity"]
     table = pd.DataFrame(rows, columns=columns).set_index("time")
     table.index = pd.to_datetime(table.index, unit="ms", utc=True)
-    return Run(
+    return BotRun(
         bot=name,
         table=table,
         start_equity=start,

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from leverage.plans.periods import MADE, PERIODS, Breach, PlanRun, run_plan
 from leverage.plans.plan import Plan, plan_from, plan_problems
-from leverage.plans.running import MADE, PERIODS, Breach, PlanRun, run_plan
 from leverage.plans.stress import CrashTest, stress
 
 if TYPE_CHECKING:
@@ -149,20 +149,18 @@ def _stress_once(plan: Plan) -> tuple[CrashTest, ...]:
     return stress(plan)
 
 
-def run_problems(data: Mapping[str, Any], *, seed: int = 9) -> tuple[str, ...]:
+def run_problems(data: Mapping[str, Any]) -> tuple[str, ...]:
     """Say which rules a plan, given as a dictionary, breaks in the unseen periods; none if it holds.
 
     Parameters
     ----------
     data : mapping of str to value
         The fields of `Plan`.
-    seed : int, default 9
-        Decides the made period.
     """
     problems = plan_problems(data)
     if problems:
         return problems
-    report = report_on(plan_from(data), seed=seed)
+    report = report_on(plan_from(data))
     found = [
         f"In the period {done.period}, on {breach}"
         for done in report.runs

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leverage.history.sources import parse_close_times, parse_newest_first, to_daily
+from leverage.history.candle_files import parse_close_times, parse_newest_first, to_daily
 
 HEAD = "unix,date,symbol,open,high,low,close,Volume BTC,Volume USDT,tradecount"
 ADDRESS = "https://an.address"
