@@ -163,7 +163,7 @@ def of(name: str) -> str:
 
 def report(score: Score) -> str:
     """Return the score as a text for the learner."""
-    from leverage.lessons.manifest import Chapter as ManifestChapter
+    from leverage.lessons.manifest import ChapterFacts as ManifestChapter
     from leverage.lessons.progress import mastery
 
     lesson = score.lesson

@@ -29,18 +29,16 @@ from matplotlib.patches import Rectangle
 
 from leverage.lessons.canvas import BlitCanvas, Label
 from leverage.lessons.explorers.artists import new_title
-from leverage.lessons.explorers.base import Explorer, alert, status, table
+from leverage.lessons.explorers.explorer import Explorer, alert, status, table
 from leverage.lessons.figures import (
     COLOURS,
     FILLS,
     course_style,
     finish_axes,
-    format_amount,
-    format_percent,
-    format_price,
     line_style,
     new_figure,
 )
+from leverage.lessons.wording import format_amount, format_percent, format_price
 from leverage.paper import exchange_errors
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from leverage.lessons.figures import (
     COLOURS,
     course_style,
     finish_axes,
-    format_price,
     label_point,
     line_style,
     new_figure,
 )
+from leverage.lessons.wording import format_price
 from leverage.margin import initial_margin, liquidation_price, tiered_liquidation_price
 from leverage.portfolio import (
     Positions,

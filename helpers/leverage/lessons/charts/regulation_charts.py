@@ -14,11 +14,11 @@ from leverage.lessons.figures import (
     FILLS,
     course_style,
     finish_axes,
-    format_amount,
     label_point,
     line_style,
     new_figure,
 )
+from leverage.lessons.wording import format_amount
 from leverage.paper import PaperExchange, Rules
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _LOOKS = ("gain", "loss", "mark", "index")
 
 
 @dataclass(frozen=True)
-class Replay:
+class RegimeRun:
     """A trade that was held to the end of its feed, or to its close by force.
 
     Attributes
@@ -66,9 +66,9 @@ class Replay:
     paid_by_venue: float
 
 
-def replay(
+def run_regime(
     bars: pd.DataFrame, rules: Rules, *, quantity: float, leverage: float, balance: float
-) -> Replay:
+) -> RegimeRun:
     """Open a position at the first price of a feed on the paper exchange, and hold it.
 
     Parameters
@@ -90,7 +90,7 @@ def replay(
     >>> prices = [50_000, 50_000, 20_000]
     >>> days = pd.date_range("2026-01-01", periods=3, tz="UTC")
     >>> gap = pd.DataFrame({n: prices for n in ("open", "high", "low", "close")}, index=days)
-    >>> held = replay(gap, Rules.retail(), quantity=0.04, leverage=2, balance=1_000)
+    >>> held = run_regime(gap, Rules.retail(), quantity=0.04, leverage=2, balance=1_000)
     >>> held.equity, held.paid_by_venue, held.closed_at
     (0.0, 200.0, 20000.0)
     """
@@ -106,7 +106,7 @@ def replay(
     closed = exchange.fetch_my_liquidations(symbol)
     table = pd.DataFrame(rows, columns=["time", "price", "equity"])
     paid = [p for p in exchange.postings() if p["cause"] == "negative balance protection"]
-    return Replay(
+    return RegimeRun(
         table.assign(time=pd.to_datetime(table["time"], unit="ms", utc=True)).set_index("time"),
         float(closed[0]["price"]) if closed else float("nan"),
         exchange.equity(),
@@ -147,13 +147,13 @@ def plot_mechanisms(places: Sequence[str], *, client: str = "retail") -> Figure:
 
 
 def plot_regimes(
-    replays: Mapping[str, Replay], *, currency: str = "USD", base: str = "BTC"
+    replays: Mapping[str, RegimeRun], *, currency: str = "USD", base: str = "BTC"
 ) -> Figure:
     """Draw the price above, and below the equity of one trade under each regime.
 
     Parameters
     ----------
-    replays : mapping of str to Replay
+    replays : mapping of str to RegimeRun
         By name; at most four, of the same feed.
     currency, base : str
         Names of the currencies.

@@ -1,7 +1,7 @@
 """The bot bench of chapter 06: a bot, a leverage and a year, and what became of the money.
 
 A run takes seconds, so all runs that the controls offer are made beforehand and kept in a file
-beside the quizzes. ``python -m leverage.lessons.explorers.bots`` makes the file anew.
+beside the quizzes. ``python -m leverage.lessons.explorers.bot_bench`` makes the file anew.
 """
 
 from __future__ import annotations
@@ -27,16 +27,10 @@ from leverage.bots import (
 )
 from leverage.history import load_daily
 from leverage.lessons.canvas import BlitCanvas, Label
-from leverage.lessons.explorers.base import Explorer, status, table
 from leverage.lessons.explorers.controls import control_look
-from leverage.lessons.figures import (
-    course_style,
-    finish_axes,
-    format_amount,
-    format_percent,
-    line_style,
-    new_figure,
-)
+from leverage.lessons.explorers.explorer import Explorer, status, table
+from leverage.lessons.figures import course_style, finish_axes, line_style, new_figure
+from leverage.lessons.wording import format_amount, format_percent
 from leverage.paper import PaperExchange
 
 if TYPE_CHECKING:

@@ -72,12 +72,12 @@ def to_plain(value: object, place: str = "", depth: int = 0) -> Plain:
         ) from None
 
 
-def first_difference(
+def first_mismatch(
     mine: Plain, right: Plain, rel: float, place: str = "", key: str = ""
 ) -> Difference | None:
     """Return the first place in which two plain answers differ, or None.
 
-    >>> first_difference([{"side": "buy"}], [{"side": "sell"}], 1e-6)
+    >>> first_mismatch([{"side": "buy"}], [{"side": "sell"}], 1e-6)
     Difference(place='[0]["side"]', key='side', text="is 'buy'; expected 'sell'")
     """
     if isinstance(right, dict) and isinstance(mine, dict):
@@ -85,7 +85,7 @@ def first_difference(
             if name not in mine:
                 have = shortened(", ".join(mine) or "none")
                 return Difference(place, name, f"has no key {name!r}; its keys are: {have}")
-            found = first_difference(mine[name], wanted, rel, f'{place}["{name}"]', name)
+            found = first_mismatch(mine[name], wanted, rel, f'{place}["{name}"]', name)
             if found is not None:
                 return found
         strange = [name for name in mine if name not in right]
@@ -98,7 +98,7 @@ def first_difference(
                 place, key, f"has {counted(len(mine), 'part')}; expected {len(right)}"
             )
         for number, (given, wanted) in enumerate(zip(mine, right, strict=True)):
-            found = first_difference(given, wanted, rel, f"{place}[{number}]", key)
+            found = first_mismatch(given, wanted, rel, f"{place}[{number}]", key)
             if found is not None:
                 return found
         return None
@@ -117,7 +117,7 @@ def structure_problem(
     shown: str, name: str, mine: Plain, right: Plain, rel: float, hints: Mapping[str, str]
 ) -> AnswerError | None:
     """Say where an answer differs from the expected one; None if it does not."""
-    found = first_difference(mine, right, rel)
+    found = first_mismatch(mine, right, rel)
     if found is None:
         return None
     return AnswerError(

@@ -14,19 +14,24 @@ from leverage.contracts import LONG, pnl
 from leverage.costs import round_trip_cost
 from leverage.lessons.canvas import BlitCanvas, Label
 from leverage.lessons.explorers.artists import new_bar, new_line, new_title, place_beside
-from leverage.lessons.explorers.base import Explorer, alert, check_side, check_within, status, table
 from leverage.lessons.explorers.controls import control_look, leverage_slider, side_choice
+from leverage.lessons.explorers.explorer import (
+    Explorer,
+    alert,
+    check_side,
+    check_within,
+    status,
+    table,
+)
 from leverage.lessons.figures import (
     COLOURS,
     FILLS,
     course_style,
     finish_axes,
-    format_amount,
-    format_percent,
-    format_price,
     line_style,
     new_figure,
 )
+from leverage.lessons.wording import format_amount, format_percent, format_price
 from leverage.margin import liquidation_price
 from leverage.sizing import leverage_for_stop, quantity_for_risk, reward_to_risk
 

@@ -12,11 +12,11 @@ from leverage.lessons.figures import (
     COLOURS,
     course_style,
     finish_axes,
-    format_amount,
     label_point,
     line_style,
     new_figure,
 )
+from leverage.lessons.wording import format_amount
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,11 +12,11 @@ from leverage.lessons.figures import (
     COLOURS,
     course_style,
     finish_axes,
-    format_percent,
     label_point,
     line_style,
     new_figure,
 )
+from leverage.lessons.wording import format_percent
 from leverage.venues import turning_points, weighted_scores
 
 if TYPE_CHECKING:

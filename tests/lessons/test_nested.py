@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from leverage.lessons import CheckFailed
 from leverage.lessons.checks import Check
 from leverage.lessons.goals import AnswerError
-from leverage.lessons.structures import first_difference, to_plain
+from leverage.lessons.nested import first_mismatch, to_plain
 
 RIGHT = [{"side": "sell", "amount": 0.02, "reduceOnly": True}]
 
@@ -112,8 +112,8 @@ def test_an_error_inside_the_function_is_told_as_in_other_checks() -> None:
 @given(plain_data)
 def test_plain_data_equals_itself_and_nothing_of_another_kind(data: object) -> None:
     mine = to_plain(data)
-    assert first_difference(mine, to_plain(data), 1e-6) is None
-    assert first_difference([mine], {"a": mine}, 1e-6) is not None
+    assert first_mismatch(mine, to_plain(data), 1e-6) is None
+    assert first_mismatch([mine], {"a": mine}, 1e-6) is not None
 
 
 def test_what_is_no_plain_data_is_refused() -> None:

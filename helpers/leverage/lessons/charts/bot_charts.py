@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leverage.lessons.figures import (
-    course_style,
-    finish_axes,
-    format_amount,
-    label_point,
-    line_style,
-    new_figure,
-)
+from leverage.lessons.figures import course_style, finish_axes, label_point, line_style, new_figure
+from leverage.lessons.wording import format_amount
 
 if TYPE_CHECKING:
     import pandas as pd

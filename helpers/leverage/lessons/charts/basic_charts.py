@@ -17,13 +17,11 @@ from leverage.lessons.figures import (
     COLOURS,
     course_style,
     finish_axes,
-    format_amount,
-    format_percent,
-    format_price,
     label_point,
     line_style,
     new_figure,
 )
+from leverage.lessons.wording import format_amount, format_percent, format_price
 from leverage.margin import (
     bankruptcy_price,
     equity,

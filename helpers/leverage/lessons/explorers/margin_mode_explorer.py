@@ -15,19 +15,17 @@ from matplotlib.patches import Rectangle
 from leverage.contracts import LONG, SHORT
 from leverage.lessons.canvas import BlitCanvas, Label
 from leverage.lessons.explorers.artists import new_bar, new_title
-from leverage.lessons.explorers.base import Explorer, alert, check_within, status
 from leverage.lessons.explorers.controls import control_look, leverage_slider, side_choice
+from leverage.lessons.explorers.explorer import Explorer, alert, check_within, status
 from leverage.lessons.figures import (
     COLOURS,
     FILLS,
     course_style,
     finish_axes,
-    format_amount,
-    format_percent,
-    format_price,
     line_style,
     new_figure,
 )
+from leverage.lessons.wording import format_amount, format_percent, format_price
 from leverage.margin import equity, initial_margin, liquidation_price, maintenance_margin
 from leverage.portfolio import (
     Positions,

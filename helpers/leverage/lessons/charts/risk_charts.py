@@ -13,13 +13,11 @@ from leverage.lessons.figures import (
     FILLS,
     course_style,
     finish_axes,
-    format_amount,
-    format_percent,
-    format_price,
     label_point,
     line_style,
     new_figure,
 )
+from leverage.lessons.wording import format_amount, format_percent, format_price
 from leverage.margin import liquidation_price
 from leverage.portfolio import correlation
 from leverage.sizing import leverage_for_stop
@@ -400,7 +398,7 @@ def extreme_moves(bars: pd.DataFrame, side: int, days_held: int) -> npt.NDArray[
     return np.asarray((reached / bars["open"])[whole], dtype=float)
 
 
-def survival_table(
+def liquidation_shares(
     bars: pd.DataFrame,
     leverages: Sequence[float],
     days_held: int,

@@ -14,16 +14,10 @@ from matplotlib.patches import Rectangle
 
 from leverage.lessons.canvas import BlitCanvas, Label
 from leverage.lessons.explorers.artists import new_title
-from leverage.lessons.explorers.base import Explorer, alert, check_within, status, table
 from leverage.lessons.explorers.controls import control_look
-from leverage.lessons.figures import (
-    COLOURS,
-    FILLS,
-    course_style,
-    finish_axes,
-    format_amount,
-    new_figure,
-)
+from leverage.lessons.explorers.explorer import Explorer, alert, check_within, status, table
+from leverage.lessons.figures import COLOURS, FILLS, course_style, finish_axes, new_figure
+from leverage.lessons.wording import format_amount
 from leverage.venues import (
     LOWER_IS_BETTER,
     TurningPoint,
