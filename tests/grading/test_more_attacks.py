@@ -6,10 +6,10 @@ import json
 
 import corpus
 import pytest
-from conftest import OFFERED, feedback_page, needs
+from offered import BEST, needs
+from student_page import feedback_page
 
 from classroom.grading import (
-    LEVELS,
     Grader,
     Outcome,
     Release,
@@ -38,7 +38,6 @@ TESTS = {
     ],
 }
 FULL = 5.0
-BEST = next(level for level in LEVELS if OFFERED[level].available)
 
 
 @pytest.fixture(scope="module")
