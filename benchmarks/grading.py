@@ -26,11 +26,11 @@ from pathlib import Path
 import nbformat
 import psutil
 
-from classroom.build import lesson_environment, read_course
-from classroom.demo import make_class, submission
-from classroom.gradebook import Gradebook, Record
+from classroom.authoring.build import lesson_environment, read_course
+from classroom.marking.demo import make_class, submission
+from classroom.marking.gradebook import Gradebook, Record
+from classroom.marking.room import find_room
 from classroom.project import Chapter, Project, find_project
-from classroom.room import find_room
 
 SECONDS_BETWEEN_LOOKS = 1.0
 """Measuring memory takes some of the processor that is measured, so it is done seldom."""
@@ -202,12 +202,12 @@ import sys, time
 start = time.perf_counter()
 from classroom.cli import prepare_process
 prepare_process()
-from classroom.feedback import write_feedback
-from classroom.grade import registered
+from classroom.marking.feedback import write_feedback
+from classroom.marking.grade import registered
 from classroom.grading import read_release
-from classroom.gradebook import Gradebook
+from classroom.marking.gradebook import Gradebook
 from classroom.project import find_project
-from classroom.room import find_room
+from classroom.marking.room import find_room
 project = find_project()
 room, chapter = find_room(project), project.select([sys.argv[1]])[0]
 release = read_release(chapter.solution_notebook)

@@ -16,12 +16,12 @@ from itertools import islice
 
 from tqdm import tqdm
 
-from classroom.bank import all_answers
-from classroom.build import lesson_environment, read_course
+from classroom.authoring.bank import all_answers
+from classroom.authoring.build import lesson_environment, read_course
+from classroom.authoring.texts import Lesson
+from classroom.authoring.trial import Stop, run_test, walk
 from classroom.markers import SOLUTION, numbered, visible_source
 from classroom.project import Chapter, Project
-from classroom.texts import Lesson
-from classroom.trial import Stop, run_test, walk
 
 GOAL = 0.95
 CELL_SECONDS = 10

@@ -84,7 +84,7 @@ class Room:
 
 def find_room(project: Project, *, gradebook: str = "") -> Room:
     """Return the class that `nbgrader_config.py` describes."""
-    from classroom.release import course_config
+    from classroom.authoring.student_notebooks import course_config
 
     return room_of(course_config(project), project.root, gradebook=gradebook)
 

@@ -20,12 +20,11 @@ from typing import Any
 
 import pandas as pd
 
+from classroom.errors import ClassroomError
 from leverage import history
 from leverage.history import candle_files
 
-from .errors import ClassroomError
-
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BUNDLE = ROOT / "helpers" / "leverage" / "history" / "data"
 ARCHIVES = ROOT / ".cache" / "history"
 

@@ -23,17 +23,19 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from classroom.cards import flash_cards
+from classroom.authoring.cards import flash_cards
+from classroom.authoring.execute import KernelDiedError, error_of, start_session
+from classroom.authoring.formulas import formula_sheet, read_formulas
+from classroom.authoring.glossary import Explanation, Glossary, glossary_notebook, read_glossary
+from classroom.authoring.student_notebooks import generate
+from classroom.authoring.texts import Lesson, binder_link, read_lesson
 from classroom.errors import ClassroomError
-from classroom.execute import KernelDiedError, error_of, start_session
-from classroom.formulas import formula_sheet, read_formulas
-from classroom.glossary import Explanation, Glossary, glossary_notebook, read_glossary
 from classroom.project import Chapter, Page, Project, Review, relative
-from classroom.release import generate
-from classroom.texts import Lesson, binder_link, read_lesson
 
 README_BEGIN = "<!-- chapters: made by `classroom build` from solutions/ -->"
 README_END = "<!-- end of chapters -->"
+# Modules beside this one that decide what a notebook holds; all others may change without a build.
+MAKERS = ("build", "execute", "student_notebooks", "texts", "typography")
 
 Step = Callable[[int, int], None]
 
@@ -249,26 +251,11 @@ def fingerprint(course: Course, lesson: Lesson) -> str:
         for p in (helpers / "leverage").rglob("*")
         if p.suffix in {".py", ".mplstyle", ".toml", ".csv"}
     ]
-    paths += [
-        helpers / "classroom" / f"{name}.py"
-        for name in (
-            "texts",
-            "markers",
-            "typography",
-            "execute",
-            "release",
-            "preprocessors",
-            "build",
-        )
-    ]
-    paths += [
-        project.glossary_text,
-        project.root / "nbgrader_config.py",
-        project.root / "pyproject.toml",
-    ]
-    parts = [
-        f"{relative(p, project.root)} {digest(p.read_bytes())}" for p in sorted(paths) if p.exists()
-    ]
+    settings = [project.root / "nbgrader_config.py", project.root / "pyproject.toml"]
+    paths += [p for p in [project.glossary_text, *settings] if p.exists()]
+    paths += [Path(__file__).with_name(f"{name}.py") for name in MAKERS]
+    paths += [Path(__file__).parents[1] / f"{name}.py" for name in ("markers", "preprocessors")]
+    parts = [f"{relative(p, project.root)} {digest(p.read_bytes())}" for p in sorted(paths)]
     parts += [f"notebook {digest(notebook_bytes(lesson.notebook))}"]
     parts += [
         f"{name} {digest(content)}"

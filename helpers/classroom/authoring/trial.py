@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import nbformat
 from nbformat import NotebookNode
 
-from classroom.bank import Answer
-from classroom.execute import Session, error_of, start_session
-from classroom.texts import Lesson
+from classroom.authoring.bank import Answer
+from classroom.authoring.execute import Session, error_of, start_session
+from classroom.authoring.texts import Lesson
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from classroom.bank import all_answers
-from classroom.build import Course, lesson_environment, render, shared_files
+from classroom.authoring.bank import all_answers
+from classroom.authoring.build import Course, lesson_environment, render, shared_files
+from classroom.authoring.execute import error_of, start_session
+from classroom.authoring.formulas import read_formulas, unlisted
+from classroom.authoring.glossary import read_glossary
+from classroom.authoring.texts import HEADING_OR_TERM, Lesson, read_lesson
+from classroom.authoring.trial import grade_id, is_answer, is_test, try_answers
 from classroom.errors import ClassroomError
-from classroom.execute import error_of, start_session
-from classroom.formulas import read_formulas, unlisted
-from classroom.glossary import read_glossary
 from classroom.markers import BEGIN_HIDDEN, HIDDEN, SECRET_WORDS, SOLUTION, STUB, VISIBLE, numbered
 from classroom.project import Chapter, Page, Project, Review, relative
-from classroom.texts import HEADING_OR_TERM, Lesson, read_lesson
-from classroom.trial import grade_id, is_answer, is_test, try_answers
 
 MINIMUM_RIGHT = 1
 MINIMUM_WRONG = 3

@@ -33,12 +33,12 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
+from classroom.authoring.glossary import Glossary, Place
+from classroom.authoring.sources import complaint, read_text, read_yaml
+from classroom.authoring.typography import with_units
 from classroom.errors import ClassroomError
-from classroom.glossary import Glossary, Place
 from classroom.markers import MarkerError, student_source
 from classroom.project import Chapter, Page, Project, Review, relative
-from classroom.sources import complaint, read_text, read_yaml
-from classroom.typography import with_units
 from leverage.lessons.wording import counted, item_label
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}

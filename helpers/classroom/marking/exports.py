@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from classroom.gradebook import Record, Standing
-from classroom.room import write_if_new
+from classroom.marking.gradebook import Record, Standing
+from classroom.marking.room import write_if_new
 
 NBGRADER = (
     "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email",

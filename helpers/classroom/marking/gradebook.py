@@ -752,7 +752,7 @@ def register(url: str, course: str, chapter: str, source: Path, config: Any) -> 
     from nbgrader import preprocessors as steps
     from nbgrader.api import Gradebook as NbgraderGradebook
 
-    from classroom.release import QuietLog
+    from classroom.authoring.student_notebooks import QuietLog
 
     url = gradebook_url(url)
     Gradebook.open(url, course, chapter).close()

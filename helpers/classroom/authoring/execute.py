@@ -16,8 +16,8 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from classroom.authoring.typography import with_units
 from classroom.errors import ClassroomError
-from classroom.typography import with_units
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 EXPRESSION = re.compile(r"\{\{(.+?)\}\}")

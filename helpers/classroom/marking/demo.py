@@ -18,17 +18,17 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from classroom.bank import Answer, all_answers
-from classroom.build import read_course
+from classroom.authoring.bank import Answer, all_answers
+from classroom.authoring.build import read_course
+from classroom.authoring.student_notebooks import course_config
+from classroom.authoring.texts import Lesson
+from classroom.authoring.trial import grade_id, is_answer
 from classroom.errors import ClassroomError
-from classroom.grade import grade, outputs
-from classroom.gradebook import Gradebook
 from classroom.grading.model import CANNOT_BE_GRADED, GRADED
+from classroom.marking.grade import grade, outputs
+from classroom.marking.gradebook import Gradebook
+from classroom.marking.room import room_of
 from classroom.project import Chapter, Project, relative
-from classroom.release import course_config
-from classroom.room import room_of
-from classroom.texts import Lesson
-from classroom.trial import grade_id, is_answer
 from leverage.lessons.wording import item_label
 
 MARKER = ".made-by-classroom-demo"

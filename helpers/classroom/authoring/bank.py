@@ -23,10 +23,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from classroom.authoring.sources import read_text
+from classroom.authoring.texts import Lesson, Question
 from classroom.errors import ClassroomError
 from classroom.project import Chapter, relative
-from classroom.sources import read_text
-from classroom.texts import Lesson, Question
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from nbformat import NotebookNode
 
-from classroom.formulas import Formula
-from classroom.glossary import Entry, Glossary
+from classroom.authoring.formulas import Formula
+from classroom.authoring.glossary import Entry, Glossary
 
 # Anki reads these lines as settings of the import.
 HEADER = (

@@ -108,4 +108,4 @@ def renew(root: Path, *, upgrade: bool = True) -> None:
 
 
 if __name__ == "__main__":
-    renew(Path(__file__).resolve().parents[2], upgrade="--keep" not in sys.argv[1:])
+    renew(Path(__file__).resolve().parents[3], upgrade="--keep" not in sys.argv[1:])

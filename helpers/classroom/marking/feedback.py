@@ -18,10 +18,10 @@ from contextlib import suppress
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from classroom.gradebook import Record, Standing
 from classroom.grading import notebook_file
 from classroom.grading.repair import LARGEST_SOURCE, MOST_CELLS
-from classroom.room import Room, write_if_new
+from classroom.marking.gradebook import Record, Standing
+from classroom.marking.room import Room, write_if_new
 from leverage.lessons.wording import item_label
 
 if TYPE_CHECKING:

@@ -17,12 +17,12 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from classroom.authoring.glossary import Glossary
+from classroom.authoring.sources import read_yaml
+from classroom.authoring.texts import outside_fences
+from classroom.authoring.typography import with_units
 from classroom.errors import ClassroomError
-from classroom.glossary import Glossary
 from classroom.project import Project, relative
-from classroom.sources import read_yaml
-from classroom.texts import outside_fences
-from classroom.typography import with_units
 
 SECTION = re.compile(r"^(?P<name>[A-Z][A-Za-z ]+)\n-{3,}\n", re.MULTILINE)
 MATH = re.compile(

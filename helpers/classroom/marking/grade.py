@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from classroom.errors import ClassroomError
-from classroom.gradebook import (
+from classroom.grading.model import CANNOT_BE_GRADED, GRADED
+from classroom.grading.reading import read_release
+from classroom.marking.gradebook import (
     CellRecord,
     Entry,
     Gradebook,
@@ -30,10 +32,8 @@ from classroom.gradebook import (
     Record,
     register,
 )
-from classroom.grading.model import CANNOT_BE_GRADED, GRADED
-from classroom.grading.reading import read_release
+from classroom.marking.room import Room, only_grader, sweep, write_whole
 from classroom.project import Chapter
-from classroom.room import Room, only_grader, sweep, write_whole
 
 if TYPE_CHECKING:
     from classroom.grading import Limits, Outcome, Release, Submission
@@ -502,7 +502,7 @@ def executor(
 
     limits = limits or Limits()
     if options.cluster:
-        from classroom.cluster import cluster_executor
+        from classroom.marking.cluster import cluster_executor
 
         with cluster_executor(
             options.cluster, release, limits,
@@ -659,9 +659,9 @@ def outputs(
     room: Room, chapter: Chapter, *, say: Callable[[str], None] = print, report: bool = True
 ) -> None:
     """Write feedback pages, CSV files and the report from what the gradebook holds now."""
-    from classroom.exports import write_exports
-    from classroom.feedback import write_feedback
-    from classroom.report import write_report
+    from classroom.marking.exports import write_exports
+    from classroom.marking.feedback import write_feedback
+    from classroom.marking.report import write_report
 
     release = read_release(chapter.solution_notebook)
     with Gradebook.open(room.gradebook, room.course, chapter.name) as book:

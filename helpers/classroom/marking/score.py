@@ -14,12 +14,12 @@ from typing import cast
 import nbformat
 from nbformat import NotebookNode
 
-from classroom.build import lesson_environment, read_course
+from classroom.authoring.build import lesson_environment, read_course
+from classroom.authoring.execute import KernelDiedError, error_of, start_session
+from classroom.authoring.texts import Item, Lesson
+from classroom.authoring.trial import Outcome, grade_id, is_answer, is_test, run_test
 from classroom.errors import ClassroomError
-from classroom.execute import KernelDiedError, error_of, start_session
 from classroom.project import Chapter, Project, relative
-from classroom.texts import Item, Lesson
-from classroom.trial import Outcome, grade_id, is_answer, is_test, run_test
 from leverage.lessons.wording import item_label
 
 CELL_SECONDS = 30

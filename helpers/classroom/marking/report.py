@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classroom.feedback import POLICY, escaped, read_json
-from classroom.gradebook import Record, Standing
 from classroom.grading.model import GRADED
-from classroom.room import Room, write_if_new
-from classroom.similarity import Group, all_groups
+from classroom.marking.feedback import POLICY, escaped, read_json
+from classroom.marking.gradebook import Record, Standing
+from classroom.marking.room import Room, write_if_new
+from classroom.marking.similarity import Group, all_groups
 from leverage.lessons.figures import COLOURS
 from leverage.lessons.wording import item_label
 

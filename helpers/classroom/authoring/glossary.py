@@ -10,9 +10,9 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from classroom.authoring.sources import complaint, read_yaml
+from classroom.authoring.typography import with_units
 from classroom.errors import ClassroomError
-from classroom.sources import complaint, read_yaml
-from classroom.typography import with_units
 
 NEEDED_FIELDS = {"term", "id", "definition", "chapter"}
 KNOWN_FIELDS = NEEDED_FIELDS | {"unit", "symbol", "see"}
