@@ -16,9 +16,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from leverage.lessons.wording import say, wrapped
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
@@ -178,6 +182,20 @@ def new_figure(
         figure = Figure(figsize=(width, height))
         FigureCanvasAgg(figure)
     return figure
+
+
+def hours_since(times: pd.Index, start: pd.Timestamp) -> npt.NDArray[np.float64]:
+    """Return times as hours from a moment, for an axis.
+
+    Parameters
+    ----------
+    times : DatetimeIndex
+        Moments, in the time zone of `start`.
+    start : Timestamp
+        Where the axis has its zero.
+    """
+    since: Any = times - start  # type: ignore[operator]  # an Index of moments
+    return np.asarray(since.total_seconds(), dtype=np.float64) / 3_600
 
 
 def group_thousands(axis: Axis) -> None:

@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from .wording import counted, safe_repr, shortened
+from leverage.lessons.wording import counted, safe_repr, shortened
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -25,13 +25,7 @@ _NUMPY_SCALARS = frozenset(
 )
 _EXACT = _NUMPY_SCALARS | {Decimal, Fraction}
 _LAZY: tuple[type, ...] = (map, filter, zip, enumerate, type({}.values()), type({}.keys()))
-_ROUTINES = (
-    types.FunctionType,
-    types.BuiltinFunctionType,
-    types.MethodType,
-    np.ufunc,
-    type,
-)
+_ROUTINES = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, np.ufunc, type)
 _NAN = "nan (not a number)"
 _NAN_ADVICE = "look for 0 / 0, or for a missing value in the calculation"
 _DEEPEST = 4
@@ -154,8 +148,7 @@ def explain(value: object, wanted: str = "one number") -> NotPlainError:
         return NotPlainError("a text of bytes", f"give {wanted} without quotes")
     if issubclass(kind, complex | np.complexfloating):
         return NotPlainError(
-            "a complex number",
-            "look for a square root or a fractional power of a negative number",
+            "a complex number", "look for a square root or a fractional power of a negative number"
         )
     if issubclass(kind, types.CoroutineType):
         cast("types.CoroutineType[Any, Any, Any]", value).close()

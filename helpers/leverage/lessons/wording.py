@@ -120,6 +120,17 @@ def format_percent(fraction: float, decimals: int = 1, *, signed: bool = False) 
     return f"{format_amount(fraction * 100, decimals, signed=signed)}{THIN_SPACE}%"
 
 
+def format_money(
+    amount: float, currency: str = "USDT", decimals: int = 2, *, signed: bool = False
+) -> str:
+    """Write an amount of money with its currency.
+
+    >>> format_money(-0.5, signed=True), format_money(1.5, "BTC", 1)
+    ('−0.50 USDT', '1.5 BTC')
+    """
+    return f"{format_amount(amount, decimals, signed=signed)} {currency}"
+
+
 def with_unit(text: str, unit: str) -> str:
     """Put the unit behind a number; a text such as "infinity" stays as it is."""
     return f"{text} {unit}" if unit and text[-1:].isdigit() else text

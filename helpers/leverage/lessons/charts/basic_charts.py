@@ -125,10 +125,7 @@ def plot_equity(
 
 
 def plot_roe_table(
-    moves: Sequence[float],
-    leverages: Sequence[float],
-    *,
-    side: int = LONG,
+    moves: Sequence[float], leverages: Sequence[float], *, side: int = LONG
 ) -> Figure:
     """Draw a table of return on margin, moves by leverages, as one line for each leverage.
 

@@ -87,9 +87,7 @@ def plot_run(run: BotRun, *, title: str, quote: str = "USDT", base: str = "BTC")
         above.set_title(title)
         finish_axes(above, x_label="", y_label=f"Price ({quote} per {base})")
         finish_axes(
-            below,
-            x_label=f"Days since {_date(run.table.index)}",
-            y_label=f"Equity ({quote})",
+            below, x_label=f"Days since {_date(run.table.index)}", y_label=f"Equity ({quote})"
         )
         below.set_ylim(bottom=min(0.0, float(run.table["equity"].min())))
     return figure

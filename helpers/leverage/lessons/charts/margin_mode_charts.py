@@ -401,9 +401,7 @@ def plot_price_by_leverage(
             label_point(axes, name, leverages[-1], float(values[-1]), offset=(8, 0))
         label_point(axes, "Entry", leverages[-1], entry_price, offset=(8, 0))
         finish_axes(
-            axes,
-            x_label="Chosen leverage (×)",
-            y_label=f"Liquidation price ({quote} per {base})",
+            axes, x_label="Chosen leverage (×)", y_label=f"Liquidation price ({quote} per {base})"
         )
         axes.set_xticks(list(leverages))
         axes.set_title("Leverage up: the end comes nearer, stays, or moves away")
@@ -418,10 +416,7 @@ def _check_count(name: str, given: Mapping[str, object]) -> None:
 
 
 def _isolated_left(
-    positions: Positions,
-    marks: npt.NDArray[np.float64],
-    leverage: float,
-    balance: float,
+    positions: Positions, marks: npt.NDArray[np.float64], leverage: float, balance: float
 ) -> npt.NDArray[np.float64]:
     """Return what is left in isolated margin at each row of prices."""
     left = np.full(marks.shape[0], float(balance))

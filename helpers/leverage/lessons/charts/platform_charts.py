@@ -144,11 +144,7 @@ def plot_fee_drag(
 
 
 def plot_sensitivity(
-    scores: pd.DataFrame,
-    weights: Mapping[str, float],
-    factor: str,
-    *,
-    largest: float = 10.0,
+    scores: pd.DataFrame, weights: Mapping[str, float], factor: str, *, largest: float = 10.0
 ) -> Figure:
     """Draw every venue's weighted score over the weight of one factor, the others unchanged.
 

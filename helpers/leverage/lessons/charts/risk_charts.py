@@ -310,9 +310,7 @@ def plot_bets(correlations: Sequence[float], *, largest_count: int = 20) -> Figu
                 vertical="bottom" if rho == max(correlations) else "top",
             )
         finish_axes(
-            axes,
-            x_label="Number of equal positions",
-            y_label="Volatility together (% of one)",
+            axes, x_label="Number of equal positions", y_label="Volatility together (% of one)"
         )
         axes.set_ylim(0, 105)
         axes.set_xticks([1, 5, 10, 15, 20])
@@ -343,11 +341,7 @@ def crash_correlations() -> pd.Series:
 
 
 def share_liquidated(
-    bars: pd.DataFrame,
-    side: int,
-    leverage: float,
-    days_held: int,
-    maintenance_margin_rate: float,
+    bars: pd.DataFrame, side: int, leverage: float, days_held: int, maintenance_margin_rate: float
 ) -> float:
     """Return the share of starting days from which a position was liquidated in time.
 
@@ -399,10 +393,7 @@ def extreme_moves(bars: pd.DataFrame, side: int, days_held: int) -> npt.NDArray[
 
 
 def liquidation_shares(
-    bars: pd.DataFrame,
-    leverages: Sequence[float],
-    days_held: int,
-    maintenance_margin_rate: float,
+    bars: pd.DataFrame, leverages: Sequence[float], days_held: int, maintenance_margin_rate: float
 ) -> pd.DataFrame:
     """Compare the formula with history: chances of liquidation of a long, in per cent.
 
