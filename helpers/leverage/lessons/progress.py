@@ -138,11 +138,6 @@ def read_record() -> dict[str, dict[str, Any]]:
         return {}
 
 
-def passed_items() -> set[str]:
-    """Return the ids of the items passed so far on this computer."""
-    return {key for key, entry in read_record().items() if entry["passed"]}
-
-
 def show_progress(chapter: str | int | None = None) -> None:
     """Print points, safety items and mastery of each chapter, and what to revisit.
 

@@ -59,7 +59,7 @@ def average_rule_returns(
     return (held * closes.pct_change()).fillna(0.0) - costs + 0.0
 
 
-def plot_run(run: BotRun, *, title: str, quote: str = "USDT", base: str = "BTC") -> Figure:
+def plot_run(run: BotRun, *, title: str) -> Figure:
     """Draw the price above and the bot's equity below, day by day.
 
     Parameters
@@ -68,8 +68,6 @@ def plot_run(run: BotRun, *, title: str, quote: str = "USDT", base: str = "BTC")
         What the runner returned.
     title : str
         The message of the picture.
-    quote, base : str
-        Names of the currencies.
     """
     days = _days(run.table.index)
     with course_style():
@@ -85,10 +83,8 @@ def plot_run(run: BotRun, *, title: str, quote: str = "USDT", base: str = "BTC")
             below.axvline(days[gone], **line_style("liquidation"))
             label_point(below, "Liquidated", days[gone], 0.5, y_in_axes=True)
         above.set_title(title)
-        finish_axes(above, x_label="", y_label=f"Price ({quote} per {base})")
-        finish_axes(
-            below, x_label=f"Days since {_date(run.table.index)}", y_label=f"Equity ({quote})"
-        )
+        finish_axes(above, x_label="", y_label="Price (USDT per BTC)")
+        finish_axes(below, x_label=f"Days since {_date(run.table.index)}", y_label="Equity (USDT)")
         below.set_ylim(bottom=min(0.0, float(run.table["equity"].min())))
     return figure
 

@@ -114,15 +114,13 @@ def run_regime(
     )
 
 
-def plot_mechanisms(places: Sequence[str], *, client: str = "retail") -> Figure:
+def plot_mechanisms(places: Sequence[str]) -> Figure:
     """Draw which mechanism limits which product where: a cell for each, unknown ones empty.
 
     Parameters
     ----------
     places : sequence of str
         Rows of the picture, from the top.
-    client : {"retail", "professional"}
-        Kind of client.
     """
     from matplotlib.patches import Rectangle
 
@@ -131,7 +129,7 @@ def plot_mechanisms(places: Sequence[str], *, client: str = "retail") -> Figure:
         axes = figure.subplots()
         for row, place in enumerate(places):
             for column, product in enumerate(_COLUMNS):
-                text, fill = _cell(rules_for(place, product, client=client))
+                text, fill = _cell(rules_for(place, product, client="retail"))
                 corner = (column - 0.5, row - 0.5)
                 axes.add_patch(Rectangle(corner, 1, 1, facecolor=fill, edgecolor=COLOURS["grid"]))
                 axes.text(column, row, text, ha="center", va="center", fontsize=8.5)
@@ -146,17 +144,13 @@ def plot_mechanisms(places: Sequence[str], *, client: str = "retail") -> Figure:
     return figure
 
 
-def plot_regimes(
-    replays: Mapping[str, RegimeRun], *, currency: str = "USD", base: str = "BTC"
-) -> Figure:
+def plot_regimes(replays: Mapping[str, RegimeRun]) -> Figure:
     """Draw the price above, and below the equity of one trade under each regime.
 
     Parameters
     ----------
     replays : mapping of str to RegimeRun
         By name; at most four, of the same feed.
-    currency, base : str
-        Names of the currencies.
     """
     with course_style():
         figure = new_figure(panels=2)
@@ -173,11 +167,11 @@ def plot_regimes(
         # Room for the names beside the ends of the lines, without ticks.
         below.set_xlim(0, hours[-1] * 1.35)
         below.set_xticks(np.arange(0, hours[-1] + 1, 24))
-        finish_axes(above, x_label="", y_label=f"Price ({currency} per {base})")
+        finish_axes(above, x_label="", y_label="Price (USD per BTC)")
         finish_axes(
             below,
             x_label=f"Hours since {_date(first.index)}; × closed by force",
-            y_label=f"Equity ({currency})",
+            y_label="Equity (USD)",
             zero_line=True,
         )
     return figure
@@ -212,9 +206,7 @@ def option_profit(
     return signed if signed.ndim else float(signed)
 
 
-def plot_option(
-    strike: float, premium: float, *, low: float, high: float, currency: str = "USD"
-) -> Figure:
+def plot_option(strike: float, premium: float, *, low: float, high: float) -> Figure:
     """Draw profit and loss of one call at its end, for its buyer and for its writer.
 
     Parameters
@@ -223,8 +215,6 @@ def plot_option(
         Price at which it may be exercised, and what was paid for it.
     low, high : float
         Range of prices shown.
-    currency : str
-        Name of the currency.
     """
     prices = np.linspace(low, high, 201)
     with course_style():
@@ -244,8 +234,8 @@ def plot_option(
         axes.set_xticks([tick for tick in axes.get_xticks() if low <= tick <= high])
         finish_axes(
             axes,
-            x_label=f"Price of the coin when the option ends ({currency})",
-            y_label=f"Profit or loss ({currency})",
+            x_label="Price of the coin when the option ends (USD)",
+            y_label="Profit or loss (USD)",
             zero_line=True,
         )
     return figure

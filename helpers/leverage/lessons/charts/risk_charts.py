@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _POINTS = 201
+_LARGEST_LEVERAGE = 125.0
+_MOST_POSITIONS = 20
 _LINE_STYLES = ("-", "--", ":", "-.")
 _HOURS_A_DAY = 24
 _DAYS_A_YEAR = 365
 
 
-def plot_stop_and_liquidation(
-    stops: Sequence[float], maintenance_margin_rate: float, *, largest_leverage: float = 125.0
-) -> Figure:
+def plot_stop_and_liquidation(stops: Sequence[float], maintenance_margin_rate: float) -> Figure:
     """Draw the fall that liquidates a long against leverage, and which stops come before it.
 
     Parameters
@@ -45,8 +45,6 @@ def plot_stop_and_liquidation(
         Distances of stops below the entry, as decimals of it.
     maintenance_margin_rate : float
         Maintenance margin divided by notional, as a decimal.
-    largest_leverage : float, default 125
-        Where the picture ends.
 
     Examples
     --------
@@ -59,20 +57,20 @@ def plot_stop_and_liquidation(
         )
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    leverages = np.geomspace(2, largest_leverage, _POINTS)
+    leverages = np.geomspace(2, _LARGEST_LEVERAGE, _POINTS)
     level = liquidation_price(LONG, 1.0, 1.0, 1 / leverages, maintenance_margin_rate)
     with course_style():
         figure = new_figure()
         axes = figure.subplots()
-        axes.set(xscale="log", yscale="log", xlim=(2, largest_leverage * 1.02), ylim=(0.3, 60))
+        axes.set(xscale="log", yscale="log", xlim=(2, _LARGEST_LEVERAGE * 1.02), ylim=(0.3, 60))
         axes.plot(leverages, (1 - np.asarray(level)) * 100, **line_style("liquidation"))
         axes.plot(leverages, 100 / leverages, **line_style("bankruptcy"))
         label_point(axes, "1/L: the margin is gone", 45, 100 / 45, offset=(8, 8))
         label_point(axes, "Liquidation", 100, 0.6, offset=(-10, -4), align="right")
         for stop in stops:
             limit = float(leverage_for_stop(LONG, 1.0, 1 - stop, maintenance_margin_rate))
-            axes.plot([2, min(limit, largest_leverage)], [stop * 100] * 2, **line_style("gain"))
-            axes.plot([limit, largest_leverage], [stop * 100] * 2, **line_style("loss"))
+            axes.plot([2, min(limit, _LARGEST_LEVERAGE)], [stop * 100] * 2, **line_style("gain"))
+            axes.plot([limit, _LARGEST_LEVERAGE], [stop * 100] * 2, **line_style("loss"))
             axes.plot([limit], [stop * 100], marker="o", color=COLOURS["text"], zorder=4)
             name = f"Stop {format_percent(stop, 0)} away: at most {format_amount(limit, 1)}×"
             label_point(axes, name, 2.2, stop * 100, offset=(0, 4), vertical="bottom")
@@ -221,13 +219,8 @@ def plot_running_result(results: npt.ArrayLike) -> Figure:
     return figure
 
 
-def plot_kelly(multiples: float = 2.5) -> Figure:
+def plot_kelly() -> Figure:
     """Draw growth, and the chance of ever losing half the capital, against size in Kelly's unit.
-
-    Parameters
-    ----------
-    multiples : float, default 2.5
-        Where the picture ends, in multiples of Kelly's fraction.
 
     Notes
     -----
@@ -239,7 +232,7 @@ def plot_kelly(multiples: float = 2.5) -> Figure:
     >>> len(plot_kelly().axes)
     2
     """
-    k = np.linspace(0.02, multiples, _POINTS)
+    k = np.linspace(0.02, 2.5, _POINTS)
     halved = np.where(k < 2, 0.5 ** np.maximum(2 / k - 1, 0.0), 1.0)
     with course_style():
         figure = new_figure(panels=2)
@@ -272,15 +265,13 @@ def plot_kelly(multiples: float = 2.5) -> Figure:
     return figure
 
 
-def plot_bets(correlations: Sequence[float], *, largest_count: int = 20) -> Figure:
+def plot_bets(correlations: Sequence[float]) -> Figure:
     """Draw the volatility of equal positions together against their number.
 
     Parameters
     ----------
     correlations : sequence of float
         Correlations between any two positions, 0 to 1; at most four.
-    largest_count : int, default 20
-        Largest number of positions.
 
     Examples
     --------
@@ -292,7 +283,7 @@ def plot_bets(correlations: Sequence[float], *, largest_count: int = 20) -> Figu
             f"correlations must hold 1 to {len(_LINE_STYLES)} numbers, has {len(correlations)}; "
             "choose those that matter"
         )
-    counts = np.arange(1, largest_count + 1)
+    counts = np.arange(1, _MOST_POSITIONS + 1)
     with course_style():
         figure = new_figure()
         axes = figure.subplots()
@@ -302,8 +293,8 @@ def plot_bets(correlations: Sequence[float], *, largest_count: int = 20) -> Figu
             label_point(
                 axes,
                 f"correlation {format_amount(rho)}: ten have "
-                f"{format_percent(float(together[min(9, largest_count - 1)]) / 100, 0)}",
-                largest_count,
+                f"{format_percent(float(together[min(9, _MOST_POSITIONS - 1)]) / 100, 0)}",
+                _MOST_POSITIONS,
                 float(together[-1]),
                 offset=(0, 6) if rho == max(correlations) else (0, -6),
                 align="right",

@@ -37,8 +37,6 @@ def plot_trade(
     fills: Sequence[Mapping[str, Any]] = (),
     *,
     title: str = "The trade in its market: hourly range, levels and fills",
-    base: str = "BTC",
-    quote: str = "USDT",
 ) -> Figure:
     """Draw the range of every bar, the levels of a trade, and where its orders filled.
 
@@ -53,8 +51,6 @@ def plot_trade(
         Trades with ``timestamp`` in ms, ``side`` and ``price``, as ``fetch_my_trades`` gives them.
     title : str
         The message of the picture.
-    base, quote : str
-        Names of the currencies.
 
     Raises
     ------
@@ -96,7 +92,7 @@ def plot_trade(
         finish_axes(
             axes,
             x_label=f"Hours since {start:%d %B %Y, %H:%M} UTC".replace("since 0", "since "),
-            y_label=f"Price ({quote} per {base})",
+            y_label="Price (USDT per BTC)",
         )
         axes.set_title(title)
     return figure
