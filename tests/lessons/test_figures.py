@@ -275,7 +275,7 @@ def test_two_traders_says_who_is_liquidated_and_when(drawn_charts):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: charts.plot_roe_table([0.1, 0.2], []), "leverages must hold 1 to 4 numbers"),
+        (lambda: charts.plot_roe_table([0.1, 0.2], []), "leverages must hold 1 to 4 lines"),
         (lambda: charts.plot_roe_table([0.1], [2]), "moves must hold 2 or more numbers"),
         (lambda: charts.plot_two_traders([100], 1, (1, 2), 0.01), "prices must hold one price"),
         (lambda: figures.new_figure(panels=0), "panels must be 1 or more, was 0"),

@@ -5,6 +5,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -129,6 +130,15 @@ def format_money(
     ('−0.50 USDT', '1.5 BTC')
     """
     return f"{format_amount(amount, decimals, signed=signed)} {currency}"
+
+
+def format_date(moment: datetime, *, clock: bool = False) -> str:
+    """Write a day as a date, or a moment with its time in UTC.
+
+    >>> format_date(datetime(2024, 8, 5, 13)), format_date(datetime(2024, 8, 5, 13), clock=True)
+    ('5 August 2024', '5 August 2024, 13:00 UTC')
+    """
+    return f"{moment.day} {moment:%B %Y}{f', {moment:%H:%M} UTC' if clock else ''}"
 
 
 def with_unit(text: str, unit: str) -> str:

@@ -20,6 +20,7 @@ from leverage.lessons.figures import (
     label_point,
     line_style,
     new_figure,
+    styled,
 )
 from leverage.lessons.wording import format_amount, format_percent, format_price
 from leverage.margin import (
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _POINTS = 201
-_LINE_STYLES = ("-", "--", ":", "-.")
 _LABEL_GAP = 0.055
 _LARGEST_LOSS = 0.8
 
@@ -137,11 +137,6 @@ def plot_roe_table(moves: Sequence[float], leverages: Sequence[float]) -> Figure
     >>> figure.axes[0].get_ylabel()
     'Return on margin, ROE (%)'
     """
-    if not 1 <= len(leverages) <= len(_LINE_STYLES):
-        raise ValueError(
-            f"leverages must hold 1 to {len(_LINE_STYLES)} numbers, has {len(leverages)}; "
-            "choose those that matter"
-        )
     if len(moves) < 2:
         raise ValueError(f"moves must hold 2 or more numbers, has {len(moves)}; add a price move")
     x = np.sort(np.asarray(moves, dtype=float))
@@ -149,7 +144,7 @@ def plot_roe_table(moves: Sequence[float], leverages: Sequence[float]) -> Figure
         figure = new_figure()
         axes = figure.subplots()
         ends = []
-        for leverage, style in zip(sorted(leverages), _LINE_STYLES, strict=False):
+        for leverage, style in styled("leverages", sorted(leverages)):
             returns = np.asarray(roe(LONG, 1.0, 1.0 + x, leverage)) * 100
             axes.plot(x * 100, returns, color=COLOURS["long"], linestyle=style, marker="o", ms=4)
             ends.append((float(returns[-1]), f"{leverage:g}×"))
@@ -235,7 +230,7 @@ def plot_two_traders(
         rising = path[-1] >= path[-2]
         _label_end(top, f"Mark price {format_price(float(path[-1]))}", path, above=bool(rising))
         best = max(float(trader.equity[-1]) for trader in traders)
-        for trader, style in zip(traders, _LINE_STYLES, strict=False):
+        for trader, style in styled("leverages", traders):
             colour = COLOURS["long"]
             bottom.plot(steps, trader.equity, color=colour, linestyle=style)
             if 0 < trader.liquidation_price < math.inf:

@@ -14,6 +14,7 @@ from leverage.lessons.figures import (
     label_point,
     line_style,
     new_figure,
+    styled,
 )
 from leverage.lessons.wording import format_price
 from leverage.margin import initial_margin, liquidation_price, tiered_liquidation_price
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _POINTS = 401
-_STYLES = ("-", "--", "-.", ":")
 _MOVES_PCT = (-25.0, 10.0)
 _SHOCKS_PCT = (-30.0, 10.0)
 
@@ -63,7 +63,6 @@ def plot_two_ends(
     >>> figure.axes[0].get_ylabel()
     'Equity, requirement (USDT)'
     """
-    _check_count("behind", behind)
     ends = {
         name: float(liquidation_price(side, entry_price, quantity, margin, maintenance_margin_rate))
         for name, margin in behind.items()
@@ -75,7 +74,7 @@ def plot_two_ends(
         axes = figure.subplots()
         required = maintenance_margin_rate * quantity * marks
         axes.plot(marks, required, color=COLOURS["liquidation"], linewidth=1.2)
-        for (name, margin), style in zip(behind.items(), _STYLES, strict=False):
+        for (name, margin), style in styled("behind", behind.items()):
             own = margin + side * quantity * (marks - entry_price)
             colour = COLOURS["long" if side > 0 else "short"]
             axes.plot(marks, own, color=colour, linestyle=style)
@@ -345,12 +344,11 @@ def plot_price_by_leverage(
     >>> len(figure.axes[0].lines)
     2
     """
-    _check_count("prices", prices)
     with course_style():
         figure = new_figure()
         axes = figure.subplots()
         axes.axhline(entry_price, **line_style("entry"))
-        for (name, values), style in zip(prices.items(), _STYLES, strict=False):
+        for (name, values), style in styled("prices", prices.items()):
             axes.plot(leverages, values, color=COLOURS["text"], linestyle=style, marker="o", ms=4)
             label_point(axes, name, leverages[-1], float(values[-1]), offset=(8, 0))
         label_point(axes, "Entry", leverages[-1], entry_price, offset=(8, 0))
@@ -358,13 +356,6 @@ def plot_price_by_leverage(
         axes.set_xticks(list(leverages))
         axes.set_title("Leverage up: the end comes nearer, stays, or moves away")
     return figure
-
-
-def _check_count(name: str, given: Mapping[str, object]) -> None:
-    if not 1 <= len(given) <= len(_STYLES):
-        raise ValueError(
-            f"{name} must hold 1 to {len(_STYLES)} lines, has {len(given)}; choose those that matter"
-        )
 
 
 def _isolated_left(

@@ -15,6 +15,7 @@ from leverage.lessons.figures import (
     label_point,
     line_style,
     new_figure,
+    styled,
 )
 from leverage.lessons.wording import format_percent
 from leverage.venues import turning_points, weighted_scores
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
     from leverage.venues import TierData
 
-_LINE_STYLES = ("-", "--", ":", "-.")
-_MOST_LINES = len(_LINE_STYLES)
 _SMALLEST, _LARGEST = 10_000.0, 2_000_000_000.0
 _LARGEST_LEVERAGE = 125.0
 _LARGEST_WEIGHT = 10.0
@@ -54,15 +53,10 @@ def plot_max_leverage(
     >>> plot_max_leverage({"Binance": tiers}, entry_price=50_000).axes[0].get_ylabel()
     'Maximum leverage (×)'
     """
-    if not 1 <= len(tables) <= _MOST_LINES:
-        raise ValueError(
-            f"tables must hold 1 to {_MOST_LINES} tier tables, has {len(tables)}; choose those "
-            "that matter"
-        )
     with course_style():
         figure = new_figure()
         axes = figure.subplots()
-        for (name, data), style in zip(tables.items(), _LINE_STYLES, strict=False):
+        for (name, data), style in styled("tables", tables.items()):
             unit_price = entry_price if data.unit == data.base else 1.0
             x: list[float] = []
             y: list[float] = []
@@ -107,16 +101,11 @@ def plot_fee_drag(fee_rates: Mapping[str, float], *, mark: float | None = None) 
     >>> plot_fee_drag({"taker, 0.05 %": 0.0005}).axes[0].get_xlabel()
     'Leverage (×)'
     """
-    if not 1 <= len(fee_rates) <= _MOST_LINES:
-        raise ValueError(
-            f"fee_rates must hold 1 to {_MOST_LINES} rates, has {len(fee_rates)}; choose those "
-            "that matter"
-        )
     leverages = np.linspace(1, _LARGEST_LEVERAGE, 125)
     with course_style():
         figure = new_figure()
         axes = figure.subplots()
-        for (name, rate), style in zip(fee_rates.items(), _LINE_STYLES, strict=False):
+        for (name, rate), style in styled("fee_rates", fee_rates.items()):
             share = np.asarray(fee_share_of_margin(leverages, rate)) * 100
             axes.plot(leverages, share, color=COLOURS["cost"], linestyle=style)
             label_point(axes, name, _LARGEST_LEVERAGE, float(share[-1]), offset=(4, 0))

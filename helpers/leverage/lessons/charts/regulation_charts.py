@@ -14,11 +14,12 @@ from leverage.lessons.figures import (
     FILLS,
     course_style,
     finish_axes,
+    hours_since,
     label_point,
     line_style,
     new_figure,
 )
-from leverage.lessons.wording import format_amount
+from leverage.lessons.wording import format_amount, format_date
 from leverage.paper import PaperExchange, Rules
 
 if TYPE_CHECKING:
@@ -156,9 +157,9 @@ def plot_regimes(replays: Mapping[str, RegimeRun]) -> Figure:
         figure = new_figure(panels=2)
         above, below = figure.subplots(2, 1, sharex=True)
         first = next(iter(replays.values())).table
-        above.plot(_hours(first.index), first["price"], **line_style("mark"))
+        above.plot(hours_since(first.index), first["price"], **line_style("mark"))
         for look, (name, run) in zip(_LOOKS, replays.items(), strict=False):
-            hours = _hours(run.table.index)
+            hours = hours_since(run.table.index)
             below.plot(hours, run.table["equity"], **line_style(look))
             label_point(below, name, hours[-1], run.equity)
             if not np.isnan(run.closed_at):
@@ -170,7 +171,7 @@ def plot_regimes(replays: Mapping[str, RegimeRun]) -> Figure:
         finish_axes(above, x_label="", y_label="Price (USD per BTC)")
         finish_axes(
             below,
-            x_label=f"Hours since {_date(first.index)}; × closed by force",
+            x_label=f"Hours since {format_date(first.index[0], clock=True)}; × closed by force",
             y_label="Equity (USD)",
             zero_line=True,
         )
@@ -251,11 +252,3 @@ def _cell(rules: Sequence[LegalRule]) -> tuple[str, str]:
     if rule.mechanism == "number cap":
         text = rule.limit.replace("unknown", "cap, ?")
     return (f"{text} (unread)", "white") if known and unread else (text, fill)
-
-
-def _hours(index: pd.Index) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.asarray((index - index[0]).total_seconds(), dtype=np.float64) / 3_600
-
-
-def _date(index: pd.Index) -> str:
-    return f"{index[0].day} {index[0]:%B %Y}, {index[0]:%H:%M} UTC"

@@ -13,11 +13,13 @@ from leverage.lessons.figures import (
     FILLS,
     course_style,
     finish_axes,
+    hours_since,
     label_point,
     line_style,
     new_figure,
+    styled,
 )
-from leverage.lessons.wording import format_amount, format_percent, format_price
+from leverage.lessons.wording import format_amount, format_date, format_percent, format_price
 from leverage.margin import liquidation_price
 from leverage.portfolio import correlation
 from leverage.sizing import leverage_for_stop
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 _POINTS = 201
 _LARGEST_LEVERAGE = 125.0
 _MOST_POSITIONS = 20
-_LINE_STYLES = ("-", "--", ":", "-.")
 _HOURS_A_DAY = 24
 _DAYS_A_YEAR = 365
 
@@ -100,7 +101,7 @@ def plot_stop_in_a_crash(bars: pd.DataFrame, *, opened: str, stop_distance: floa
 
     start = pd.Timestamp(opened, tz="UTC")
     shown = bars.loc[start - pd.Timedelta(hours=6) : start + pd.Timedelta(hours=20)]
-    hours = (pd.DatetimeIndex(shown.index) - start).total_seconds() / 3_600
+    hours = hours_since(shown.index, start)
     entry, lowest = (float(bars[name].loc[start]) for name in ("open", "low"))
     stop = entry * (1 - stop_distance)
     with course_style():
@@ -134,7 +135,7 @@ def plot_stop_in_a_crash(bars: pd.DataFrame, *, opened: str, stop_distance: floa
         label_point(axes, text, 0, lowest, offset=(10, 0), vertical="top")
         finish_axes(
             axes,
-            x_label=f"Hours from {start:%d %B %Y, %H:%M} UTC",
+            x_label=f"Hours from {format_date(start, clock=True)}",
             y_label="Price in each hour (USDT per BTC)",
         )
         axes.set_title("Within one hour the price went far beyond the stop")
@@ -278,16 +279,11 @@ def plot_bets(correlations: Sequence[float]) -> Figure:
     >>> plot_bets([0.0, 0.8]).axes[0].get_xlabel()
     'Number of equal positions'
     """
-    if not 1 <= len(correlations) <= len(_LINE_STYLES):
-        raise ValueError(
-            f"correlations must hold 1 to {len(_LINE_STYLES)} numbers, has {len(correlations)}; "
-            "choose those that matter"
-        )
     counts = np.arange(1, _MOST_POSITIONS + 1)
     with course_style():
         figure = new_figure()
         axes = figure.subplots()
-        for rho, style in zip(correlations, _LINE_STYLES, strict=False):
+        for rho, style in styled("correlations", correlations):
             together = np.sqrt((1 + (counts - 1) * rho) / counts) * 100
             axes.plot(counts, together, color=COLOURS["long"], linestyle=style, marker="o", ms=3)
             label_point(

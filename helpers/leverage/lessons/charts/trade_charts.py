@@ -11,11 +11,12 @@ from leverage.lessons.figures import (
     COLOURS,
     course_style,
     finish_axes,
+    hours_since,
     label_point,
     line_style,
     new_figure,
 )
-from leverage.lessons.wording import format_price
+from leverage.lessons.wording import format_date, format_price
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +74,7 @@ def plot_trade(
             f"levels must have the names {', '.join(_NAMES)}, had {unknown[0]!r}; use one of these"
         )
     start = bars.index[0]
-    hours = np.asarray((bars.index - start).total_seconds(), dtype=np.float64) / 3_600
+    hours = hours_since(bars.index)
     with course_style():
         figure = new_figure()
         axes = figure.subplots()
@@ -91,7 +92,7 @@ def plot_trade(
             _fill(axes, fill, start.timestamp())
         finish_axes(
             axes,
-            x_label=f"Hours since {start:%d %B %Y, %H:%M} UTC".replace("since 0", "since "),
+            x_label=f"Hours since {format_date(start, clock=True)}",
             y_label="Price (USDT per BTC)",
         )
         axes.set_title(title)

@@ -20,7 +20,13 @@ from leverage.lessons.explorers.controls import choice, leverage_slider, side_ch
 from leverage.lessons.explorers.explorer import Explorer, html_table
 from leverage.lessons.explorers.picture import Picture
 from leverage.lessons.figures import COLOURS, finish_axes, hours_since, line_style
-from leverage.lessons.wording import format_amount, format_money, format_percent, format_price
+from leverage.lessons.wording import (
+    format_amount,
+    format_date,
+    format_money,
+    format_percent,
+    format_price,
+)
 from leverage.margin import liquidation_price
 
 BALANCE = 10_000.0
@@ -223,12 +229,11 @@ class CrashReplay(Explorer):
         word = "long" if at.stake.side == LONG else "short"
         opening = (
             f"A {self.leverage.value}× {word} of {symbol} with {_whole(MARGIN)} of margin, "
-            f"{at.mode}, was opened on {at.bars.index[0]:%d %B %Y, %H:%M} UTC at "
+            f"{at.mode}, was opened on {format_date(at.bars.index[0], clock=True)} at "
             f"{format_price(at.entry_price)} USDT ({_TITLES[date]})."
-        ).replace(" on 0", " on ")
-        hour = f"in the hour from {at.bars.index[at.ending_bar]:%d %B, %H:%M} UTC".replace(
-            "from 0", "from "
         )
+        end = at.bars.index[at.ending_bar]
+        hour = f"in the hour from {end.day} {end:%B, %H:%M} UTC"
         if at.outcome == "liquidated":
             lost = BALANCE - at.smooth.equity
             return [

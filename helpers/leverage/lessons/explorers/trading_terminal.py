@@ -21,7 +21,13 @@ from leverage.lessons.explorers.controls import Tick, choice, number_box, slider
 from leverage.lessons.explorers.explorer import Explorer, alert, html_table, status
 from leverage.lessons.explorers.picture import Picture
 from leverage.lessons.figures import COLOURS, FILLS, finish_axes, line_style
-from leverage.lessons.wording import format_amount, format_money, format_percent, format_price
+from leverage.lessons.wording import (
+    format_amount,
+    format_date,
+    format_money,
+    format_percent,
+    format_price,
+)
 from leverage.paper import exchange_errors
 
 if TYPE_CHECKING:
@@ -341,7 +347,7 @@ class TradingTerminal(Explorer):
     def _sentences(self) -> list[str]:
         when = datetime.fromtimestamp(self.exchange.now / 1_000, UTC)
         last = format_price(self.exchange.last_price(self.symbol))
-        words = [f"{when:%d %B %Y, %H:%M} UTC: the price is {last} {self._quote}."]
+        words = [f"{format_date(when, clock=True)}: the price is {last} {self._quote}."]
         if not self.exchange.is_open(self.symbol):
             words.append("The market is closed by an outage.")
         position = self._position()
