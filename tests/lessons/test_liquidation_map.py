@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leverage import LONG, SHORT
-from leverage.lessons.explorers.liquidation_map import LiquidationMap, _shortened, map_trade
+from leverage.lessons.explorers.liquidation_map import LiquidationMap, _fitting, map_trade
 from leverage.venues import compare
 
 LARGEST_AMOUNT = LiquidationMap.notional.high
@@ -93,9 +93,9 @@ def test_what_is_unknown_or_refused_has_no_point_and_says_so():
 
 
 def test_a_reason_without_room_in_the_picture_ends_with_a_whole_clause_or_word():
-    assert _shortened("unknown: its size was not found") == "unknown: its size was not found"
-    assert _shortened("refused: it is above 5, the most on offer", 30) == "refused: it is above 5"
-    assert _shortened("refused: size 900 is above all tiers", 30) == "refused: size 900 is above…"
+    assert _fitting("unknown: its size was not found") == "unknown: its size was not found"
+    assert _fitting("refused: it is above 5, the most on offer", 30) == "refused: it is above 5"
+    assert _fitting("refused: size 900 is above all tiers", 30) == "refused: size 900 is above…"
 
 
 def test_two_readings_of_a_tier_table_are_said_to_be_two():

@@ -132,6 +132,15 @@ def format_money(
     return f"{format_amount(amount, decimals, signed=signed)} {currency}"
 
 
+def format_whole(amount: float) -> str:
+    """Write an amount of USDT without decimals.
+
+    >>> format_whole(-12.7)
+    '−13 USDT'
+    """
+    return format_money(amount, decimals=0)
+
+
 def format_date(moment: datetime, *, clock: bool = False) -> str:
     """Write a day as a date, or a moment with its time in UTC.
 

@@ -130,7 +130,7 @@ def plot_mechanisms(places: Sequence[str]) -> Figure:
         axes = figure.subplots()
         for row, place in enumerate(places):
             for column, product in enumerate(_COLUMNS):
-                text, fill = _cell(rules_for(place, product, client="retail"))
+                text, fill = _mechanism_cell(rules_for(place, product, client="retail"))
                 corner = (column - 0.5, row - 0.5)
                 axes.add_patch(Rectangle(corner, 1, 1, facecolor=fill, edgecolor=COLOURS["grid"]))
                 axes.text(column, row, text, ha="center", va="center", fontsize=8.5)
@@ -242,7 +242,7 @@ def plot_option(strike: float, premium: float, *, low: float, high: float) -> Fi
     return figure
 
 
-def _cell(rules: Sequence[LegalRule]) -> tuple[str, str]:
+def _mechanism_cell(rules: Sequence[LegalRule]) -> tuple[str, str]:
     """Give text and fill for one cell: that of the most open rule that is known."""
     order = ("none", "licence rule", "number cap", "ban", "unknown")
     known = [rule for rule in rules if rule.is_known]

@@ -87,9 +87,9 @@ def plot_trade(
         axes.plot(ends, bars["close"].to_numpy(), **line_style("mark"))
         axes.set_xlim(hours[0], ends[-1])
         for name, price in levels.items():
-            _level(axes, name, float(price))
+            _draw_level(axes, name, float(price))
         for fill in fills:
-            _fill(axes, fill, start.timestamp())
+            _draw_fill(axes, fill, start.timestamp())
         finish_axes(
             axes,
             x_label=f"Hours since {format_date(start, clock=True)}",
@@ -99,7 +99,7 @@ def plot_trade(
     return figure
 
 
-def _level(axes: Axes, name: str, price: float) -> None:
+def _draw_level(axes: Axes, name: str, price: float) -> None:
     axes.axhline(price, **line_style(_LOOKS[name]), zorder=1.8)
     label_point(
         axes,
@@ -113,7 +113,7 @@ def _level(axes: Axes, name: str, price: float) -> None:
     )
 
 
-def _fill(axes: Axes, fill: Mapping[str, Any], start: float) -> None:
+def _draw_fill(axes: Axes, fill: Mapping[str, Any], start: float) -> None:
     bought = fill["side"] == "buy"
     axes.plot(
         [(fill["timestamp"] / 1_000 - start) / 3_600],

@@ -20,7 +20,7 @@ from leverage.lessons.explorers.controls import choice
 from leverage.lessons.explorers.explorer import Explorer, html_table
 from leverage.lessons.explorers.picture import Picture
 from leverage.lessons.figures import finish_axes, line_style
-from leverage.lessons.wording import format_money, format_percent
+from leverage.lessons.wording import format_percent, format_whole
 from leverage.paper import PaperExchange
 
 BALANCE = 10_000.0
@@ -160,11 +160,11 @@ class BotBench(Explorer):
             else "It was not liquidated."
         )
         return [
-            f"{self.bot.value} at {self.leverage.value}× turned {_whole(BALANCE)} into "
-            f"{_whole(end)} in {self.period.value}, and once stood {format_percent(kept['drawdown'])} "
+            f"{self.bot.value} at {self.leverage.value}× turned {format_whole(BALANCE)} into "
+            f"{format_whole(end)} in {self.period.value}, and once stood {format_percent(kept['drawdown'])} "
             "below its best day.",
             liquidated,
-            f"Buying and holding at 1× ended at {_whole(self._held['equity'][-1])}.",
+            f"Buying and holding at 1× ended at {format_whole(self._held['equity'][-1])}.",
         ]
 
     @property
@@ -180,13 +180,13 @@ class BotBench(Explorer):
         """The table below the picture."""
         kept, held = self._kept, self._held
         return {
-            "Equity at the end": _whole(kept["equity"][-1]),
+            "Equity at the end": format_whole(kept["equity"][-1]),
             "Return": format_percent(kept["equity"][-1] / BALANCE - 1, signed=True),
             "Largest drawdown, at the close of a day": format_percent(kept["drawdown"]),
             "Liquidations": str(kept["liquidations"]),
             "Fills": str(kept["fills"]),
-            "Fees paid": _whole(kept["fees"]),
-            f"Funding at {format_percent(FUNDING_RATE, 2)} per 8 hours (minus: received)": _whole(
+            "Fees paid": format_whole(kept["fees"]),
+            f"Funding at {format_percent(FUNDING_RATE, 2)} per 8 hours (minus: received)": format_whole(
                 kept["funding"]
             ),
             "Orders refused": str(kept["refused"]),
@@ -235,12 +235,8 @@ class _BenchPicture(Picture):
         # Few limits, so that the drawn axes are found again.
         limit = next(limit for limit in _TOPS if limit >= 1.15 * top)
         self._axes.set_ylim(-0.04 * limit, limit)
-        self._texts["bot"].text = f"solid: {name}, {_whole(kept['equity'][-1])} at the end"
-        self._texts["held"].text = f"dashed: buy and hold at 1×, {_whole(held['equity'][-1])}"
-
-
-def _whole(value: float) -> str:
-    return format_money(value, decimals=0)
+        self._texts["bot"].text = f"solid: {name}, {format_whole(kept['equity'][-1])} at the end"
+        self._texts["held"].text = f"dashed: buy and hold at 1×, {format_whole(held['equity'][-1])}"
 
 
 if __name__ == "__main__":

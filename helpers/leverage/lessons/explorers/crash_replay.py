@@ -23,9 +23,9 @@ from leverage.lessons.figures import COLOURS, finish_axes, hours_since, line_sty
 from leverage.lessons.wording import (
     format_amount,
     format_date,
-    format_money,
     format_percent,
     format_price,
+    format_whole,
 )
 from leverage.margin import liquidation_price
 
@@ -151,14 +151,14 @@ class CrashReplay(Explorer):
         return {
             "Outcome": at.outcome,
             "Entry price (USDT, spot)": format_price(at.entry_price),
-            "Position value": _whole(at.stake.value),
-            "Money behind it": _whole(at.behind),
+            "Position value": format_whole(at.stake.value),
+            "Money behind it": format_whole(at.behind),
             "Liquidation price": format_price(at.liquidation_price) if has_end else "none",
             "Stop price": stop,
             "Hours from entry to its end": str(at.ending_bar + 1),
-            "Account at the end": _whole(at.smooth.equity),
-            "Account at the end, if prices jumped": _whole((at.harsh or at.smooth).equity),
-            "Lowest equity at the end of an hour": _whole(low),
+            "Account at the end": format_whole(at.smooth.equity),
+            "Account at the end, if prices jumped": format_whole((at.harsh or at.smooth).equity),
+            "Lowest equity at the end of an hour": format_whole(low),
             f"Lived below a leverage of ({at.mode}, no stop)": "no limit"
             if math.isinf(at.limit)
             else f"{format_amount(at.limit)}×",
@@ -175,7 +175,7 @@ class CrashReplay(Explorer):
         return {
             f"{time:%d %b %H:%M}": (
                 f"{format_price(low)} to {format_price(high)}, close {format_price(close)}, "
-                f"equity {_whole(left)}"
+                f"equity {format_whole(left)}"
             )
             for time, low, high, close, left in zip(
                 at.bars.index[shown], *columns, equity, strict=True
@@ -228,7 +228,7 @@ class CrashReplay(Explorer):
         (date, symbol), ending = self.event.value, at.smooth.endings["asset"]
         word = "long" if at.stake.side == LONG else "short"
         opening = (
-            f"A {self.leverage.value}× {word} of {symbol} with {_whole(MARGIN)} of margin, "
+            f"A {self.leverage.value}× {word} of {symbol} with {format_whole(MARGIN)} of margin, "
             f"{at.mode}, was opened on {format_date(at.bars.index[0], clock=True)} at "
             f"{format_price(at.entry_price)} USDT ({_TITLES[date]})."
         )
@@ -241,7 +241,7 @@ class CrashReplay(Explorer):
                 opening,
                 f"It ended {hour}, at {format_price(ending.price)}, "
                 f"{format_percent(ending.price / at.entry_price - 1, signed=True)} from the entry. "
-                f"{_whole(lost)} of {_whole(BALANCE)} were lost.",
+                f"{format_whole(lost)} of {format_whole(BALANCE)} were lost.",
             ]
         change = format_amount(at.smooth.equity - BALANCE, 0, signed=True)
         if at.harsh is None:
@@ -368,7 +368,3 @@ def _first_around(
 ) -> tuple[float, float]:
     """Return the first limits that hold both values, or the last ones."""
     return next(((a, b) for a, b in offered if a < low and high < b), offered[-1])
-
-
-def _whole(amount: float) -> str:
-    return format_money(amount, decimals=0)

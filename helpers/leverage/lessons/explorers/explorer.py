@@ -201,7 +201,7 @@ def html_table(
     )
     body = "".join(
         '<tr><th scope="row" style="text-align:left;font-weight:normal">'
-        f"{escape(name)}</th>{''.join(map(_cell, (cells,) if isinstance(cells, str) else cells))}</tr>"
+        f"{escape(name)}</th>{''.join(map(_value_cell, (cells,) if isinstance(cells, str) else cells))}</tr>"
         for name, cells in rows.items()
     )
     return (
@@ -211,7 +211,7 @@ def html_table(
     )
 
 
-def _cell(text: str) -> str:
+def _value_cell(text: str) -> str:
     return f'<td style="text-align:right;padding:0 0 0 1.5em">{escape(text)}</td>'
 
 

@@ -359,7 +359,7 @@ class _MapPicture(Picture):
             if at.is_known:
                 text.text = "no price closes it"
             else:
-                text.text = _shortened(at.reason)
+                text.text = _fitting(at.reason)
             return
         move = _room(at) * 100
         shown = min(move, edge)
@@ -382,7 +382,7 @@ def _price_words(at: MappedTrade) -> str:
     return f"{format_price(at.price)} ({format_percent(at.move, 2, signed=True)})"
 
 
-def _shortened(reason: str, length: int = 62) -> str:
+def _fitting(reason: str, length: int = 62) -> str:
     """Leave the last clauses or words out where a row has no room; the table has all of them."""
     if len(reason) <= length:
         return reason

@@ -310,16 +310,18 @@ class _StairsPicture(Picture):
             self._maximum_point.set_data([at.notional], [at.max_leverage])
             self._wanted_line.set_data([at.notional] * 2, [at.max_leverage, at.leverage])
             self._maximum_text.text = f"maximum here {at.max_leverage:g}×"
-            _place(self._maximum_text, at, at.max_leverage, above=at.leverage <= at.max_leverage)
+            _put_beside(
+                self._maximum_text, at, at.max_leverage, above=at.leverage <= at.max_leverage
+            )
         verdict = "allowed" if allowed else "not in the table" if at.is_beyond else "refused"
         self._point_text.text = f"{at.leverage}× {verdict}"
         above = at.is_beyond or at.leverage > at.max_leverage
-        _place(self._point_text, at, at.leverage, above=above)
+        _put_beside(self._point_text, at, at.leverage, above=above)
         here = f"{at.max_leverage:g}× at this size" if known else "beyond the table"
         self.title.text = f"{at.name}: {here}, {at.headline:g}× advertised"
 
 
-def _place(label: Label, at: _Place, leverage: float, *, above: bool) -> None:
+def _put_beside(label: Label, at: _Place, leverage: float, *, above: bool) -> None:
     """Put a label where the stairs do not pass: up and right of its point, or down and left."""
     to_right = above if _NEAR_LEFT < at.notional < _NEAR_RIGHT else at.notional <= _NEAR_LEFT
     label.align = "left" if to_right else "right"

@@ -217,7 +217,7 @@ class TradingTerminal(Explorer):
 
         def act() -> str:
             order = self.exchange.create_order(self.symbol, *self._order())
-            done = f"{order['side']} {_number(order['amount'])} {self._base}"
+            done = f"{order['side']} {_short(order['amount'])} {self._base}"
             if order["status"] == "closed" and order["average"]:
                 fee = (order["fee"] or {}).get("cost") or 0.0
                 return (
@@ -286,7 +286,7 @@ class TradingTerminal(Explorer):
         trades = self.exchange.fetch_my_trades(self.symbol)
         new, self._trades_seen = trades[self._trades_seen :], len(trades)
         return [
-            f"Filled: {trade['side']} {_number(trade['amount'])} {self._base} "
+            f"Filled: {trade['side']} {_short(trade['amount'])} {self._base} "
             f"at {format_price(trade['price'])}."
             for trade in new
             if trade["info"]["kind"] == "fill"
@@ -363,7 +363,7 @@ class TradingTerminal(Explorer):
         )
         return [
             *words,
-            f"You are {position['side']} {_number(position['contracts'])} {self._base} from "
+            f"You are {position['side']} {_short(position['contracts'])} {self._base} from "
             f"{format_price(position['entryPrice'])}, with {self._money(gain, signed=True)} of "
             "unrealised profit or loss.",
             end,
@@ -395,7 +395,7 @@ class TradingTerminal(Explorer):
                 "Mark price": format_price(position["markPrice"]),
                 "Notional": self._money(position["notional"]),
                 "Margin of the position": self._money(position["initialMargin"]),
-                "Leverage set": f"{_number(position['leverage'])}×",
+                "Leverage set": f"{_short(position['leverage'])}×",
             }
         return rows
 
@@ -434,7 +434,7 @@ class TradingTerminal(Explorer):
             "Takes from what is free": self._money(seen["cost"]),
             "Liquidation price afterwards": _price_or_none(seen["liquidation_price"]),
         }
-        caption = f"Before you send it: {side} {_number(amount)} {self._base}"
+        caption = f"Before you send it: {side} {_short(amount)} {self._base}"
         return html_table(caption, rows)
 
     def _order_table(self) -> str:
@@ -444,7 +444,7 @@ class TradingTerminal(Explorer):
             where = f"at {format_price(level)}" if level else "following the price"
             only = ", reduce-only" if order["reduceOnly"] else ""
             rows[f"{_order_name(order)}, order {order['id']}"] = (
-                f"{order['side']} {_number(order['amount'])} {where}{only}"
+                f"{order['side']} {_short(order['amount'])} {where}{only}"
             )
         return html_table("Waiting orders", rows or {"none": ""})
 
@@ -599,7 +599,7 @@ def _order_name(order: Mapping[str, Any]) -> str:
     return "Stop-loss" if falling == (order["side"] == "sell") else "Take-profit"
 
 
-def _number(value: float) -> str:
+def _short(value: float) -> str:
     return f"{value:g}"
 
 
