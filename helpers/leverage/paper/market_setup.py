@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .exchange_errors import BadRequest
-from .instruments import Instrument, Market
-from .market_rules import ON_TIERS, Rules
-from .tape import Bars
+from leverage.paper.exchange_errors import BadRequest
+from leverage.paper.instruments import Instrument, Market
+from leverage.paper.market_rules import ON_TIERS, Rules
+from leverage.paper.tape import Bars
 
 
 def is_frame(feed: Any) -> bool:

@@ -14,9 +14,9 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from .._validate import BoolArray, FloatArray, shown
-from .exchange_errors import BadFeed
-from .formats import iso
+from leverage._validate import BoolArray, FloatArray, shown
+from leverage.paper.exchange_errors import BadFeed
+from leverage.paper.formats import iso
 
 Path: TypeAlias = Literal["auto", "OLHC", "OHLC"]
 PATHS = ("auto", "OLHC", "OHLC")
