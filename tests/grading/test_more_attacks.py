@@ -6,11 +6,10 @@ import json
 
 import corpus
 import pytest
-from conftest import OFFERED, feedback_page, needs
+from offered import BEST, needs
+from student_page import feedback_page
 
-from classroom import feedback
 from classroom.grading import (
-    LEVELS,
     Grader,
     Outcome,
     Release,
@@ -19,6 +18,7 @@ from classroom.grading import (
     read_release,
 )
 from classroom.grading.repair import prepared_notebook
+from classroom.marking import feedback
 
 HIDDEN = "### BEGIN HIDDEN TESTS\n{}\n### END HIDDEN TESTS"
 TESTS = {
@@ -38,7 +38,6 @@ TESTS = {
     ],
 }
 FULL = 5.0
-BEST = next(level for level in LEVELS if OFFERED[level].available)
 
 
 @pytest.fixture(scope="module")
