@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, TypeAlias
 
+from leverage.bars import MINUTE
 from leverage.paper import ledger, order_desk
 from leverage.paper.engine import Engine
 from leverage.paper.exchange_errors import (
@@ -19,7 +20,6 @@ from leverage.paper.exchange_errors import (
 from leverage.paper.formats import amounts, as_milliseconds, decimal_text, iso
 from leverage.paper.replies import currency_dict, features_dict, market_dict
 from leverage.paper.state import SPOT, Account
-from leverage.paper.tape import MINUTE
 from leverage.paper.world import World
 from leverage.rounding import down_to, nearest_to
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from leverage.bars import MINUTE
 from leverage.paper.exchange_errors import BadRequest, NotSupported
 from leverage.paper.face import TIMEFRAMES, Face, Params
 from leverage.paper.fills import touch_price
 from leverage.paper.formats import iso
 from leverage.paper.replies import limited, tier_dicts, times
-from leverage.paper.tape import MINUTE, TICKS_A_BAR
+from leverage.paper.tape import TICKS_A_BAR
 from leverage.rounding import nearest_to
 
 DAY = 86_400_000

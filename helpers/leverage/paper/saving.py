@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from leverage.bars import Bars
 from leverage.paper.exchange_errors import UnreadableSave
 from leverage.paper.funding import FundingModel, FundingSource
 from leverage.paper.instruments import Instrument, Market
@@ -29,7 +30,7 @@ from leverage.paper.state import (
     State,
     Trade,
 )
-from leverage.paper.tape import Bars, Tape, Track
+from leverage.paper.tape import Tape, Track
 from leverage.paper.world import World
 from leverage.tiers import TierTable
 
