@@ -1,4 +1,4 @@
-"""Say what is installed, what is missing and how to get it.
+"""`classroom doctor`: what is installed, what is missing and how to get it.
 
 Other packages are imported where they are asked about, because any of them may be missing.
 """
