@@ -4,7 +4,7 @@ The functions here take numbers or arrays and give numbers or arrays: no I/O, no
 Importing this package loads NumPy and nothing else from outside the standard library.
 """
 
-from .accounts import (
+from leverage.accounts import (
     account_equity,
     asset_margin_level,
     collateral_value,
@@ -12,7 +12,7 @@ from .accounts import (
     margin_level,
     margin_level_price,
 )
-from .contracts import (
+from leverage.contracts import (
     LONG,
     SHORT,
     average_entry_price,
@@ -27,7 +27,7 @@ from .contracts import (
     roe,
     target_price,
 )
-from .costs import (
+from leverage.costs import (
     borrowing_interest,
     fee_share_of_margin,
     funding_payment,
@@ -37,7 +37,7 @@ from .costs import (
     round_trip_cost,
     trading_fee,
 )
-from .margin import (
+from leverage.margin import (
     bankruptcy_move,
     bankruptcy_price,
     borrowed_amount,
@@ -58,7 +58,7 @@ from .margin import (
     position_value,
     tiered_liquidation_price,
 )
-from .portfolio import (
+from leverage.portfolio import (
     Positions,
     contagion,
     correlation,
@@ -70,12 +70,8 @@ from .portfolio import (
     portfolio_requirement,
     portfolio_volatility,
 )
-from .rounding import (
-    displayed_price,
-    round_price,
-    round_quantity,
-)
-from .sizing import (
+from leverage.rounding import displayed_price, round_price, round_quantity
+from leverage.sizing import (
     break_even_win_rate,
     drawdown,
     expectancy,
@@ -91,11 +87,7 @@ from .sizing import (
     reward_to_risk,
     stop_against_liquidation,
 )
-from .tiers import (
-    TierTable,
-    bracket_sum,
-    maintenance_amounts,
-)
+from leverage.tiers import TierTable, bracket_sum, maintenance_amounts
 
 __version__ = "0.1.0"
 

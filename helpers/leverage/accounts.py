@@ -8,8 +8,8 @@ account loses, down to a call and then to the close-out. All functions broadcast
 import numpy as np
 import numpy.typing as npt
 
-from ._solve import solve_level
-from ._validate import FloatArray, as_result, checked, checked_flag, refuse_where
+from leverage._solve import solve_level
+from leverage._validate import FloatArray, as_result, checked, checked_flag, refuse_where
 
 
 def account_equity(balance: npt.ArrayLike, unrealised_pnl: npt.ArrayLike) -> float | FloatArray:

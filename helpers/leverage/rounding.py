@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ._validate import FloatArray, as_result, checked, checked_choice
+from leverage._validate import FloatArray, as_result, checked, checked_choice
 
 # A step this close to a decimal of at most so many digits is one.
 _NOISE = 1e-14

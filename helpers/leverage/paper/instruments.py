@@ -11,14 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 
-from ..margin import (
-    hedge_liquidation_range,
-    liquidation_price,
-    tiered_liquidation_price,
-)
-from ..tiers import TierTable
-from .market_rules import Rules
-from .state import Position, Prices
+from leverage.margin import hedge_liquidation_range, liquidation_price, tiered_liquidation_price
+from leverage.paper.market_rules import Rules
+from leverage.paper.state import Position, Prices
+from leverage.tiers import TierTable
 
 
 @dataclass(frozen=True, slots=True)
