@@ -16,7 +16,7 @@ PACKAGE = Path(leverage.__file__).parent
 
 # A module may import modules of the lines above its own, never of its own line or below.
 LAYERS = [
-    {"_validate"},
+    {"_validate", "_grid"},
     {"contracts", "rounding"},
     {"tiers"},
     {"_solve"},

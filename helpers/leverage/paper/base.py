@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
 from typing import Any
 
-from ..rounding import down_to, nearest_to
+from .._grid import down_to, nearest_to
 from .errors import BadSymbol, InvalidOrder
 from .words import as_milliseconds, iso
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from ..rounding import down_to, nearest_to
+from .._grid import down_to, nearest_to
 from . import ledger
 from .fills import absorb, settle
 from .kernel import Contract, bankrupt_price

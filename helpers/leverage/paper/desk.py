@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from ..rounding import down_to, nearest_to
+from .._grid import down_to, nearest_to
 from .errors import (
     AccountNotEnabled,
     ArgumentsRequired,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
-from ..rounding import nearest_to
+from .._grid import nearest_to
 from . import ledger
 from .funding import HOUR
 from .kernel import average

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from math import inf
 
 from ..margin import (
-    hedge_liquidation_range,
     liquidation_price,
+    tiered_hedge_liquidation_prices,
     tiered_liquidation_price,
 )
 from ..tiers import TierTable
@@ -327,7 +327,7 @@ def _hedged_price(
         table = TierTable.flat(contract.quantity_rate(position.contracts) if on_tiers else 0.0)
     else:
         table = contract.table
-    low, high = hedge_liquidation_range(
+    low, high = tiered_hedge_liquidation_prices(
         long.entry,
         long.contracts,
         short.entry,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from ..rounding import down_to, nearest_to
+from .._grid import down_to, nearest_to
 from .errors import InsufficientFunds, OperationRejected
 from .fills import book_price, depth_within, scratch, settle
 from .state import Account, Order, Position, Trade, place

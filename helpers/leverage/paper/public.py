@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..rounding import nearest_to
+from .._grid import nearest_to
 from .base import Base
 from .errors import BadRequest, NotSupported
 from .fills import touch_price
