@@ -170,7 +170,6 @@ _RULES: dict[str, Rule] = {
     "steps": _count(1.0, 1e7, "give the number of steps"),
     "paths": _count(1.0, 1e9, "give the number of paths"),
     "threads": _count(1.0, 1024.0, "give the number of cores to use"),
-    "chunk": _count(1.0, 1e7, "give the number of paths that are walked at a time"),
     "log_returns": _any_number("give ln(price / price before), without gaps"),
     "mean_block": Rule("1 or more", 1.0, _LARGEST, "give the mean length of a block in steps"),
     "mean_return": _any_number("give the mean log return of a step, 0 for none"),

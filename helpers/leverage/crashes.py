@@ -22,7 +22,7 @@ from leverage.contracts import LONG, SHORT
 from leverage.history import crash_windows, load_daily, load_hourly_window
 from leverage.margin import liquidation_price
 from leverage.paper import Market, PaperExchange
-from leverage.paper.rules import Rules
+from leverage.paper.market_rules import Rules
 from leverage.tiers import TierTable
 
 __all__ = [
@@ -265,9 +265,6 @@ def survivable_leverage(
     entry_price: npt.ArrayLike,
     worst_price: npt.ArrayLike,
     maintenance_margin_rate: npt.ArrayLike = MAINTENANCE_RATE,
-    *,
-    tiers: TierTable | None = None,
-    quantity: npt.ArrayLike = 1.0,
 ) -> float | FloatArray:
     r"""Leverage below which a position lives through a price.
 
@@ -278,11 +275,7 @@ def survivable_leverage(
     entry_price, worst_price : array_like
         Where it is opened, and the price that hurts it most, in quote currency.
     maintenance_margin_rate : array_like, default 0.004
-        As a decimal of the notional; not used where `tiers` is given.
-    tiers : TierTable, optional
-        Reads the requirement for `quantity` at the worst price instead.
-    quantity : array_like, default 1.0
-        Coins, for the tiers.
+        As a decimal of the notional.
 
     Returns
     -------
@@ -298,7 +291,7 @@ def survivable_leverage(
 
     .. math:: L = \frac{E}{s\,(E - X) + m X}
 
-    Fees and funding are left out; they lower it.
+    Fees and funding are left out; they lower it. `replay` reads a venue's tiers.
 
     Examples
     --------
@@ -313,11 +306,7 @@ def survivable_leverage(
         mark_price=worst_price,
         maintenance_margin_rate=maintenance_margin_rate,
     )
-    requirement = rate * worst
-    if tiers is not None:
-        (coins,) = checked(quantity=quantity)
-        requirement = np.asarray(tiers.maintenance_margin(coins * worst)) / coins
-    needed = side * (entry - worst) + requirement
+    needed = side * (entry - worst) + rate * worst
     with np.errstate(divide="ignore"):
         return as_result(np.where(needed > 0, entry / np.maximum(needed, 0.0), np.inf))
 
@@ -418,13 +407,13 @@ def replay(
             f"{', '.join(stakes) or 'none'}; give bars for each"
         )
     symbols = {asset: f"{asset}/USDT:USDT" for asset in stakes}
-    make_feed = _ticks if jumps else _rows
+    make_feed = _ticks if jumps else _exchange_rows
     feeds = {symbols[asset]: make_feed(bars[asset]) for asset in stakes}
     named: dict[str, Any] = {"venue": rules} if isinstance(rules, str) else {"rules": rules}
     markets = dict.fromkeys(feeds, _FINE)
     exchange = PaperExchange(feeds, balance=balance, ticks=jumps, markets=markets, **named)
     for asset, stake in stakes.items():
-        _open(exchange, symbols[asset], stake, mode)
+        _open_stake(exchange, symbols[asset], stake, mode)
     first = bars[next(iter(stakes))]
     times = _milliseconds(first)
     last_moment = _bar_length(times) - 1
@@ -530,7 +519,7 @@ def _bar_length(times: npt.NDArray[np.int64]) -> int:
     return int(np.diff(times).min()) if times.size > 1 else _HOUR_MS
 
 
-def _rows(bars: pd.DataFrame) -> FloatArray:
+def _exchange_rows(bars: pd.DataFrame) -> FloatArray:
     """Return the bars as the paper exchange takes them: time, open, high, low, close."""
     prices = bars[["open", "high", "low", "close"]].to_numpy(dtype=float)
     return np.column_stack([_milliseconds(bars), prices])
@@ -538,7 +527,7 @@ def _rows(bars: pd.DataFrame) -> FloatArray:
 
 def _ticks(bars: pd.DataFrame) -> FloatArray:
     """Return four prices for each bar, in the order in which the paper exchange passes them."""
-    first, opened, high, low, close = _rows(bars).T
+    first, opened, high, low, close = _exchange_rows(bars).T
     step = _bar_length(_milliseconds(bars))
     rises = close >= opened
     prices = [opened, np.where(rises, low, high), np.where(rises, high, low), close]
@@ -546,7 +535,7 @@ def _ticks(bars: pd.DataFrame) -> FloatArray:
     return np.column_stack([np.stack(moments, 1).ravel(), np.stack(prices, 1).ravel()])
 
 
-def _open(exchange: PaperExchange, symbol: str, stake: Stake, mode: str) -> None:
+def _open_stake(exchange: PaperExchange, symbol: str, stake: Stake, mode: str) -> None:
     if exchange.fetch_margin_mode(symbol)["marginMode"] != mode:
         exchange.set_margin_mode(mode, symbol)
     exchange.set_leverage(stake.leverage, symbol)

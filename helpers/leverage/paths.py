@@ -431,12 +431,14 @@ def _scalars(**arguments: npt.ArrayLike) -> tuple[float, ...]:
 def _generator(seed: int | np.random.Generator) -> np.random.Generator:
     if isinstance(seed, np.random.Generator):
         return seed
+    return np.random.default_rng(checked_seed(seed, "a whole number from 0 or a NumPy Generator"))
+
+
+def checked_seed(seed: object, rule: str = "a whole number from 0") -> int:
+    """Return a seed as a whole number from 0, or refuse it with the rule."""
     if isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0:
-        return np.random.default_rng(int(seed))
-    raise ValueError(
-        f"seed must be a whole number from 0 or a NumPy Generator, was {seed!r}; any such number "
-        "will do"
-    )
+        return int(seed)
+    raise ValueError(f"seed must be {rule}, was {seed!r}; any such number will do")
 
 
 def _prices(start: float, moves: FloatArray) -> FloatArray:

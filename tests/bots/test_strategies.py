@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from leverage.bots import (
     AccountView,
+    BotOrder,
     BuyAndHold,
     FundingCarry,
     Grid,
     MarketView,
     Martingale,
-    Order,
     Trend,
     to_position,
 )
@@ -28,17 +28,17 @@ def account(equity=10_000.0, quantity=0.0, entry=0.0):
 
 def test_buy_and_hold_buys_once():
     bot = BuyAndHold(2.0)
-    assert bot(market(), account()) == [Order("buy", 0.4)]
+    assert bot(market(), account()) == [BotOrder("buy", 0.4)]
     assert bot(market(), account(quantity=0.4)) == []
 
 
 def test_trend_is_long_above_the_slow_average_and_keeps_a_stop_behind():
     bot = Trend(1, 3, stop=0.1)
     rising, falling = (1.0, 2.0, 3.0), (3.0, 2.0, 1.0)
-    assert bot(market(100.0, rising), account(equity=50.0)) == [Order("buy", 0.5)]
-    stop = Order("sell", 0.5, None, 90.0, True)
+    assert bot(market(100.0, rising), account(equity=50.0)) == [BotOrder("buy", 0.5)]
+    stop = BotOrder("sell", 0.5, None, 90.0, True)
     assert bot(market(100.0, rising), account(quantity=0.5, entry=100.0)) == [stop]
-    out = Order("sell", 0.5, reduce_only=True)
+    out = BotOrder("sell", 0.5, reduce_only=True)
     assert bot(market(100.0, falling), account(quantity=0.5, entry=100.0)) == [out]
     assert bot(market(100.0, falling), account()) == []
 
@@ -47,9 +47,9 @@ def test_trend_goes_out_before_it_turns_round():
     bot = Trend(1, 3, short=True, stop=0.1)
     falling = (3.0, 2.0, 1.0)
     assert bot(market(100.0, falling), account(quantity=2.0, entry=90.0)) == [
-        Order("sell", 2.0, reduce_only=True)
+        BotOrder("sell", 2.0, reduce_only=True)
     ]
-    assert bot(market(100.0, falling), account(equity=100.0)) == [Order("sell", 1.0)]
+    assert bot(market(100.0, falling), account(equity=100.0)) == [BotOrder("sell", 1.0)]
     stop = bot(market(100.0, falling), account(quantity=-1.0, entry=100.0))
     assert stop[0].side == "buy"
     assert stop[0].trigger_price == pytest.approx(110.0)
@@ -62,9 +62,9 @@ def test_trend_waits_for_enough_history():
 def test_carry_is_short_what_the_coins_are_worth_while_longs_pay():
     inverse = {"inverse": True, "contract_size": 100.0}
     bot = FundingCarry(0.0001)
-    assert bot(market(funding_rate=0.0002, **inverse), account()) == [Order("sell", 100.0)]
+    assert bot(market(funding_rate=0.0002, **inverse), account()) == [BotOrder("sell", 100.0)]
     assert bot(market(funding_rate=0.0002, **inverse), account(quantity=-100.0)) == []
-    out = [Order("buy", 100.0, reduce_only=True)]
+    out = [BotOrder("buy", 100.0, reduce_only=True)]
     assert bot(market(funding_rate=0.0001, **inverse), account(quantity=-100.0)) == out
     assert bot(market(funding_rate=None, **inverse), account()) == []
 
@@ -93,14 +93,14 @@ def test_a_martingale_recovers_its_first_price_from_the_position():
     assert bot.filled(now) == 2
     assert bot.first_price(now) == pytest.approx(50_000)
     orders = bot(market(49_100.0), now)
-    assert orders[0] == Order("sell", 0.03, now.entry_price * 1.01, reduce_only=True)
+    assert orders[0] == BotOrder("sell", 0.03, now.entry_price * 1.01, reduce_only=True)
     assert [order.price for order in orders[1:]] == pytest.approx([48_000, 47_000, 46_000, 45_000])
     assert [order.amount for order in orders[1:]] == pytest.approx([0.04, 0.08, 0.16, 0.32])
 
 
 def test_a_flat_martingale_buys_its_first_order_at_the_market():
     bot = Martingale(0.01, step=0.02, safety_orders=5, take_profit=0.01)
-    assert bot(market(), account()) == [Order("buy", 0.01)]
+    assert bot(market(), account()) == [BotOrder("buy", 0.01)]
 
 
 def test_a_factor_of_one_is_dollar_cost_averaging():
@@ -132,7 +132,7 @@ def test_settings_out_of_range_are_refused(make):
 @pytest.mark.parametrize("bad", [("hold", 1.0), ("buy", 0.0), ("buy", float("nan"))])
 def test_an_order_says_its_direction_with_its_side(bad):
     with pytest.raises(ValueError, match=r"side must be|amount must be"):
-        Order(*bad)
+        BotOrder(*bad)
 
 
 @given(st.floats(-5, 5), st.floats(-5, 5))

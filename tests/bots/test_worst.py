@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leverage import SHORT
-from leverage.bots import Grid, Martingale, Order, averaging_ladder, run, worst_case
+from leverage import SHORT, pnl
+from leverage.bots import BotOrder, Grid, Martingale, averaging_ladder, run_bot, worst_case
 
 
 def test_a_martingales_worst_case_is_the_hand_checked_one():
@@ -18,7 +18,7 @@ def test_a_martingales_worst_case_is_the_hand_checked_one():
     assert found.last_order == pytest.approx(45_000)
     # (28 920 - 4 000) / (0.63 × 0.996)
     assert found.liquidation_price == pytest.approx(24_920 / 0.62748)
-    assert found.loss_at(45_000) == pytest.approx(28_920 - 0.63 * 45_000)
+    assert found.entry_price == pytest.approx(28_920 / 0.63)
 
 
 def test_orders_below_the_liquidation_price_never_fill():
@@ -53,7 +53,7 @@ def test_a_short_martingales_worst_case_is_the_hand_checked_one():
     assert found.exposure == pytest.approx(34_080)
     # (4 000 + 34 080) / (0.63 × 1.004)
     assert found.liquidation_price == pytest.approx(38_080 / 0.63252)
-    assert found.loss_at(55_000) == pytest.approx(0.63 * 55_000 - 34_080)
+    assert found.entry_price == pytest.approx(34_080 / 0.63)
 
 
 def test_orders_above_a_shorts_liquidation_price_never_fill():
@@ -95,11 +95,10 @@ def test_more_money_never_ends_a_bot_earlier(side, step, multiplier, balance, le
     assert rich.orders >= poor.orders
     if rich.orders == poor.orders > 0:
         assert side * rich.liquidation_price <= side * poor.liquidation_price
-    if poor.orders:
-        equity = balance - poor.loss_at(poor.liquidation_price)
-        if poor.liquidation_price > 0:
-            requirement = 0.004 * poor.quantity * poor.liquidation_price
-            assert equity == pytest.approx(requirement, abs=1e-6 * balance)
+    if poor.orders and poor.liquidation_price > 0:
+        profit = pnl(side, poor.entry_price, poor.liquidation_price, poor.quantity)
+        requirement = 0.004 * poor.quantity * poor.liquidation_price
+        assert balance + profit == pytest.approx(requirement, abs=1e-6 * balance)
 
 
 @pytest.mark.parametrize("name", ["price", "balance", "leverage"])
@@ -120,8 +119,8 @@ def test_the_paper_exchange_liquidates_where_the_worst_case_says(paper):
     free = {"overrides": {"taker_fee_rate": 0.0, "maker_fee_rate": 0.0}}
     above, below = found.liquidation_price + 5, found.liquidation_price - 5
     closes = (50_000, 50_000, 45_000, above)
-    assert run(bot, paper(*closes, balance=4_000, **free), leverage=20).liquidations == 0
-    assert run(bot, paper(*closes, below, balance=4_000, **free), leverage=20).liquidations == 1
+    assert run_bot(bot, paper(*closes, balance=4_000, **free), leverage=20).liquidations == 0
+    assert run_bot(bot, paper(*closes, below, balance=4_000, **free), leverage=20).liquidations == 1
 
 
 def test_the_paper_exchange_liquidates_a_short_where_the_worst_case_says(paper):
@@ -131,7 +130,10 @@ def test_the_paper_exchange_liquidates_a_short_where_the_worst_case_says(paper):
     def sells_on_the_way_up(market, account):
         levels = [50_000 * (1 + 0.02 * n) for n in range(6)]
         if not account.quantity:
-            return [Order("sell", 0.01), *map(Order, ["sell"] * 5, page.quantities[1:], levels[1:])]
+            return [
+                BotOrder("sell", 0.01),
+                *map(BotOrder, ["sell"] * 5, page.quantities[1:], levels[1:]),
+            ]
         return account.orders
 
     free = {"overrides": {"taker_fee_rate": 0.0, "maker_fee_rate": 0.0}}
@@ -139,7 +141,7 @@ def test_the_paper_exchange_liquidates_a_short_where_the_worst_case_says(paper):
     closes = (50_000, 50_000, 55_000, below)
     for rise, liquidations in (((), 0), ((above,), 1)):
         exchange = paper(*closes, *rise, balance=4_000, **free)
-        assert run(sells_on_the_way_up, exchange, leverage=20).liquidations == liquidations
+        assert run_bot(sells_on_the_way_up, exchange, leverage=20).liquidations == liquidations
 
 
 PAGE = {"order_margin": 25, "leverage": 20, "step": 0.02, "additions": 5, "multiplier": 2}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from classroom.build import build
+from classroom.authoring.build import build
 from classroom.project import Project
 
 TEXT = '''\

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from classroom.build import build
+from classroom.authoring.build import build
 from classroom.errors import ClassroomError
 from classroom.project import Project
 

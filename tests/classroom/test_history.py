@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from classroom import history as build
 from classroom.errors import ClassroomError
+from classroom.upkeep import history as build
 from leverage import history
-from leverage.history import sources
+from leverage.history import candle_files
 
 MEMBER = "package-1.0/data/prices.csv"
 TEXT = "Close Time,Open,High,Low,Close,Volume\n2024-01-01 00:59:59.999,100,110,90,105,5\n"
@@ -90,11 +90,11 @@ def test_a_wrong_archive_stops_the_build_and_leaves_the_bundle_alone(
     assert not (tmp_path / "cache").exists()
 
 
-def bundled_hours(symbol: str) -> sources.Candles:
+def bundled_hours(symbol: str) -> candle_files.Candles:
     """Give the bundled crash hours as if they were a whole source."""
     windows = [window for window in history.crash_windows() if symbol in window.symbols]
     rows = [history.load_hourly_window(window.date, symbol) for window in windows]
-    return sources.Candles(build.pd.concat(rows), {"missing hours": 0})
+    return candle_files.Candles(build.pd.concat(rows), {"missing hours": 0})
 
 
 def test_the_crash_hours_are_written_to_the_same_bytes_as_the_committed_ones() -> None:
@@ -124,7 +124,7 @@ def test_a_written_file_says_whether_it_changed(
 def run_fetch(folder: Path, version: str) -> subprocess.CompletedProcess[str]:
     """Fetch a package from a folder through pip, in an interpreter of its own."""
     code = (
-        "import hashlib, sys; from classroom import history as build\n"
+        "import hashlib, sys; from classroom.upkeep import history as build\n"
         "from classroom.errors import ClassroomError\n"
         f"try: print(hashlib.sha256(build.fetch('package', {version!r})).hexdigest())\n"
         "except ClassroomError as error: sys.exit(str(error))"

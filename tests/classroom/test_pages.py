@@ -10,9 +10,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from classroom.build import build, read_course
-from classroom.cards import HEADER, as_html, flash_cards
-from classroom.check import (
+from classroom.authoring.build import build, read_course
+from classroom.authoring.cards import HEADER, as_html, flash_cards
+from classroom.authoring.check import (
     CHECKS_OF,
     TEXT_CHECKS,
     Finding,
@@ -21,11 +21,11 @@ from classroom.check import (
     read_all,
     terms_are_explained,
 )
+from classroom.authoring.formulas import read_formulas, unlisted
+from classroom.authoring.typography import with_units
 from classroom.cli import main
 from classroom.errors import ClassroomError
-from classroom.formulas import read_formulas, unlisted
 from classroom.project import Page, Project, Review
-from classroom.typography import with_units
 
 PAGE = """\
 ---

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leverage import LONG, SHORT, TierTable, liquidation_price
+from leverage import LONG, SHORT, liquidation_price
 from leverage.crashes import (
     MAINTENANCE_RATE,
     Stake,
@@ -116,16 +116,6 @@ def test_any_leverage_lives_where_the_price_only_went_the_right_way():
     assert survivable_leverage(LONG, 100, 120) == math.inf
     assert survivable_leverage(SHORT, 100, 80) == math.inf
     assert survivable_leverage(LONG, 100, 100, 0.0) == math.inf
-
-
-def test_tiers_are_read_at_the_worst_price():
-    tiers = TierTable([0, 50_000, math.inf], [0.004, 0.05])
-    alone = survivable_leverage(LONG, 100.0, 60.0)
-    assert survivable_leverage(LONG, 100.0, 60.0, tiers=tiers, quantity=10) == pytest.approx(alone)
-    needed = 40 + tiers.maintenance_margin(60_000) / 1_000
-    large = survivable_leverage(LONG, 100.0, 60.0, tiers=tiers, quantity=1_000)
-    assert large == pytest.approx(100 / needed)
-    assert large < alone
 
 
 # The table of all crashes and the paper exchange

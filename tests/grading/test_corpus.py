@@ -10,12 +10,12 @@ import os
 
 import corpus
 import pytest
-from conftest import OFFERED, graded_as_nobody, needs
 from corpus import Case
+from offered import BEST, OFFERED, graded_as_nobody, needs
+from student_page import feedback_page
 
-from classroom.grading import LEVELS, Outcome, Release, student_view
+from classroom.grading import LEVELS, Outcome, Release
 
-BEST = next(level for level in LEVELS if OFFERED[level].available)
 OTHERS = [level for level in LEVELS if level != BEST]
 ISOLATED = ("namespaces", "bubblewrap", "landlock")
 
@@ -25,8 +25,8 @@ def complaints(case: Case, outcome: Outcome, release: Release) -> list[str]:
     verdict, notebook = outcome.verdict, outcome.notebook
     said = [verdict.for_student, verdict.for_instructor, *verdict.notes, *verdict.repairs]
     texts = " ".join([*said, *(cell.sentence for cell in verdict.cells)])
-    seen = student_view(notebook, release) if notebook else {"cells": []}
-    outputs = json.dumps([cell.get("outputs") for cell in seen["cells"]])
+    outputs = json.dumps([cell.get("outputs") for cell in (notebook or {"cells": []})["cells"]])
+    page = feedback_page(outcome, case.submission(), release)
     found = []
     if case.points is not None and verdict.points != case.points:
         found.append(f"points {verdict.points} instead of {case.points}")
@@ -40,7 +40,7 @@ def complaints(case: Case, outcome: Outcome, release: Release) -> list[str]:
         found.append(f"{case.shows!r} is not shown: {outputs[:500]}")
     if case.never and case.never in outputs:
         found.append(f"{case.never!r} is shown")
-    if corpus.SECRET in json.dumps(seen) or corpus.SECRET in texts:
+    if any(corpus.SECRET in seen for seen in (page, outputs, texts)):
         found.append("a hidden test is shown")
     if not (verdict.for_student and verdict.for_instructor and verdict.level):
         found.append("a sentence is missing")
@@ -60,7 +60,7 @@ def all_complaints(
 
 def cases_of(kinds: str, level: str) -> list[Case]:
     """The cases of some kinds that a level has to answer for."""
-    cases = [case for kind in kinds.split(",") for case in corpus.KINDS[kind]()]
+    cases = [case for kind in kinds.split(",") for case in corpus.read_cases(kind)]
     return [case for case in cases if level in case.levels]
 
 

@@ -6,20 +6,19 @@ import json
 
 import corpus
 import pytest
-from conftest import OFFERED, needs
+from offered import BEST, needs
+from student_page import feedback_page
 
-from classroom import feedback
 from classroom.grading import (
-    LEVELS,
     Grader,
     Outcome,
     Release,
     Submission,
-    large,
+    notebook_file,
     read_release,
-    student_view,
 )
-from classroom.grading.repair import prepare
+from classroom.grading.repair import prepared_notebook
+from classroom.marking import feedback
 
 HIDDEN = "### BEGIN HIDDEN TESTS\n{}\n### END HIDDEN TESTS"
 TESTS = {
@@ -39,7 +38,6 @@ TESTS = {
     ],
 }
 FULL = 5.0
-BEST = next(level for level in LEVELS if OFFERED[level].available)
 
 
 @pytest.fixture(scope="module")
@@ -140,10 +138,12 @@ def test_wrong_answers_with_tricks_earn_nothing_and_hidden_arguments_stay_hidden
     outcomes = graded(release, BEST, batch)
     earned = {name: outcomes[name].verdict.points for name in POINTS}
     assert earned == {name: points for name, (_, _, points) in POINTS.items()}
-    for name in TELLING:
+    for submission in batch[len(POINTS) :]:
+        name = submission.student
         outcome = outcomes[name]
         assert outcome.notebook is not None
-        seen = json.dumps(student_view(outcome.notebook, release))
+        seen = feedback_page(outcome, submission, release)
+        seen += json.dumps([cell.get("outputs") for cell in outcome.notebook["cells"]])
         said = [cell.sentence for cell in outcome.verdict.cells]
         assert outcome.verdict.points == FULL - 1, name
         assert not any(word in seen + " ".join(said) for word in ("4711", "ehbb")), name
@@ -203,7 +203,7 @@ def test_a_submission_takes_nothing_from_its_neighbours(release: Release, level:
 )
 def test_text_that_no_parser_takes_is_one_students_fault(release: Release, answer: str) -> None:
     cells = [corpus.code(answer), corpus.code(corpus.SETUP, corpus.meta("setup", locked=True))]
-    prepared = prepare(release, Submission("x", corpus.files_of(corpus.notebook(cells))))
+    prepared = prepared_notebook(release, Submission("x", corpus.files_of(corpus.notebook(cells))))
     assert sum(cell.release is not None for cell in prepared.cells) >= len(release.tests)
 
 
@@ -215,7 +215,7 @@ def test_a_fault_in_reading_a_notebook_is_a_verdict_and_the_batch_goes_on(
     def broken(release: Release, submission: Submission) -> object:
         if submission.student == "odd":
             raise ValueError("odd")
-        return prepare(release, submission)
+        return prepared_notebook(release, submission)
 
     monkeypatch.setattr(module, "prepare", broken)
     batch = [handed_in(release, "odd", {}), handed_in(release, "ana", {})]
@@ -242,7 +242,7 @@ def test_a_page_does_not_spend_minutes_on_one_students_text(
 def test_a_notebook_that_would_fill_the_memory_is_read_apart_and_stops_nobody(
     release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(large, "MEMORY", 150_000_000)
+    monkeypatch.setattr(notebook_file, "MEMORY", 150_000_000)
     whole = dict(handed_in(release, "", {}).files)["lab.ipynb"]
     lists = whole[:-1] + b', "x": [' + b"[]," * 4_000_000 + b"0]}"
     batch = [Submission("lists", (("lab.ipynb", lists),)), handed_in(release, "ana", {})]
@@ -267,7 +267,7 @@ def test_what_is_read_apart_fails_as_what_is_read_here(
 ) -> None:
     for size in (len(content), 1_000):
         with pytest.raises(problem):
-            large.parsed(content[:200_000] if size == 1_000 else content, 10, 10)
+            notebook_file.notebook_json(content[:200_000] if size == 1_000 else content, 10, 10)
 
 
 def test_a_large_notebook_keeps_what_grading_and_feedback_look_at() -> None:
@@ -275,10 +275,10 @@ def test_a_large_notebook_keeps_what_grading_and_feedback_look_at() -> None:
     cells = [corpus.code("1" * 30), corpus.code("2"), corpus.text("3"), 4]
     cells[1] |= {"outputs": outputs, "metadata": {"nbgrader": {"grade_id": "a"}}}
     content = json.dumps(corpus.notebook(cells)).encode()
-    plain = large.parsed(content, 10, 20)
+    plain = notebook_file.notebook_json(content, 10, 20)
     assert [cell and cell["source"] for cell in plain["cells"]] == ["1" * 21, "2", "3", None]
     assert plain["cells"][1]["metadata"] == {"nbgrader": {"grade_id": "a"}}
     assert "outputs" not in plain["cells"][1]
-    shown = large.parsed(content, 1, 20, outputs=True)["cells"]
+    shown = notebook_file.notebook_json(content, 1, 20, outputs=True)["cells"]
     assert len(shown) == 2
     assert shown[1]["outputs"] == outputs[:50]

@@ -15,9 +15,9 @@ import pytest
 from small_class import CHAPTER, RIGHT, WRONG, SmallClass
 
 from classroom.errors import ClassroomError
-from classroom.grade import Options, grade
-from classroom.gradebook import Gradebook
 from classroom.grading.sandbox import package_root
+from classroom.marking.grade import Options, grade
+from classroom.marking.gradebook import Gradebook
 
 
 @contextmanager
@@ -121,7 +121,7 @@ def test_two_workers_grade_as_this_machine_does(
 def test_an_address_without_a_scheduler_is_named(
     small_class: SmallClass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("classroom.cluster.SECONDS_TO_CONNECT", 1)
+    monkeypatch.setattr("classroom.marking.cluster.SECONDS_TO_CONNECT", 1)
     with pytest.raises(ClassroomError, match="no Dask scheduler answers"):
         grade(
             small_class.chapter, Options(cluster="tcp://127.0.0.1:1"),

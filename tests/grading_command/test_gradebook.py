@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sql
 from small_class import CHAPTER, SmallClass
 
-import classroom.gradebook
-from classroom.gradebook import (
+import classroom.marking.gradebook
+from classroom.marking.gradebook import (
     CellRecord,
     Entry,
     Gradebook,
@@ -190,7 +190,7 @@ def test_a_second_grader_is_kept_out_of_a_server(postgres: str, small_class: Sma
 def test_a_locked_gradebook_is_named_and_loses_nothing(
     tmp_path: Path, small_class: SmallClass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(classroom.gradebook, "SECONDS_FOR_A_LOCK", 0.1)
+    monkeypatch.setattr(classroom.marking.gradebook, "SECONDS_FOR_A_LOCK", 0.1)
     url = f"sqlite:///{tmp_path / 'gradebook.db'}"
     registered(url, small_class)
     book, layout = opened(url)

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from small_class import CHAPTER, RIGHT, WRONG, SmallClass, handed_in
 
-from classroom.exports import canvas_csv, moodle_csv, nbgrader_csv
-from classroom.feedback import Page, clean, formula, output_html, plain, rendered
-from classroom.grade import exercises_of, grade, outputs
-from classroom.gradebook import CellRecord, Gradebook, Record, Standing
 from classroom.grading import read_release
-from classroom.report import hints, item_statistics, report_html
-from classroom.similarity import Group, groups
+from classroom.marking.exports import canvas_csv, moodle_csv, nbgrader_csv
+from classroom.marking.feedback import Page, clean, formula, output_html, plain, rendered
+from classroom.marking.grade import exercises_of, grade, outputs
+from classroom.marking.gradebook import CellRecord, Gradebook, Record, Standing
+from classroom.marking.report import hints, item_statistics, report_html
+from classroom.marking.similarity import Group, groups
 
 REQUEST = re.compile(
     r"""\b(?:src|srcset|data|action|poster|background)\s*=\s*(?!["']?data:)|url\(|@import"""

@@ -22,7 +22,7 @@ from leverage.history import (
     outages,
     source_pins,
 )
-from leverage.history.sources import to_daily
+from leverage.history.candle_files import to_daily
 
 PRICES = ["open", "high", "low", "close"]
 WINDOWS = [(window, symbol) for window in crash_windows() for symbol in window.symbols]

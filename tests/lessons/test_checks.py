@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from leverage.lessons import AuthorError, CheckFailed, manifest, progress
+from leverage.lessons import AuthorError, CheckFailed, checks, progress
 from leverage.lessons.wording import THIN_SPACE
 
 RESULT = """check.result("position_value", (1_000, 10), 10_000, unit="USD",
@@ -49,14 +49,13 @@ def test_unknown_item_is_checked_without_points(run):
     assert run(RIGHT, RESULT, item="ch99_z_new").printed == "✓ 99.Z new: correct.\n"
 
 
-@pytest.mark.parametrize("error", [OSError("gone"), ValueError("not JSON")])
-def test_missing_course_data_never_breaks_a_check(run, monkeypatch, error):
-    def broken(name):
-        raise error
-
+@pytest.mark.parametrize("content", [None, "not JSON", "[]", '{"chapters": 1}'])
+def test_missing_course_data_never_breaks_a_check(run, monkeypatch, tmp_path, content):
     monkeypatch.undo()
     monkeypatch.setenv("NBGRADER_EXECUTION", "validate")
-    monkeypatch.setattr(manifest, "files", broken)
+    monkeypatch.setenv("LEVERAGE_LESSON_DATA", str(tmp_path))
+    if content is not None:
+        (tmp_path / "course.json").write_text(content, encoding="utf-8")
     assert run(RIGHT, RESULT).printed == "✓ 1.A value: correct.\n"
 
 
@@ -965,7 +964,7 @@ def test_lessons_import_without_plotting_tables_or_widgets():
 
 def test_charts_come_with_the_lessons_at_first_use():
     import leverage.lessons as lessons
-    from leverage.lessons.charts import basics as charts
+    from leverage.lessons.charts import basic_charts as charts
 
     for name in ("plot_equity", "plot_recovery", "plot_roe_table", "plot_two_traders"):
         assert getattr(lessons, name) is getattr(charts, name)
@@ -988,3 +987,41 @@ def test_a_verdict_prints_on_a_terminal_without_the_sign():
         env={"PYTHONIOENCODING": "ascii"},
     )
     assert done.stdout.decode().strip() == "? 1.A: correct."
+
+
+class Recorder:
+    """An observer that writes down what it is told, and goes on after a failure if asked to."""
+
+    def __init__(self, *, goes_on: bool) -> None:
+        self.said: list[tuple[str, bool]] = []
+        self.goes_on = goes_on
+
+    cells = None
+
+    def passed(self, *, hidden: bool) -> None:
+        self.said.append(("passed", hidden))
+
+    def failed(self, failure: CheckFailed, *, hidden: bool) -> bool:
+        self.said.append((str(failure), hidden))
+        return self.goes_on
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_an_observer_is_told_of_every_check_and_may_go_on(goes_on: bool) -> None:
+    recorder = Recorder(goes_on=goes_on)
+    checks.observe(recorder)
+    try:
+        check = checks.Check("ch01_a", {"margin": 100.0, "side": 2.0})
+        check.value("margin", 100)
+        check.hidden()
+        if goes_on:
+            check.value("side", 1, hint="One.")
+            check.value("margin", 100)
+        else:
+            with pytest.raises(CheckFailed):
+                check.value("side", 1, hint="One.")
+    finally:
+        checks.observe(None)
+    said = [(text if text == "passed" else "failed", hidden) for text, hidden in recorder.said]
+    wanted = [("passed", False), ("failed", True)]
+    assert said == ([*wanted, ("passed", True)] if goes_on else wanted)

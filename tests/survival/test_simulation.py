@@ -81,17 +81,19 @@ def test_the_curve_meets_the_closed_form_on_its_way() -> None:
     assert (abs(found.curve[0, steps] - expected) <= 4 * errors).all()
 
 
-def test_threads_and_chunks_change_no_bit() -> None:
+def test_threads_and_chunks_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     reference = everything(small())
-    for threads, chunk in ((1, 33), (2, 65), (2, None), (3, 699), (2, 5_000)):
-        assert everything(small(threads=threads, chunk=chunk)) == reference
+    for threads, chunk in ((1, 33), (2, 65), (3, 699), (2, 5_000)):
+        monkeypatch.setattr(engines, "NUMPY_CHUNK", chunk)
+        assert everything(small(threads=threads)) == reference
 
 
 @needs_numba
-def test_both_engines_give_the_same_bits() -> None:
+def test_both_engines_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     reference = everything(small("numpy"))
-    for threads, chunk in ((1, None), (2, 64), (2, 333)):
-        assert everything(small("numba", threads=threads, chunk=chunk)) == reference
+    for threads, chunk in ((1, engines.COMPILED_CHUNK), (2, 64), (2, 333)):
+        monkeypatch.setattr(engines, "COMPILED_CHUNK", chunk)
+        assert everything(small("numba", threads=threads)) == reference
 
 
 @needs_numba
@@ -324,7 +326,6 @@ def test_a_result_reads_as_one_line_for_each_level() -> None:
         ({"steps": 2.5}, r"^steps must be a whole number from 1 to 10000000, was 2.5; "),
         ({"paths": 0}, r"^paths must be a whole number from 1 to 1000000000, was 0; "),
         ({"threads": 0}, r"^threads must be a whole number from 1 to 1024, was 0; "),
-        ({"chunk": 0}, r"^chunk must be a whole number from 1 to 10000000, was 0; "),
         ({"engine": "gpu"}, r"^engine must be 'auto' or 'numpy' or 'numba', was 'gpu'; "),
         ({"seed": -1}, r"^seed must be a whole number from 0, was -1; "),
         ({"seed": 1.5}, r"^seed must be a whole number from 0, was 1.5; "),

@@ -19,7 +19,6 @@ from classroom.grading.sandbox import (
     choose_level,
     level_label,
 )
-from classroom.grading.verdict import student_view
 
 __all__ = [
     "LEVELS",
@@ -40,5 +39,4 @@ __all__ = [
     "level_label",
     "read_release",
     "read_submission",
-    "student_view",
 ]

@@ -32,11 +32,11 @@ from classroom.grading.channel import (
     receive_with_descriptors,
     send_with_descriptors,
 )
-from classroom.grading.large import LARGE
 from classroom.grading.launch import NOBODY
 from classroom.grading.model import STUDENT_ENDED, Limits, Outcome, Release, Submission
 from classroom.grading.modes import MODES
-from classroom.grading.repair import Prepared, UnreadableError, is_safe_name, prepare
+from classroom.grading.notebook_file import LARGE
+from classroom.grading.repair import Prepared, UnreadableError, is_safe_name, prepared_notebook
 
 if sys.platform != "win32":
     import fcntl
@@ -189,7 +189,7 @@ class Grader:
             for folder in (home, home / "matplotlib", self._run_folder):
                 os.chown(folder, NOBODY, NOBODY)
         ours, theirs = socket.socketpair()
-        code = sandbox.calling("classroom.grading.zygote", "serve(int(sys.argv[1]))")
+        code = sandbox.calling("classroom.grading.fork_server", "serve(int(sys.argv[1]))")
         with theirs:
             command = [sys.executable, "-P", "-s", "-c", code, str(theirs.fileno())]
             if self.level == "bubblewrap":
@@ -209,8 +209,8 @@ class Grader:
         self._base_mb = sandbox.resident_mb(self._server.pid)
         mine, his = socket.socketpair()
         with his:
-            self._ask_server({"op": "template"}, his.fileno())
-        self._template = mine
+            self._ask_server({"op": "judges"}, his.fileno())
+        self._judges = mine
         Channel(mine).send({"release": self.release.to_json(), "partial": self._partial})
         pictures = self._wait_ready(mine, "the judge")["pictures"]
         send_with_descriptors(self._control, {"op": "pictures", "pictures": pictures})
@@ -271,7 +271,7 @@ class Grader:
 
     def _stop(self) -> None:
         self._drop()
-        for name in ("_control", "_template"):
+        for name in ("_control", "_judges"):
             connection = getattr(self, name, None)
             if connection is not None:
                 connection.close()
@@ -435,11 +435,11 @@ class Grader:
             try:
                 job.student = self._ask_server(request, student_end.fileno(), files.fileno(), told)
                 send_with_descriptors(
-                    self._template,
+                    self._judges,
                     {"limits": self.limits.to_json(), "modes": self._modes},
                     [judge_end.fileno(), his.fileno()],
                 )
-                job.judge = int(receive_with_descriptors(self._template)[0]["pid"])
+                job.judge = int(receive_with_descriptors(self._judges)[0]["pid"])
             except (ClosedError, OSError):
                 os.close(job.report)
                 raise ClassroomError(SERVER_ENDED) from None
@@ -457,7 +457,7 @@ class Grader:
         gone = self._server.poll() is not None
         with suppress(BlockingIOError, InterruptedError):
             peek = socket.MSG_PEEK | socket.MSG_DONTWAIT
-            gone = gone or not self._template.recv(1, peek)
+            gone = gone or not self._judges.recv(1, peek)
         if gone:
             raise ClassroomError(SERVER_ENDED)
 
@@ -614,7 +614,7 @@ def not_passed(outcome: Outcome) -> list[str]:
 def readable(release: Release, submission: Submission) -> Prepared:
     """Prepare a submission; a fault that nobody thought of is its own, not the batch's."""
     try:
-        return prepare(release, submission)
+        return prepared_notebook(release, submission)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as problem:
         raise UnreadableError(
             "Your notebook could not be read. Open it in Jupyter, save it, and hand it in again.",

@@ -25,6 +25,7 @@ from typing import Any
 
 from classroom.grading.channel import Channel, ClosedError, ProtocolError
 from classroom.grading.codec import CodecError, is_trusted, signature_from
+from classroom.grading.dialogue import Dialogue, DiedError, after
 from classroom.grading.model import (
     FAILED,
     NOT_REACHED,
@@ -36,9 +37,10 @@ from classroom.grading.model import (
     Limits,
     ReleaseCell,
 )
-from classroom.grading.peer import DiedError, Peer, after
 from classroom.grading.runner import Recorder, RunnerShell
 from classroom.markers import hidden_lines
+from leverage.lessons import checks
+from leverage.lessons.cells import StoppedCell
 
 INTERRUPTS = 8
 BETWEEN_INTERRUPTS = 0.25
@@ -130,10 +132,12 @@ def programs(cells: Iterable[ReleaseCell], transform: Callable[[str], str]) -> d
     return made
 
 
-class Names(dict[str, Any]):
+class TestNames(dict[str, Any]):
     """The names that a test sees: the judge's own, and the student's where they are answers."""
 
-    def __init__(self, own: Mapping[str, Any], session: Session, learner: frozenset[str]) -> None:
+    def __init__(
+        self, own: Mapping[str, Any], session: StudentClient, learner: frozenset[str]
+    ) -> None:
         super().__init__(own)
         self._session, self._learner = session, learner
 
@@ -180,7 +184,7 @@ class Names(dict[str, Any]):
 class _Remote:
     """An object of the student's process of which only its description is here."""
 
-    def __init__(self, session: Session, data: Mapping[str, Any]) -> None:
+    def __init__(self, session: StudentClient, data: Mapping[str, Any]) -> None:
         self.__dict__["_session"], self.__dict__["_data"] = session, data
 
     def __repr__(self) -> str:
@@ -204,22 +208,20 @@ class _RemoteCallable(_Remote):
 class RemoteWatch:
     """What became of the student's cells, asked of the student's process."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: StudentClient) -> None:
         self._session = session
 
     def started_check(self) -> None:
         """Do nothing: a test is no cell of the student's process."""
 
-    def _ask(self, name: str, *, last: bool) -> Any:
-        from leverage.lessons.cells import Stop
-
+    def _ask(self, name: str, *, last: bool) -> StoppedCell | None:
         fields = self._session.ask({"op": "stop", "name": name, "last": last}).get("stop")
         if fields is None:
             return None
         error, stub, source, names = fields
-        return Stop(str(error), bool(stub), str(source), tuple(map(str, names)))
+        return StoppedCell(str(error), bool(stub), str(source), tuple(map(str, names)))
 
-    def stop_of(self, name: str) -> Any:
+    def stop_of(self, name: str) -> StoppedCell | None:
         """Return the stop that kept `name` from being stored."""
         if name in self._session.unstopped:  # and no cell has run since
             return None
@@ -228,7 +230,7 @@ class RemoteWatch:
             self._session.unstopped.add(name)
         return stop
 
-    def last_stop(self, name: str) -> Any:
+    def last_stop(self, name: str) -> StoppedCell | None:
         """Return the stop of the cell run last."""
         return self._ask(name, last=True)
 
@@ -237,7 +239,7 @@ class RemoteWatch:
         return bool(self._session.ask({"op": "imported", "name": name}).get("imported"))
 
 
-class Session:
+class StudentClient:
     """The judge's side of one submission."""
 
     def __init__(
@@ -247,7 +249,7 @@ class Session:
         interrupt: Callable[[], None],
         kill: Callable[[], None],
     ) -> None:
-        self._peer = Peer(channel, self._serve, self._stand_in)
+        self._peer = Dialogue(channel, self._serve, self._stand_in)
         self._peer.report = self._reported
         self._limits = limits
         self._interrupt, self._kill = interrupt, kill
@@ -264,11 +266,11 @@ class Session:
         self._copy_died = False
         self.struck = False
         """A copy was killed; by whom cannot be told."""
-        self.names: Names | None = None
+        self.names: TestNames | None = None
         self._undo: list[Callable[[], None]] = []
         self._student_names: tuple[str, ...] | None = None
         self.unstopped: set[str] = set()
-        """Names of which the student's process said that no cell's stop kept them from being stored."""
+        """TestNames of which the student's process said that no cell's stop kept them from being stored."""
         self._quiet: Callable[[], bool] = lambda: False
         self._sources: list[list[str]] = []
         self.tampering: list[str] = []
@@ -648,7 +650,7 @@ class TestRunner:
 
     def __init__(
         self,
-        session: Session,
+        session: StudentClient,
         shell: RunnerShell,
         own: Mapping[str, Any],
         learner: frozenset[str],
@@ -661,7 +663,7 @@ class TestRunner:
         self._own = {name: value for name, value in own.items() if name not in learner}
         self._learner = learner
         self._partial = partial_credit
-        self._watch = RemoteWatch(session)
+        self.cells = RemoteWatch(session)
         self._checks: list[CheckResult] = []
         self._hidden: frozenset[int] = frozenset()
         self._reached = False
@@ -669,35 +671,18 @@ class TestRunner:
         self._file = self._source = ""
         self._error_line = 0
         session._quiet = self.in_hidden_part
-        self._follow_checks()
+        checks.observe(self)
 
-    def _follow_checks(self) -> None:
-        """Record every check of the course's own kind, and let it ask about the student's cells."""
-        checks: Any = sys.modules.get("leverage.lessons.checks")
-        cells: Any = sys.modules.get("leverage.lessons.cells")
-        if checks is None or cells is None:
-            return
-        cells.watch = lambda names=None: self._watch
-        runner, answer_error = self, checks.AnswerError
-        original: Any = checks._Answering
+    # what the course's own checks tell
 
-        class Recording(original):  # type: ignore[misc]  # a class found at run time has no type
-            def __exit__(self, kind: Any, error: Any, trace: Any) -> Any:
-                check = self._check
-                if error is None:
-                    if self._counts:
-                        runner._checks.append(CheckResult(True, check._hidden, ""))
-                    return None
-                if not isinstance(error, answer_error):
-                    return None
-                failure = check._fail(error, self._hint)
-                runner._checks.append(CheckResult(False, check._hidden, str(failure)))
-                if not runner._partial:
-                    raise failure from None
-                check._failure = None
-                return True
+    def passed(self, *, hidden: bool) -> None:
+        """Record a check that passed."""
+        self._checks.append(CheckResult(True, hidden, ""))
 
-        checks._Answering = Recording
+    def failed(self, failure: checks.CheckFailed, *, hidden: bool) -> bool:
+        """Record a check that did not pass; with partial credit the next ones are asked too."""
+        self._checks.append(CheckResult(False, hidden, str(failure)))
+        return self._partial
 
     def in_hidden_part(self) -> bool:
         """Tell whether the running line of the test is one that students do not get.
@@ -731,7 +716,7 @@ class TestRunner:
         error: BaseException | None = None
         try:
             with redirect_stdout(output), redirect_stderr(output):
-                session.names = names = Names(self._own, session, self._learner)
+                session.names = names = TestNames(self._own, session, self._learner)
                 score = self._execute(cell, names)
         except BaseException as raised:
             error = raised
@@ -810,7 +795,7 @@ class TestRunner:
         if kinds[0][1] != "AssertionError":
             self._session.tampering.append("let a check pass that had to fail")
 
-    def _execute(self, cell: ReleaseCell, names: Names) -> Any:
+    def _execute(self, cell: ReleaseCell, names: TestNames) -> Any:
         """Run the test's statements; return the value of its last expression."""
         source = cell.source
         made = self._ready.get(cell.grade_id) or program(cell, self._shell.transform_cell)
@@ -906,11 +891,10 @@ class TestRunner:
             name = next(k.__name__ for k in type(error).__mro__ if k.__module__ == "builtins")
         source = linecache.getline(self._file, line).strip() if line else ""
         run.detail = f"{name}: {error}" + (f" (line {line}: {source})" if source else "")
-        lessons: Any = sys.modules.get("leverage.lessons.checks")
-        if lessons is not None and isinstance(error, lessons.CheckFailed) and not theirs:
+        if isinstance(error, checks.CheckFailed) and not theirs:
             run.sentence = str(error)
             return
-        if lessons is not None and isinstance(error, lessons.AuthorError):
+        if isinstance(error, checks.AuthorError):
             run.sentence = "This test has a mistake of its own; your instructor is told."
         elif isinstance(error, AssertionError):
             message = str(error)

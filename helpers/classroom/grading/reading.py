@@ -55,7 +55,7 @@ def kind_of(cell_type: str, meta: Mapping[str, Any]) -> str:
     return "answer" if meta.get("solution") else "given"
 
 
-def text_of(source: Any) -> str:
+def source_text(source: Any) -> str:
     """Return a cell's text, which may be stored as one text or as a list of lines."""
     if isinstance(source, str):
         return source
@@ -89,7 +89,7 @@ def _release_cells(path: Path, cells: Sequence[Mapping[str, Any]]) -> Iterator[R
     for number, cell in enumerate(cells):
         metadata = {key: value for key, value in cell["metadata"].items() if key != "execution"}
         meta = metadata.get("nbgrader") or {}
-        cell_type, source = cell["cell_type"], text_of(cell["source"])
+        cell_type, source = cell["cell_type"], source_text(cell["source"])
         kind = kind_of(cell_type, meta)
         grade_id = str(meta.get("grade_id", ""))
         try:

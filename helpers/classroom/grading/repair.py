@@ -14,9 +14,9 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
-from classroom.grading import large
+from classroom.grading import notebook_file
 from classroom.grading.model import Release, ReleaseCell, Submission
-from classroom.grading.reading import learner_names, statements, text_of
+from classroom.grading.reading import learner_names, source_text, statements
 from classroom.markers import TEXT_STUB
 
 MOST_CELLS = 3_000
@@ -59,7 +59,7 @@ class Prepared:
     tampering: list[str] = field(default_factory=list)
 
 
-def prepare(release: Release, submission: Submission) -> Prepared:
+def prepared_notebook(release: Release, submission: Submission) -> Prepared:
     """Return the submission's notebook as it will run, or raise `UnreadableError`."""
     notes = [f"{problem}" for problem in submission.problems]
     repairs: list[str] = []
@@ -120,17 +120,17 @@ def choose_notebook(
     score, name, document = min(readable, key=lambda item: item[:2])
     if score == 0:
         raise UnreadableError(
-            f"The notebook {shown(name)} is not the one of this assignment; hand in {wanted}.",
-            f"{shown(name)} has no cell of this assignment",
+            f"The notebook {shown_name(name)} is not the one of this assignment; hand in {wanted}.",
+            f"{shown_name(name)} has no cell of this assignment",
         )
-    what = f"took {shown(name)} for {wanted}"
+    what = f"took {shown_name(name)} for {wanted}"
     if len(readable) > 1:
         what += f", the one of {len(readable)} notebooks with most of the assignment's cells"
     repairs.append(what)
     return name, document
 
 
-def shown(name: str) -> str:
+def shown_name(name: str) -> str:
     """Return a file's name as it may stand in a sentence."""
     return re.sub(r"[^\w./ -]", "?", name)[:80]
 
@@ -141,7 +141,7 @@ def known_cells(release: Release, document: Mapping[str, Any]) -> int:
     texts = {cell.released.strip() for cell in release.cells if len(cell.released.strip()) > 20}
     return sum(
         grade_id_of(cell) in known
-        or text_of(cell.get("source", cell.get("input"))).strip() in texts
+        or source_text(cell.get("source", cell.get("input"))).strip() in texts
         for cell in raw_cells(document)
         if isinstance(cell, dict)
     )
@@ -149,12 +149,12 @@ def known_cells(release: Release, document: Mapping[str, Any]) -> int:
 
 def read_document(name: str, content: bytes) -> dict[str, Any]:
     """Return a notebook file's JSON, or say what the file is instead."""
-    where = shown(name)
+    where = shown_name(name)
     again = "Open it in Jupyter, save it, and hand it in again."
     if not content.strip():
         raise UnreadableError(f"{where} is empty. {again}", f"{where} is empty")
     try:
-        document = large.parsed(content, MOST_CELLS, LARGEST_SOURCE)
+        document = notebook_file.notebook_json(content, MOST_CELLS, LARGEST_SOURCE)
     except UnicodeDecodeError:
         raise UnreadableError(
             f"{where} is no notebook: it is not a text in UTF-8. {again}",
@@ -232,7 +232,7 @@ def submitted_cells(
     """Return the cells of a notebook of any format as plain texts."""
     version = document.get("nbformat")
     if version != 4:
-        repairs.append(f"read the notebook format {shown(str(version))} as format 4")
+        repairs.append(f"read the notebook format {shown_name(str(version))} as format 4")
     given: list[_Given] = []
     room = LARGEST_TEXT
     cells = raw_cells(document)
@@ -243,7 +243,7 @@ def submitted_cells(
             notes.append("left out a cell that is no cell")
             continue
         kind = cell.get("cell_type")
-        source = text_of(cell.get("source", cell.get("input", "")))
+        source = source_text(cell.get("source", cell.get("input", "")))
         if kind == "heading":  # of notebook format 3
             kind, source = "markdown", f"# {source}"
         if kind not in ("code", "markdown", "raw"):
@@ -277,7 +277,7 @@ def match_cells(
         own = partner.get(number)
         if own is None:
             metadata = {key: value for key, value in cell.metadata.items() if key != "nbgrader"}
-            cells.append(WorkCell(cell.cell_type, cell.source, clean(metadata), cell.id))
+            cells.append(WorkCell(cell.cell_type, cell.source, kept_metadata(metadata), cell.id))
             continue
         cells.append(restored(own, cell, repairs, tampering))
     present = {id(cell.release) for cell in cells if cell.release is not None}
@@ -285,7 +285,7 @@ def match_cells(
     return cells
 
 
-def clean(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def kept_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return metadata without what may upset a reader of the executed notebook."""
     try:
         text = json.dumps(metadata, allow_nan=False)
@@ -315,7 +315,7 @@ def restored(own: ReleaseCell, cell: _Given, repairs: list[str], tampering: list
     if own.points and isinstance(meta, dict):
         points = meta.get("points", own.points)
         if points != own.points:
-            tampering.append(f"changed the points of {name} to {shown(str(points))}")
+            tampering.append(f"changed the points of {name} to {shown_name(str(points))}")
     if not own.locked:
         source = cell.source
     else:

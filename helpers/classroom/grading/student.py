@@ -25,13 +25,13 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from classroom.grading import linux, sandbox
-from classroom.grading.apart import forget_the_way_back
 from classroom.grading.channel import Channel, ClosedError, ProtocolError
 from classroom.grading.codec import TooLargeError
+from classroom.grading.dialogue import Dialogue
 from classroom.grading.integrity import Integrity, Watched
-from classroom.grading.peer import Peer
 from classroom.grading.pictures import Pictures
 from classroom.grading.runner import Notebook, RunnerShell
+from classroom.grading.throwaway import forget_the_way_back
 
 PRINT_LIMIT = 4_000
 PATIENCE = 10
@@ -43,7 +43,7 @@ _fork, _exit, _exit_code = os.fork, os._exit, os.waitstatus_to_exitcode
 _transform = InteractiveShell.transform_cell
 
 
-class _Printed(io.StringIO):
+class _FirstPrinted(io.StringIO):
     """Keeps the first part of what a function prints."""
 
     def write(self, text: str, /) -> int:
@@ -53,7 +53,7 @@ class _Printed(io.StringIO):
         return len(text)
 
 
-class StudentSide:
+class StudentServer:
     """Serves the judge's requests."""
 
     def __init__(
@@ -68,7 +68,7 @@ class StudentSide:
     ) -> None:
         self.shell = shell
         self.notebook = Notebook(shell, output_bytes, raw)
-        self.peer = Peer(channel, self.serve, self.stand_in)
+        self.peer = Dialogue(channel, self.serve, self.stand_in)
         self.integrity = Integrity(
             shell, watched, lambda what: self.peer.channel.send({"report": what})
         )
@@ -173,7 +173,7 @@ class StudentSide:
     def _call(self, request: dict[str, Any]) -> dict[str, Any]:
         function: Any = self.peer.exported[request["i"]]
         args, kwargs = self.peer.decode(request["a"]), self.peer.decode(request["k"])
-        printed = _Printed()
+        printed = _FirstPrinted()
         reply: dict[str, Any]
         try:
             with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(printed):

@@ -61,7 +61,7 @@ def unreadable(
     verdict = Verdict(
         CANNOT_BE_GRADED,
         problem.student,
-        sentence(problem.instructor),
+        whole_sentence(problem.instructor),
         cells,
         notes=tuple(submission.problems),
         level=level,
@@ -70,10 +70,10 @@ def unreadable(
     return _outcome(release, submission, verdict, None)
 
 
-def sentence(text: str) -> str:
+def whole_sentence(text: str) -> str:
     """Return a text with a capital and a full stop.
 
-    >>> sentence("a.ipynb is empty")
+    >>> whole_sentence("a.ipynb is empty")
     'A.ipynb is empty.'
     """
     text = text.strip()
@@ -230,13 +230,3 @@ def cell_result(
         str(test["detail"]),
         float(test["seconds"]),
     )
-
-
-def student_view(notebook: Mapping[str, Any], release: Release) -> dict[str, Any]:
-    """Return an executed notebook with the tests as students got them."""
-    released = {cell.grade_id: cell.released for cell in release.tests}
-    cells = []
-    for cell in notebook["cells"]:
-        name = cell["metadata"].get("nbgrader", {}).get("grade_id")
-        cells.append({**cell, "source": released[name]} if name in released else cell)
-    return {**notebook, "cells": cells}

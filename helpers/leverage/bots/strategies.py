@@ -10,10 +10,10 @@ from dataclasses import dataclass, fields
 from itertools import accumulate
 from typing import Any
 
-from leverage.bots.views import AccountView, MarketView, Order, to_position
+from leverage.bots.views import AccountView, BotOrder, MarketView, stop_loss, to_position
 
 
-def _check(settings: Any, **rules: bool) -> None:
+def _need(settings: Any, **rules: bool) -> None:
     for name, holds in rules.items():
         if not holds:
             given = {field.name: getattr(settings, field.name) for field in fields(settings)}
@@ -39,9 +39,9 @@ class BuyAndHold:
     exposure: float = 1.0
 
     def __post_init__(self) -> None:
-        _check(self, exposure=self.exposure > 0)
+        _need(self, exposure=self.exposure > 0)
 
-    def __call__(self, market: MarketView, account: AccountView) -> list[Order]:
+    def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
         """Return the orders that should stand."""
         if account.quantity:
             return []
@@ -72,10 +72,10 @@ class Trend:
     short: bool = False
 
     def __post_init__(self) -> None:
-        _check(self, fast=0 < self.fast < self.slow, exposure=self.exposure > 0)
-        _check(self, stop=0 < self.stop < 1)
+        _need(self, fast=0 < self.fast < self.slow, exposure=self.exposure > 0)
+        _need(self, stop=0 < self.stop < 1)
 
-    def __call__(self, market: MarketView, account: AccountView) -> list[Order]:
+    def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
         """Return the orders that should stand."""
         closes = market.closes
         if len(closes) < self.slow:
@@ -84,8 +84,7 @@ class Trend:
         side = 1 if is_up else -1 if self.short else 0
         if account.quantity * side > 0:
             trigger = account.entry_price * (1 - side * self.stop)
-            closing = "sell" if side > 0 else "buy"
-            return [Order(closing, abs(account.quantity), None, trigger, True)]
+            return [stop_loss(account.quantity, trigger)]
         if account.quantity:
             # Out first: the money behind the old position is free at the next bar.
             return to_position(account, 0.0)
@@ -110,9 +109,9 @@ class FundingCarry:
     exposure: float = 1.0
 
     def __post_init__(self) -> None:
-        _check(self, exposure=self.exposure > 0)
+        _need(self, exposure=self.exposure > 0)
 
-    def __call__(self, market: MarketView, account: AccountView) -> list[Order]:
+    def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
         """Return the orders that should stand."""
         if not market.inverse:
             raise ValueError(
@@ -153,8 +152,8 @@ class Grid:
     quantity: float
 
     def __post_init__(self) -> None:
-        _check(self, lower=0 < self.lower < self.upper, portions=self.portions >= 1)
-        _check(self, quantity=self.quantity > 0)
+        _need(self, lower=0 < self.lower < self.upper, portions=self.portions >= 1)
+        _need(self, quantity=self.quantity > 0)
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -162,12 +161,12 @@ class Grid:
         step = (self.upper - self.lower) / self.portions
         return tuple(self.lower + step * number for number in range(self.portions + 1))
 
-    def __call__(self, market: MarketView, account: AccountView) -> list[Order]:
+    def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
         """Return the orders that should stand."""
         held = min(self.portions, max(0, round(account.quantity / self.quantity)))
         here = self.portions - held
-        buys = [Order("buy", self.quantity, price) for price in self.levels[:here]]
-        sells = [Order("sell", self.quantity, price) for price in self.levels[here + 1 :]]
+        buys = [BotOrder("buy", self.quantity, price) for price in self.levels[:here]]
+        sells = [BotOrder("sell", self.quantity, price) for price in self.levels[here + 1 :]]
         return buys + sells
 
 
@@ -196,9 +195,9 @@ class Martingale:
     multiplier: float = 2.0
 
     def __post_init__(self) -> None:
-        _check(self, quantity=self.quantity > 0, multiplier=self.multiplier > 0)
-        _check(self, safety_orders=self.safety_orders >= 0, take_profit=self.take_profit > 0)
-        _check(self, step=0 < self.step * max(1, self.safety_orders) < 1)
+        _need(self, quantity=self.quantity > 0, multiplier=self.multiplier > 0)
+        _need(self, safety_orders=self.safety_orders >= 0, take_profit=self.take_profit > 0)
+        _need(self, step=0 < self.step * max(1, self.safety_orders) < 1)
 
     @property
     def quantities(self) -> tuple[float, ...]:
@@ -216,14 +215,14 @@ class Martingale:
         totals = list(accumulate(self.quantities))
         return 1 + min(range(len(totals)), key=lambda n: abs(totals[n] - account.quantity))
 
-    def __call__(self, market: MarketView, account: AccountView) -> list[Order]:
+    def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
         """Return the orders that should stand."""
         if account.quantity <= 0:
-            return [Order("buy", self.quantity)]
+            return [BotOrder("buy", self.quantity)]
         first, filled = self.first_price(account), self.filled(account)
         exit_price = account.entry_price * (1 + self.take_profit)
-        return [Order("sell", account.quantity, exit_price, reduce_only=True)] + [
-            Order("buy", quantity, first * (1 - self.step * number))
+        return [BotOrder("sell", account.quantity, exit_price, reduce_only=True)] + [
+            BotOrder("buy", quantity, first * (1 - self.step * number))
             for number, quantity in enumerate(self.quantities)
             if number >= filled
         ]

@@ -12,7 +12,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Order:
+class BotOrder:
     """An order that a bot wants to stand in the market.
 
     Attributes
@@ -83,6 +83,13 @@ class MarketView:
         """Return how many contracts are worth `value` quote currency at the present price."""
         return value / (self.contract_size * (1.0 if self.inverse else self.price))
 
+    def exposure(self, account: AccountView) -> float:
+        """Return the position's notional as a multiple of the equity; infinite without equity."""
+        if not account.quantity:
+            return 0.0
+        behind = self.contracts(account.equity)
+        return abs(account.quantity) / behind if behind > 0 else math.inf
+
 
 @dataclass(frozen=True)
 class AccountView:
@@ -96,33 +103,51 @@ class AccountView:
         Contracts held: positive for a long, negative for a short, zero for nothing.
     entry_price : float
         Average price of the position; zero without one.
-    orders : tuple of Order
+    orders : tuple of BotOrder
         What waits in the market.
     """
 
     equity: float
     quantity: float = 0.0
     entry_price: float = 0.0
-    orders: tuple[Order, ...] = ()
+    orders: tuple[BotOrder, ...] = ()
 
 
-Bot = Callable[[MarketView, AccountView], Sequence[Order]]
+Bot = Callable[[MarketView, AccountView], Sequence[BotOrder]]
 """Market and account in, the orders that should stand out. All of them, every time."""
 
 
-def to_position(account: AccountView, quantity: float) -> list[Order]:
+def to_position(account: AccountView, quantity: float) -> list[BotOrder]:
     """Return the market order that turns the position into `quantity`, or none.
 
     Examples
     --------
     >>> to_position(AccountView(equity=1_000, quantity=0.5), -0.25)
-    [Order(side='sell', amount=0.75, price=None, trigger_price=None, reduce_only=False)]
+    [BotOrder(side='sell', amount=0.75, price=None, trigger_price=None, reduce_only=False)]
     """
     change = quantity - account.quantity
     if abs(change) < 1e-12:
         return []
     closes = quantity == 0
-    return [Order("buy" if change > 0 else "sell", abs(change), reduce_only=closes)]
+    return [BotOrder("buy" if change > 0 else "sell", abs(change), reduce_only=closes)]
+
+
+def stop_loss(quantity: float, trigger_price: float) -> BotOrder:
+    """Return the order that closes a position at the market when a price is reached.
+
+    Parameters
+    ----------
+    quantity : float
+        Contracts held: positive for a long, negative for a short.
+    trigger_price : float
+        Where it wakes up, in quote currency.
+
+    Examples
+    --------
+    >>> stop_loss(0.5, 45_000)
+    BotOrder(side='sell', amount=0.5, price=None, trigger_price=45000, reduce_only=True)
+    """
+    return BotOrder("sell" if quantity > 0 else "buy", abs(quantity), None, trigger_price, True)
 
 
 def look(
@@ -219,10 +244,10 @@ def _funding_rate(exchange: Any, symbol: str) -> float | None:
     return None if rate is None else float(rate)
 
 
-def order_of(row: dict[str, Any]) -> Order:
-    """Turn an open order, as ccxt gives it, into an `Order`."""
+def order_of(row: dict[str, Any]) -> BotOrder:
+    """Turn an open order, as ccxt gives it, into an `BotOrder`."""
     trigger = row.get("triggerPrice") or row.get("stopLossPrice")
-    return Order(
+    return BotOrder(
         row["side"],
         float(row.get("remaining") or row["amount"]),
         None if trigger or row.get("price") is None else float(row["price"]),

@@ -46,10 +46,6 @@ class WorstMove:
     last_order: float
     liquidation_price: float
 
-    def loss_at(self, price: float) -> float:
-        """Return the loss of the position at a price, in quote currency, as a positive number."""
-        return self.side * self.quantity * (self.entry_price - price)
-
 
 Ladder = Sequence[tuple[float, float]]
 """Price and quantity of every opening order, in the order in which they fill."""

@@ -16,7 +16,7 @@ from .progress import forget_progress, show_progress
 from .revision import draw, revisit
 
 if TYPE_CHECKING:
-    from .charts.basics import plot_equity, plot_recovery, plot_roe_table, plot_two_traders
+    from .charts.basic_charts import plot_equity, plot_recovery, plot_roe_table, plot_two_traders
     from .completion import completion_sheet
     from .explorers import (
         BotBench,
@@ -73,10 +73,10 @@ _HOME_OF = {
     "TradingTerminal": "explorers",
     "completion_sheet": "completion",
     "describe": "figures",
-    "plot_equity": "charts.basics",
-    "plot_recovery": "charts.basics",
-    "plot_roe_table": "charts.basics",
-    "plot_two_traders": "charts.basics",
+    "plot_equity": "charts.basic_charts",
+    "plot_recovery": "charts.basic_charts",
+    "plot_roe_table": "charts.basic_charts",
+    "plot_two_traders": "charts.basic_charts",
 }
 
 cells.watch()

@@ -18,15 +18,15 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 import numpy as np
 
-from . import calls, cells, manifest, orders, plain, progress, structures
-from .calls import Outcome
+from . import calls, cells, manifest, nested, orders, plain, progress
+from .calls import CallResult
 from .goals import AnswerError, Goal, NumberGoal, Subject, WordGoal, largest
 from .plain import NotPlainError
-from .quizzes import judge
+from .quizzes import judge_option
 from .tables import compare_tables, not_a_table
 from .wording import (
     code_call,
@@ -91,6 +91,49 @@ def exercise(item_id: str) -> "Exercise":
     return Exercise(item_id, sys._getframe(1).f_globals)
 
 
+class Observer(Protocol):
+    """Follows the checks where they are graded; the way of a grader into this module.
+
+    Attributes
+    ----------
+    cells : CellRecord
+        What became of the cells whose answers are checked.
+    """
+
+    @property
+    def cells(self) -> cells.CellRecord:
+        """What became of the cells whose answers are checked."""
+
+    def passed(self, *, hidden: bool) -> None:
+        """Take note of a check that passed; `hidden` is True where messages carry only a hint."""
+
+    def failed(self, failure: CheckFailed, *, hidden: bool) -> bool:
+        """Take note of a check that did not pass; return True to go on with the next check."""
+
+
+_observer: Observer | None = None
+
+
+def observe(observer: Observer | None) -> None:
+    """Let an observer follow every check of this process from now on; None ends that.
+
+    Examples
+    --------
+    >>> class Counter:
+    ...     cells, seen = None, 0
+    ...     def passed(self, *, hidden): Counter.seen += 1
+    ...     def failed(self, failure, *, hidden): return False
+    >>> observe(Counter())
+    >>> Check("ch01_a", {"margin": 100.0}).value("margin", 100)
+    100.0
+    >>> Counter.seen
+    1
+    >>> observe(None)
+    """
+    global _observer
+    _observer = observer
+
+
 class Exercise:
     """Runs the checks of one graded cell, reports the verdict and records the attempt.
 
@@ -110,7 +153,7 @@ class Exercise:
         self.item_id = item_id
         self._names = names
         self._check: Check | None = None
-        self._cells = cells.watch(names)
+        self._cells = _observer.cells if _observer is not None else cells.watch(names)
         if self._cells is not None:
             self._cells.started_check()
 
@@ -162,7 +205,7 @@ class Check:
         self,
         item_id: str,
         names: Mapping[str, object],
-        followed: cells.CellWatch | None = None,
+        followed: cells.CellRecord | None = None,
     ) -> None:
         self._item_id, self._names, self._cells = item_id, names, followed
         self._count = 0
@@ -312,7 +355,7 @@ class Check:
         if quiz["answer"] not in quiz["feedback"]:
             self._author(f"check.option: {name} has no option {quiz['answer']!r}, its answer")
         with self._answering(""):
-            verdict = judge(quiz, self._find(name, blank=False))
+            verdict = judge_option(quiz, self._find(name, blank=False))
             if not verdict.option:
                 raise AnswerError(verdict.text, hidden=verdict.text, unanswered=verdict.unanswered)
             text = f"You answered {verdict.option}. {sentence(unmarked(verdict.text))}"
@@ -463,7 +506,7 @@ class Check:
         object
             The learner's answer as plain dictionaries, lists, texts and floats.
         """
-        right = structures.to_plain(expected)
+        right = nested.to_plain(expected)
         with self._answering(hint):
             if args is None:
                 subject, value, printed = Subject(name, name, is_call=False), self._find(name), ""
@@ -472,10 +515,8 @@ class Check:
                 if outcome.error is not None:
                     raise self._crash(outcome.error, subject)
                 value, printed = outcome.value, outcome.printed
-            mine = subject.plain(value, printed, structures.to_plain)
-            problem = structures.structure_problem(
-                subject.shown, name, mine, right, rel, hints or {}
-            )
+            mine = subject.plain(value, printed, nested.to_plain)
+            problem = nested.structure_problem(subject.shown, name, mine, right, rel, hints or {})
             if problem is not None:
                 raise problem
             return mine
@@ -499,7 +540,7 @@ class Check:
         """
         with self._answering(hint):
             subject = Subject(name, name, is_call=False)
-            mine = subject.plain(self._find(name), "", structures.to_plain)
+            mine = subject.plain(self._find(name), "", nested.to_plain)
             problems = judge(mine)
             if problems:
                 first, *others = problems
@@ -612,7 +653,7 @@ class Check:
 
     def _run(
         self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Outcome, "Subject"]:
+    ) -> tuple[CallResult, "Subject"]:
         function = self._find(name)
         subject = Subject(name, code_call(name, args, kwargs), is_call=True)
         if not callable(function):
@@ -683,9 +724,19 @@ class _Answering:
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:
-        if isinstance(error, AnswerError):
-            raise self._check._fail(error, self._hint) from None
+    ) -> bool | None:
+        check = self._check
+        if error is None:
+            if self._counts and _observer is not None:
+                _observer.passed(hidden=check._hidden)
+            return None
+        if not isinstance(error, AnswerError):
+            return None
+        failure = check._fail(error, self._hint)
+        if _observer is None or not _observer.failed(failure, hidden=check._hidden):
+            raise failure from None
+        check._failure = None
+        return True
 
 
 def _author(item_id: str, mistake: str) -> str:
@@ -702,7 +753,7 @@ def _success(item_id: str) -> str:
     return f"{line} {points:g} of {counted(points, 'point')}." if points else line
 
 
-def _stopped_cell(stop: cells.Stop) -> AnswerError:
+def _stopped_cell(stop: cells.StoppedCell) -> AnswerError:
     return AnswerError(stop.text, hidden=stop.text, unanswered=True, alone=True)
 
 

@@ -8,12 +8,14 @@ unreadable or malformed file reads as an empty course.
 import json
 import os
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+_DATA = Path(__file__).with_name("data")
 
-class Item(TypedDict, total=False):
+
+class ItemFacts(TypedDict, total=False):
     """One graded cell: a test, a quiz question, or an answer marked by hand."""
 
     exercise: str
@@ -25,7 +27,7 @@ class Item(TypedDict, total=False):
     cell: str
 
 
-class Chapter(TypedDict):
+class ChapterFacts(TypedDict):
     """One chapter; `items` maps the id of each graded cell to its facts."""
 
     number: NotRequired[int]
@@ -33,7 +35,7 @@ class Chapter(TypedDict):
     minutes: NotRequired[int]
     promise: NotRequired[str]
     objectives: NotRequired[dict[str, str]]
-    items: NotRequired[dict[str, Item]]
+    items: NotRequired[dict[str, ItemFacts]]
 
 
 class Quiz(TypedDict):
@@ -43,17 +45,17 @@ class Quiz(TypedDict):
     feedback: dict[str, str]
 
 
-def load_chapters() -> dict[str, Chapter]:
+def load_chapters() -> dict[str, ChapterFacts]:
     """Return the chapters of the course by folder name, in their order; {} when there are none."""
     return _load("chapters")
 
 
-def load_reviews() -> dict[str, Chapter]:
+def load_reviews() -> dict[str, ChapterFacts]:
     """Return the mixed reviews by folder name, in their order; {} when there are none."""
     return _load("reviews")
 
 
-def _load(kind: str) -> dict[str, Chapter]:
+def _load(kind: str) -> dict[str, ChapterFacts]:
     chapters = _read("course.json").get(kind)
     if not isinstance(chapters, Mapping):
         return {}
@@ -74,14 +76,14 @@ def load_quizzes() -> dict[str, Quiz]:
     }
 
 
-def items(chapters: Mapping[str, Chapter]) -> Iterator[tuple[str, str, Item]]:
+def items(chapters: Mapping[str, ChapterFacts]) -> Iterator[tuple[str, str, ItemFacts]]:
     """Yield (chapter folder, item id, item) for every graded cell of the chapters."""
     for name, chapter in chapters.items():
         for item_id, item in chapter.get("items", {}).items():
             yield name, item_id, item
 
 
-def find_item(item_id: str) -> Item | None:
+def find_item(item_id: str) -> ItemFacts | None:
     """Return the facts of one graded cell, or None when the course does not list it."""
     everything = {**load_chapters(), **load_reviews()}
     return next((item for _, known, item in items(everything) if known == item_id), None)
@@ -89,9 +91,15 @@ def find_item(item_id: str) -> Item | None:
 
 def _read(name: str) -> dict[str, Any]:
     try:
-        folder = os.environ.get("LEVERAGE_LESSON_DATA")
-        source = Path(folder) if folder else files("leverage.lessons").joinpath("data")
-        data = json.loads(source.joinpath(name).read_text(encoding="utf-8"))
+        path = Path(os.environ.get("LEVERAGE_LESSON_DATA") or _DATA, name)
+        found = path.stat()
+        return _read_version(path, (found.st_mtime_ns, found.st_size, found.st_ino))
     except (OSError, ValueError):
         return {}
+
+
+@lru_cache(maxsize=8)
+def _read_version(path: Path, version: tuple[int, ...]) -> dict[str, Any]:
+    """Read each version of a file once: every check asks for it."""
+    data = json.loads(path.read_text(encoding="utf-8"))
     return data if isinstance(data, dict) else {}

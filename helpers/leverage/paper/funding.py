@@ -10,9 +10,9 @@ from math import isfinite
 from typing import Any, TypeAlias
 
 from ..costs import funding_rate
-from .errors import BadFeed, BadRequest
+from .exchange_errors import BadFeed, BadRequest
+from .formats import as_milliseconds
 from .state import Prices
-from .words import as_milliseconds
 
 HOUR = 3_600_000
 

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .._validate import BoolArray, FloatArray, shown
-from .errors import BadFeed
-from .words import iso
+from .exchange_errors import BadFeed
+from .formats import iso
 
 Path: TypeAlias = Literal["auto", "OLHC", "OHLC"]
 PATHS = ("auto", "OLHC", "OHLC")
@@ -124,7 +124,7 @@ def read_bars(feed: Any, name: str = "bars") -> Bars:
     (60000, [11.0, 11.0, 10.0, 10.0])
     >>> read_bars([[0, 10, 9, 9, 10, 5]])
     Traceback (most recent call last):
-    leverage.paper.errors.BadFeed: bars must have a high at or above open and close, was 9 below 10 \
+    leverage.paper.exchange_errors.BadFeed: bars must have a high at or above open and close, was 9 below 10 \
 in row 0 (1970-01-01T00:00:00.000Z); repair or drop the bar
     """
     if isinstance(feed, Bars):
@@ -193,7 +193,7 @@ def read_ticks(feed: Any, name: str = "ticks") -> Bars:
     """
     if isinstance(feed, Bars):
         return feed
-    table = _as_table(feed, name)
+    table = _rows_as_table(feed, name)
     if table.shape[1] < 2:
         raise BadFeed(
             f"{name} must have rows of time stamp and price, had {table.shape[1]} columns"
@@ -350,14 +350,16 @@ def _on_clock(strip: dict[str, npt.NDArray[Any]], clock: IntArray, bars: Bars) -
 
 def _columns(feed: Any, name: str) -> tuple[IntArray, FloatArray, FloatArray]:
     if all(hasattr(feed, column) for column in _COLUMNS):
-        prices = np.column_stack([_as_floats(getattr(feed, column), name) for column in _COLUMNS])
+        prices = np.column_stack(
+            [_float_column(getattr(feed, column), name) for column in _COLUMNS]
+        )
         volume = getattr(feed, "volume", None)
         return (
             _stamps(feed, name),
             prices,
-            np.zeros(len(prices)) if volume is None else _as_floats(volume, name),
+            np.zeros(len(prices)) if volume is None else _float_column(volume, name),
         )
-    table = _as_table(feed, name)
+    table = _rows_as_table(feed, name)
     if table.shape[1] < 5:
         raise BadFeed(
             f"{name} must have rows of time stamp, open, high, low and close, had "
@@ -399,7 +401,7 @@ def _as_milliseconds(stamps: npt.NDArray[Any], name: str) -> IntArray:
     return np.round(numbers).astype(np.int64)
 
 
-def _as_table(feed: Any, name: str) -> FloatArray:
+def _rows_as_table(feed: Any, name: str) -> FloatArray:
     try:
         table = np.array(feed, dtype=np.float64)
     except (TypeError, ValueError):
@@ -409,7 +411,7 @@ def _as_table(feed: Any, name: str) -> FloatArray:
     return table
 
 
-def _as_floats(column: Any, name: str) -> FloatArray:
+def _float_column(column: Any, name: str) -> FloatArray:
     try:
         return np.array(column, dtype=np.float64)
     except (TypeError, ValueError):

@@ -8,6 +8,7 @@ and finds every rule that was broken.
 """
 
 from leverage.plans.checklist import CheckLine, checklist
+from leverage.plans.periods import PERIODS, Breach, PlanBot, PlanRun, period_bars, run_plan
 from leverage.plans.plan import (
     PERSONAS,
     SOUND_PLAN,
@@ -19,14 +20,13 @@ from leverage.plans.plan import (
     rule_problems,
     usable_plan,
 )
-from leverage.plans.report import (
+from leverage.plans.plan_report import (
     PlanReport,
     crash_problems,
     figure_problems,
     report_on,
     run_problems,
 )
-from leverage.plans.running import PERIODS, Breach, PlanBot, PlanRun, period_bars, run_plan
 from leverage.plans.stress import CrashTest, stress
 
 __all__ = [

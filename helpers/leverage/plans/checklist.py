@@ -7,8 +7,8 @@ from math import inf
 
 from leverage import costs, sizing
 from leverage.contracts import pnl
+from leverage.plans.periods import FUNDING_RATE
 from leverage.plans.plan import COIN_PRICES, Plan
-from leverage.plans.running import FUNDING_RATE
 from leverage.venues import compare
 
 STEPS = ("Notional", "Margin", "Equity at price P", "Requirement", "Solve", "Costs", "Venue")

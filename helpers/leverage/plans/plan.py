@@ -11,7 +11,7 @@ from typing import Any
 
 from leverage import sizing
 from leverage.contracts import LONG, SHORT
-from leverage.paper.rules import Rules, venue_rules
+from leverage.paper.market_rules import Rules, venue_rules
 from leverage.venues import (
     Product,
     UnknownFactError,
@@ -235,7 +235,7 @@ def plan_problems(data: object) -> tuple[str, ...]:
 September 2019) is a separate venue; choose another venue, or another person where all are closed
     """
     if not isinstance(data, Mapping):
-        return (f"plan must be a dictionary with the fields of a plan, was {_shown(data)}",)
+        return (f"plan must be a dictionary with the fields of a plan, was {_shortened(data)}",)
     missing = [name for name in _NAMES if name not in data or data[name] is Ellipsis]
     strange = [str(name) for name in data if name not in _NAMES]
     problems = [f"{name} is missing; give it a value" for name in missing]
@@ -303,7 +303,7 @@ def place_problems(data: object) -> tuple[str, ...]:
 not know what becomes of a plan there, so choose a product that tells',)
     """
     if not isinstance(data, Mapping):
-        return (f"the choice must be a dictionary with {', '.join(PLACE)}, was {_shown(data)}",)
+        return (f"the choice must be a dictionary with {', '.join(PLACE)}, was {_shortened(data)}",)
     strange = [str(name) for name in data if name not in PLACE]
     if strange:
         return (f"{strange[0]} is no part of this choice; it has {', '.join(PLACE)}",)
@@ -342,7 +342,9 @@ def rule_problems(
     ('persona belongs to the choice of who, where and what; take it out of the rules',)
     """
     if not isinstance(rules, Mapping):
-        return (f"the rules must be a dictionary, was {_shown(rules)}; write name: value pairs",)
+        return (
+            f"the rules must be a dictionary, was {_shortened(rules)}; write name: value pairs",
+        )
     twice = [name for name in PLACE if name in rules]
     if twice:
         return (
@@ -384,30 +386,30 @@ def _single(data: Mapping[str, Any]) -> Iterator[str]:
         linear = [p.id for p in products if p.fact("contract").value != "inverse"]
         if data["product"] in [p.id for p in products if p.id not in linear]:
             yield (
-                f"product must be settled in the quote currency, was {_shown(data['product'])}, "
+                f"product must be settled in the quote currency, was {_shortened(data['product'])}, "
                 f"which is settled in the coin; choose one of {', '.join(linear)}"
             )
         else:
             yield from _one_of(data, "product", linear)
     for name, (low, high) in _RANGES.items():
         value = data[name]
-        if not (_is_number(value) and low < value <= high):
+        if not (_is_finite(value) and low < value <= high):
             yield (
-                f"{name} must be above {low:g} and at most {high:g}, was {_shown(value)}; write per cent "
+                f"{name} must be above {low:g} and at most {high:g}, was {_shortened(value)}; write per cent "
                 f"as a decimal: 0.01 is 1 %"
             )
     for name in ("leverage", "max_exposure"):
         value = data[name]
         least = 1 if name == "leverage" else 0
-        if not (_is_number(value) and value >= least and value > 0):
+        if not (_is_finite(value) and value >= least and value > 0):
             rule = "1 or more" if least else "above 0"
-            yield f"{name} must be a number, {rule}, was {_shown(value)}; 2 means 2x"
+            yield f"{name} must be a number, {rule}, was {_shortened(value)}; 2 means 2x"
     fast, slow = data["fast"], data["slow"]
-    whole = all(_is_number(n) and float(n).is_integer() for n in (fast, slow))
+    whole = all(_is_finite(n) and float(n).is_integer() for n in (fast, slow))
     if not (whole and 0 < fast < slow <= LONGEST_AVERAGE):
         yield (
             f"fast and slow must be whole numbers with 0 < fast < slow <= {LONGEST_AVERAGE}, were "
-            f"{_shown(fast)} and {_shown(slow)}; give numbers of bars"
+            f"{_shortened(fast)} and {_shortened(slow)}; give numbers of bars"
         )
     words = data["stop_when"].split() if isinstance(data["stop_when"], str) else []
     different = {word.casefold() for word in words if len(word) > 1}
@@ -422,15 +424,15 @@ def _single(data: Mapping[str, Any]) -> Iterator[str]:
 def _one_of(data: Mapping[str, Any], name: str, allowed: Any) -> Iterator[str]:
     value = data[name]
     if not (isinstance(value, str) and value in allowed):
-        yield f"{name} must be one of {', '.join(allowed)}, was {_shown(value)}; write it as a text"
+        yield f"{name} must be one of {', '.join(allowed)}, was {_shortened(value)}; write it as a text"
 
 
-def _shown(value: object) -> str:
+def _shortened(value: object) -> str:
     text = repr(value)
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
 
 
-def _is_number(value: object) -> bool:
+def _is_finite(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 
 from leverage.history import crash_windows, load_hourly_window
-from leverage.paper.errors import InvalidOrder
+from leverage.paper.exchange_errors import InvalidOrder
+from leverage.plans.periods import exchange_for
 from leverage.plans.plan import Plan
-from leverage.plans.running import exchange_for
 
 STRESS_SPREAD = 0.01
+"""Distance of the best prices to buy and to sell, as a decimal: a stop loses half of it."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,13 @@ class CrashTest:
     liquidated: bool
 
 
-def stress(
-    plan: Plan, *, spread: float = STRESS_SPREAD, all_in: float | None = None
-) -> tuple[CrashTest, ...]:
+def stress(plan: Plan, *, all_in: float | None = None) -> tuple[CrashTest, ...]:
     """Take the plan's position through every bundled crash of its coin.
 
     Parameters
     ----------
     plan : Plan
         Decides size, stop, sides, venue and margin mode.
-    spread : float, default 0.01
-        Distance of the best prices to buy and to sell, as a decimal: a stop that becomes a market
-        order loses half of it.
     all_in : float, optional
         Instead of the plan's size, put all the money into a position with this leverage, without a
         stop and without a spread: what the plan keeps its owner from.
@@ -64,7 +60,7 @@ def stress(
     Notes
     -----
     Inside an hour the price moves without gaps here, so that a stop finds the price it asked for,
-    less the spread. Real crashes have worse hours than that.
+    less half of `STRESS_SPREAD`. Real crashes have worse hours than that.
 
     Examples
     --------
@@ -77,17 +73,15 @@ def stress(
         raise ValueError(f"all_in must be a leverage of 1 or more, was {all_in!r}; 10 means 10x")
     windows = [window for window in crash_windows() if plan.coin in window.symbols]
     return tuple(
-        _through(plan, window.date, window.title, side, spread, all_in)
+        _through(plan, window.date, window.title, side, all_in)
         for window in windows
         for side in plan.sides
     )
 
 
-def _through(
-    plan: Plan, date: str, title: str, side: int, spread: float, all_in: float | None
-) -> CrashTest:
+def _through(plan: Plan, date: str, title: str, side: int, all_in: float | None) -> CrashTest:
     bars = load_hourly_window(date, plan.coin).loc[date:]
-    exchange = exchange_for(plan, bars, spread=spread if all_in is None else 0.0)
+    exchange = exchange_for(plan, bars, spread=STRESS_SPREAD if all_in is None else 0.0)
     symbol = exchange.symbols[0]
     price, start = exchange.last_price(symbol), exchange.equity()
     opening, closing = ("buy", "sell") if side > 0 else ("sell", "buy")

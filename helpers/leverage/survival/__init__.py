@@ -4,8 +4,8 @@ In closed form for geometric Brownian motion (`touch_probability`, `liquidation_
 `first_touch`), and by Monte Carlo with standard errors (`simulate_touches`, `count_touches`).
 """
 
+from ..paths import HOURS_PER_YEAR
 from .closed_form import (
-    HOURS_PER_YEAR,
     FirstTouch,
     first_touch,
     liquidation_probability,

@@ -15,9 +15,8 @@ import numpy.typing as npt
 
 from .. import contracts, margin
 from .._validate import BoolArray, FloatArray, as_result, checked, refuse_where
+from ..paths import HOURS_PER_YEAR
 from ._normal import tail, tail_times_exp
-
-HOURS_PER_YEAR = 8_760.0
 
 # -zeta(1/2) / sqrt(2 pi): mean overshoot of a random walk over a level, in standard deviations.
 _OVERSHOOT = 0.5825971579390107
@@ -128,7 +127,6 @@ def liquidation_probability(
     *,
     drift: npt.ArrayLike = 0.0,
     step_hours: npt.ArrayLike = 0.0,
-    closing_fee_rate: npt.ArrayLike = 0.0,
     inverse: bool = False,
 ) -> float | FloatArray:
     r"""Probability that an isolated position is liquidated within some time: the survival map.
@@ -140,7 +138,8 @@ def liquidation_probability(
     leverage : array_like
         Notional over margin at entry. 1 or more.
     maintenance_margin_rate : array_like
-        Share of the notional at the mark price that is required, as a decimal (0.004 is 0.4 %).
+        Share of the notional at the mark price that is required, as a decimal (0.004 is 0.4 %);
+        with the closing fee where the venue adds it.
     volatility : array_like
         Standard deviation of log returns a year, as a decimal (0.6 is 60 %).
     hours : array_like
@@ -149,8 +148,6 @@ def liquidation_probability(
         Growth of the expected price a year, as a decimal.
     step_hours : array_like, default 0.0
         Hours between two looks at the price, 0 for looking all the time, as venues nearly do.
-    closing_fee_rate : array_like, default 0.0
-        Fee for closing that the venue adds to the requirement, as a decimal of the notional.
     inverse : bool, default False
         Whether the contract is inverse (settled in the base currency).
 
@@ -183,7 +180,7 @@ def liquidation_probability(
            [0.  , 0.23, 0.58],
            [0.61, 0.85, 0.93]])
     """
-    side, leverage, maintenance_margin_rate, volatility, hours, drift, step_hours, fee = checked(
+    side, leverage, maintenance_margin_rate, volatility, hours, drift, step_hours = checked(
         side=side,
         leverage=leverage,
         maintenance_margin_rate=maintenance_margin_rate,
@@ -191,7 +188,6 @@ def liquidation_probability(
         hours=hours,
         drift=drift,
         step_hours=step_hours,
-        closing_fee_rate=closing_fee_rate,
     )
     # The position has a quantity of one, so its margin follows from the leverage alone.
     price = np.asarray(
@@ -201,7 +197,6 @@ def liquidation_probability(
             1.0,
             contracts.notional(1.0, 1.0, inverse=inverse) / leverage,
             maintenance_margin_rate,
-            closing_fee_rate=fee,
             inverse=inverse,
         )
     )

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .._validate import FloatArray, checked, checked_choice, refuse_where, shown
+from ..paths import HOURS_PER_YEAR, checked_seed
 from . import engines
-from .closed_form import HOURS_PER_YEAR
 from .engines import NEVER, IntArray, TimeArray
 
 # From about here on, compiling (a second) costs less than it saves.
@@ -108,7 +108,6 @@ def simulate_touches(
     paths: int = 100_000,
     seed: int,
     threads: int = 1,
-    chunk: int | None = None,
     engine: str = "auto",
 ) -> Touches:
     r"""Walk many price paths and count which levels they touch, and in which order.
@@ -138,15 +137,13 @@ def simulate_touches(
         Whole number from 0 that settles every path.
     threads : int, default 1
         Cores to use.
-    chunk : int, optional
-        Paths that are walked at a time; memory grows with it.
     engine : {"auto", "numpy", "numba"}
         What walks the paths. ``"auto"`` takes numba for large runs when it is installed.
 
     Returns
     -------
     Touches
-        The same to the last bit for every number of threads, chunk and engine.
+        The same to the last bit for every number of threads and engine.
 
     Raises
     ------
@@ -185,14 +182,13 @@ def simulate_touches(
         paths=paths,
         threads=threads,
     )
-    table = _table(volatility, log_returns, float(drift_), float(hours) / HOURS_PER_YEAR)
+    table = _returns_table(volatility, log_returns, float(drift_), float(hours) / HOURS_PER_YEAR)
     order = _by_nearness(distances)
     ordered = distances[order]
     walk = engines.make_walk(
-        table, ordered[ordered < 0], ordered[ordered > 0], _checked_seed(seed), int(steps_)
+        table, ordered[ordered < 0], ordered[ordered > 0], checked_seed(seed), int(steps_)
     )
     walker, size = _pick(engine, int(paths_) * int(steps_))
-    size = size if chunk is None else int(checked(chunk=chunk)[0])
     starts = range(0, int(paths_), size)
     workers = min(int(threads_), len(starts))
 
@@ -352,7 +348,7 @@ def _by_nearness(distances: FloatArray) -> npt.NDArray[np.intp]:
     return np.lexsort((abs(distances), distances > 0))
 
 
-def _table(
+def _returns_table(
     volatility: float | None, log_returns: npt.ArrayLike | None, drift: float, years: float
 ) -> FloatArray:
     if volatility is not None and log_returns is None:
@@ -387,9 +383,3 @@ def _pick(engine: str, path_steps: int) -> tuple[engines.Engine, int]:
             "install the extra [fast]"
         )
     return engines.touch_times_compiled, engines.COMPILED_CHUNK
-
-
-def _checked_seed(seed: object) -> int:
-    if isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0:
-        return int(seed)
-    raise ValueError(f"seed must be a whole number from 0, was {seed!r}; any such number will do")
