@@ -115,6 +115,18 @@ def test_paths_and_a_small_simulation_need_neither_pandas_nor_numba() -> None:
     assert not {"pandas", "numba", "matplotlib"} & top_level_packages_loaded_by(statement)
 
 
+def test_everything_but_the_lessons_can_be_imported_without_pandas() -> None:
+    # candle_files reads the archives that `make history` fetches.
+    modules = [
+        ".".join(["leverage", *path.relative_to(PACKAGE).with_suffix("").parts])
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.relative_to(PACKAGE).parts[0] != "lessons"
+        and path.stem not in {"__init__", "__main__", "candle_files"}
+    ]
+    blocked = "import sys; sys.modules.update(dict.fromkeys(['pandas', 'matplotlib', 'numba']))"
+    assert "leverage" in top_level_packages_loaded_by(f"{blocked}; import {', '.join(modules)}")
+
+
 @pytest.mark.parametrize("name", ["pandas", "matplotlib", "ipywidgets", "IPython"])
 def test_importing_leverage_leaves_heavy_packages_alone(name: str) -> None:
     assert name not in top_level_packages_loaded_by("import leverage")
