@@ -67,15 +67,6 @@ def lock_state(path: Path, name: str, remedy: str, *, needed: bool) -> Diagnosis
     return Diagnosis(name, "; ".join(parts), False, needed, remedy)
 
 
-def find_browser() -> str | None:
-    """Return the path of a Chromium-like browser, or None; `leverage.lessons.browser` knows how."""
-    try:
-        from leverage.lessons.browser import find_browser as found
-    except ModuleNotFoundError:  # a package is missing, which has a line of its own
-        return None
-    return found()
-
-
 def can_write(folder: Path) -> bool:
     """Tell whether files can be made in a folder."""
     try:
@@ -165,7 +156,12 @@ def diagnose(project: Project) -> Iterator[Diagnosis]:
         yield Diagnosis(
             f"program {program}", "found" if place else "not found", bool(place), False, remedy
         )
-    browser = find_browser()
+    try:
+        from leverage.lessons.browser import find_browser
+
+        browser = find_browser()
+    except ModuleNotFoundError:  # a package is missing, which has a line of its own
+        browser = None
     yield Diagnosis(
         "browser for the tests",
         Path(browser).name if browser else "not found",

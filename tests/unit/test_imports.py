@@ -24,6 +24,7 @@ LAYERS = {
         {"tiers"},
         {"_solve"},
         {"margin", "costs", "accounts"},
+        {"bars"},
         {"history", "paths"},
         {"sizing", "portfolio", "survival"},
         {"venues"},

@@ -266,7 +266,7 @@ def fingerprint(course: Course, lesson: Lesson) -> str:
     return digest("\n".join([*parts, sys.version]).encode())
 
 
-def read_record(project: Project) -> dict[str, Any]:
+def read_build_record(project: Project) -> dict[str, Any]:
     """Return what the last build recorded; nothing if it cannot be read."""
     try:
         record = json.loads((project.cache / "build.json").read_text(encoding="utf-8"))
@@ -346,7 +346,7 @@ def build(
     from tqdm import tqdm
 
     course = read_course(project)
-    record = read_record(project)
+    record = read_build_record(project)
     files: dict[Path, bytes] = {}
     fresh: dict[str, Any] = {}
     for chapter in chapters:

@@ -87,7 +87,7 @@ def cluster_executor(
         room = AHEAD * sum(worker["nthreads"] for worker in workers.values())
 
         def execute(submissions: Iterable[Submission]) -> Iterator[Outcome]:
-            yield from run(
+            yield from grade_on(
                 client, sent, release, submissions, limits, level, allow_limits_only, room
             )
 
@@ -110,7 +110,7 @@ def weakest_level(client: Any, address: str, level: str | None, limits_only: boo
     return str(max(found.values(), key=LEVELS.index))
 
 
-def run(
+def grade_on(
     client: Any,
     sent: Any,
     release: Release,

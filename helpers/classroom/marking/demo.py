@@ -293,7 +293,7 @@ def prepare(folder: Path, root: Path) -> None:
         raise ClassroomError(f"cannot write {relative(folder, root)}: {error.strerror}") from None
 
 
-def table(rows: Sequence[Row]) -> str:
+def class_table(rows: Sequence[Row]) -> str:
     """Return expected against given as a text table."""
 
     def shown(points: float | None) -> str:
@@ -344,7 +344,7 @@ def demo(
     grade(chapter, find=lambda: ours.room, limits=limits, say=say, progress=progress)
     outputs(ours.room, chapter, say=say)
     rows = ours.rows(chapter, students)
-    say(table(rows))
+    say(class_table(rows))
     manual = sum(item.points for item in lesson.items if item.kind == "manual")
     if manual:
         say(f"({manual:g} more points are marked by hand.)")

@@ -24,9 +24,9 @@ from classroom.errors import ClassroomError
 from classroom.grading.model import CANNOT_BE_GRADED, GRADED
 from classroom.grading.reading import read_release
 from classroom.marking.gradebook import (
-    CellRecord,
-    Entry,
+    CellGrade,
     Gradebook,
+    GradebookEntry,
     LatePolicy,
     Layout,
     Record,
@@ -78,7 +78,7 @@ class Change:
 
 
 @dataclass
-class Run:
+class GradingRun:
     """What one call of `grade` did."""
 
     total: int = 0
@@ -210,7 +210,7 @@ def record_of(outcome: Outcome, seconds_note: str = "") -> Record:
     """Return the record that is kept of an outcome."""
     verdict = outcome.verdict
     cells = {
-        cell.grade_id: CellRecord(
+        cell.grade_id: CellGrade(
             points_of(cell.points, verdict.status), cell.max_points, cell.sentence,
             round(cell.seconds, 4), cell.state,
         )
@@ -249,11 +249,11 @@ def unanswered(release: Release, notebook: Mapping[str, Any] | None) -> frozense
     for cell in notebook["cells"]:
         name = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", "")
         if name in given:
-            written[name] = text_of(cell["source"])
+            written[name] = source_text(cell["source"])
     return frozenset(name for name, stub in given.items() if written.get(name, stub) == stub)
 
 
-def text_of(source: str | Sequence[str]) -> str:
+def source_text(source: str | Sequence[str]) -> str:
     """Return a cell's source as one text; notebooks may store it as lines."""
     return source if isinstance(source, str) else "".join(source)
 
@@ -289,7 +289,7 @@ def note_cell(sentence: str) -> dict[str, Any]:
     }
 
 
-def notebook_bytes(notebook: Mapping[str, Any]) -> bytes:
+def graded_notebook_bytes(notebook: Mapping[str, Any]) -> bytes:
     """Return a notebook as its file."""
     return (json.dumps(notebook, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
@@ -322,7 +322,7 @@ class Keeper:
     """Graded cells that may change; none means all."""
     before: Mapping[str, Record]
     """Last records, by student."""
-    run: Run
+    run: GradingRun
     shown: Callable[[Record], None] = lambda record: None
 
     def save(self, batch: Sequence[tuple[Outcome, Mapping[str, bytes]]]) -> None:
@@ -338,7 +338,7 @@ class Keeper:
                 self.run.changes += changes(old, record)
             self.shown(record)
 
-    def _entry(self, outcome: Outcome, files: Mapping[str, bytes]) -> Entry:
+    def _entry(self, outcome: Outcome, files: Mapping[str, bytes]) -> GradebookEntry:
         moment, trouble = handed_in(files)
         record = record_of(outcome, trouble)
         notebook: Mapping[str, Any]
@@ -354,7 +354,7 @@ class Keeper:
             notebook = self._merged(record.student, notebook)
         path = self.room.graded(record.student, self.release.assignment)
         try:
-            write_whole(path, notebook_bytes(notebook), mode=READ_ONLY)
+            write_whole(path, graded_notebook_bytes(notebook), mode=READ_ONLY)
             if "timestamp.txt" in files:  # nbgrader compares it to see whether a submission is new
                 write_whole(path.parent / "timestamp.txt", files["timestamp.txt"])
         except OSError as error:
@@ -362,7 +362,7 @@ class Keeper:
                 f"cannot write {self.room.shown(path)}: {error.strerror or error}; nothing of this "
                 "submission was saved. Mend it and run the same command again"
             ) from None
-        return Entry(record, scores, unanswered(self.release, outcome.notebook), moment)
+        return GradebookEntry(record, scores, unanswered(self.release, outcome.notebook), moment)
 
     def _merged(self, student: str, notebook: Mapping[str, Any]) -> Mapping[str, Any]:
         names = {n for e, ids in exercises_of(self.release).items() if self.only & {*ids} for n in
@@ -438,7 +438,7 @@ def pending(
     book: Gradebook,
     release: Release,
     options: Options,
-    run: Run,
+    run: GradingRun,
 ) -> list[str]:
     """Return the students whose submissions are to be graded, and count the others."""
     found = room.students(release.assignment)
@@ -581,7 +581,7 @@ def grade(
     limits: Limits | None = None,
     say: Callable[[str], None] = print,
     progress: bool = True,
-) -> Run:
+) -> GradingRun:
     """Grade the submissions of a chapter and save every result as it comes.
 
     Parameters
@@ -609,7 +609,7 @@ def grade(
         raise ClassroomError(f"--jobs must be at least 1, was {options.workers}")
     release = read_release(chapter.solution_notebook)
     only = chosen_cells(release, options.exercises)
-    run = Run()
+    run = GradingRun()
     with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
         ready = pool.submit(get_ready, stack, find, chapter, release, options, only, run)
         waited = wait([ready], 0 if likely_work(chapter) else None)
@@ -640,7 +640,7 @@ def get_ready(
     release: Release,
     options: Options,
     only: frozenset[str],
-    run: Run,
+    run: GradingRun,
 ) -> tuple[Keeper, list[str]]:
     """Lock the class, open its gradebook, and return who saves results and whose there will be."""
     room = find()
@@ -681,7 +681,7 @@ def outputs(
     )
 
 
-def tell_start(run: Run, students: Sequence[str], say: Callable[[str], None]) -> None:
+def tell_start(run: GradingRun, students: Sequence[str], say: Callable[[str], None]) -> None:
     """Say what there is to do."""
     done = f", {run.skipped} graded before" if run.skipped else ""
     say(f"{run.total} submissions{done}; {len(students)} to grade.")
@@ -697,7 +697,7 @@ def tell_start(run: Run, students: Sequence[str], say: Callable[[str], None]) ->
         )
 
 
-def tell_end(run: Run, asked: int, say: Callable[[str], None]) -> None:
+def tell_end(run: GradingRun, asked: int, say: Callable[[str], None]) -> None:
     """Say what was done, and what a new grading changed."""
     if run.repeated:
         say(f"{run.repeated} were graded before; {len(run.changes)} grades changed.")

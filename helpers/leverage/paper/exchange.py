@@ -20,12 +20,12 @@ from .funding import Funding, needs_interval, read_funding
 from .instruments import Market
 from .market_data import MarketData
 from .market_rules import Rules, venue_rules
-from .market_setup import base_of, instrument_for, is_frame, other_feeds, symbol_of
+from .market_setup import base_of, feed_reader, instrument_for, is_frame, other_feeds, symbol_of
 from .order_desk import Ticket
 from .replies import WAYS, end_prices, position_dict, transaction_dict
 from .settings import Settings
 from .state import FUND, OUTSIDE, SPOT, Account, position_key
-from .tape import checked_path, make_tape, read_bars, read_ticks
+from .tape import checked_path, make_tape
 from .wallets import Wallets
 from .world import World
 
@@ -42,7 +42,7 @@ class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
     Parameters
     ----------
     bars : feed, or mapping of symbol to feed
-        Traded prices, as :func:`leverage.paper.tape.read_bars` takes them.
+        Traded prices, as :func:`leverage.bars.read_bars` takes them.
     venue : str, default "binance"
         Venue whose rules hold, as in :func:`leverage.venues.load_venue`.
     product : str, optional
@@ -139,7 +139,7 @@ class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
             raise BadRequest(f"spread must be from 0 to below 1, was {spread}; 0.0002 is 0.02 %")
         if not liquidity > 0:
             raise BadRequest(f"liquidity must be positive, was {liquidity}")
-        reader = read_ticks if ticks else read_bars
+        reader = feed_reader(ticks)
         last = {
             name: reader(feed, f"bars of {name}")
             for name, feed in zip(names, feeds.values(), strict=True)

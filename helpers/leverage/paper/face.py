@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any, TypeAlias
 
 from .._grid import down_to, nearest_to
+from ..bars import MINUTE
 from . import ledger, order_desk
 from .engine import Engine
 from .exchange_errors import (
@@ -20,7 +21,6 @@ from .exchange_errors import (
 from .formats import amounts, as_milliseconds, decimal_text, iso
 from .replies import currency_dict, features_dict, market_dict
 from .state import SPOT, Account
-from .tape import MINUTE
 from .world import World
 
 Params: TypeAlias = Mapping[str, Any] | None

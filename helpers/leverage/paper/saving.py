@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..bars import Bars
 from ..tiers import TierTable
 from .exchange_errors import UnreadableSave
 from .funding import FundingModel, FundingSource
@@ -30,7 +31,7 @@ from .state import (
     State,
     Trade,
 )
-from .tape import Bars, Tape, Track
+from .tape import Tape, Track
 from .world import World
 
 FORMAT = "leverage paper exchange"
