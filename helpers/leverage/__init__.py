@@ -4,13 +4,13 @@ The functions here take numbers or arrays and give numbers or arrays: no I/O, no
 Importing this package loads NumPy and nothing else from outside the standard library.
 """
 
-from .accounts import (
+from leverage.accounts import (
     collateral_value,
     free_margin,
     margin_level,
     margin_level_price,
 )
-from .contracts import (
+from leverage.contracts import (
     LONG,
     SHORT,
     average_entry_price,
@@ -22,7 +22,7 @@ from .contracts import (
     roe,
     target_price,
 )
-from .costs import (
+from leverage.costs import (
     borrowing_interest,
     fee_share_of_margin,
     funding_payment,
@@ -32,7 +32,7 @@ from .costs import (
     round_trip_cost,
     trading_fee,
 )
-from .margin import (
+from leverage.margin import (
     bankruptcy_move,
     bankruptcy_price,
     borrowed_amount,
@@ -50,7 +50,7 @@ from .margin import (
     tiered_hedge_liquidation_prices,
     tiered_liquidation_price,
 )
-from .portfolio import (
+from leverage.portfolio import (
     Positions,
     contagion,
     correlation,
@@ -60,12 +60,8 @@ from .portfolio import (
     portfolio_requirement,
     portfolio_volatility,
 )
-from .rounding import (
-    displayed_price,
-    round_price,
-    round_quantity,
-)
-from .sizing import (
+from leverage.rounding import displayed_price, round_price, round_quantity
+from leverage.sizing import (
     break_even_win_rate,
     drawdown,
     expectancy,
@@ -80,7 +76,7 @@ from .sizing import (
     reward_to_risk,
     stop_against_liquidation,
 )
-from .tiers import (
+from leverage.tiers import (
     TierTable,
     maintenance_amounts,
 )

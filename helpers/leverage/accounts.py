@@ -8,8 +8,8 @@ account loses, down to a call and then to the close-out. All functions broadcast
 import numpy as np
 import numpy.typing as npt
 
-from ._solve import solve_level
-from ._validate import FloatArray, as_result, checked, checked_flag, refuse_where
+from leverage._solve import solve_level
+from leverage._validate import FloatArray, as_result, checked, checked_flag, refuse_where
 
 
 def free_margin(equity: npt.ArrayLike, used_margin: npt.ArrayLike) -> float | FloatArray:

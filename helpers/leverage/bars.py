@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ._validate import BoolArray, FloatArray, shown
+from leverage._validate import BoolArray, FloatArray, shown
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 MINUTE = 60_000

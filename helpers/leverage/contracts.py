@@ -12,7 +12,7 @@ fees and funding, which live in :mod:`leverage.costs`.
 import numpy as np
 import numpy.typing as npt
 
-from ._validate import FloatArray, as_result, checked, checked_flag, refuse_where
+from leverage._validate import FloatArray, as_result, checked, checked_flag, refuse_where
 
 LONG = 1
 SHORT = -1

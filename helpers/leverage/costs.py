@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from . import contracts
-from ._validate import FloatArray, as_result, checked
+from leverage import contracts
+from leverage._validate import FloatArray, as_result, checked
 
 # Above every sum of a premium and its clamp.
 _NO_CAP = np.nextafter(1.0, 0.0)

@@ -7,16 +7,16 @@ linear contract, the base currency for an inverse one. All functions broadcast.
 import numpy as np
 import numpy.typing as npt
 
-from ._solve import (
+from leverage._solve import (
     checked_tiers,
     hedge_limits,
     notional_at_liquidation,
     solve_hedge,
     solve_level,
 )
-from ._validate import FloatArray, as_result, checked, checked_flag, refuse_where, shown
-from .contracts import notional, pnl
-from .tiers import TierTable
+from leverage._validate import FloatArray, as_result, checked, checked_flag, refuse_where, shown
+from leverage.contracts import notional, pnl
+from leverage.tiers import TierTable
 
 
 def position_value(margin: npt.ArrayLike, leverage: npt.ArrayLike) -> float | FloatArray:

@@ -16,11 +16,11 @@ from reprlib import repr as short_repr
 import numpy as np
 import numpy.typing as npt
 
-from ._solve import checked_tiers
-from ._validate import FloatArray, as_result, checked, checked_flag, refuse_where
-from .contracts import notional, pnl
-from .margin import tiered_liquidation_price
-from .tiers import TierTable
+from leverage._solve import checked_tiers
+from leverage._validate import FloatArray, as_result, checked, checked_flag, refuse_where
+from leverage.contracts import notional, pnl
+from leverage.margin import tiered_liquidation_price
+from leverage.tiers import TierTable
 
 # A notional in the last tier of every table.
 _HUGE = 1e300

@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ._grid import down_to, nearest_to, up_to
-from ._validate import FloatArray, as_result, checked, checked_choice
+from leverage._grid import down_to, nearest_to, up_to
+from leverage._validate import FloatArray, as_result, checked, checked_choice
 
 _ROUNDERS: dict[str, Callable[[float, float], float]] = {
     "nearest": nearest_to,

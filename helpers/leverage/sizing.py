@@ -7,8 +7,8 @@ and volatilities of the past are estimates, and the formulas take them as if the
 import numpy as np
 import numpy.typing as npt
 
-from . import contracts
-from ._validate import BoolArray, FloatArray, as_result, checked, checked_flag, refuse_where
+from leverage import contracts
+from leverage._validate import BoolArray, FloatArray, as_result, checked, checked_flag, refuse_where
 
 
 def quantity_for_risk(

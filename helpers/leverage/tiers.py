@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from ._validate import (
+from leverage._validate import (
     BoolArray,
     FloatArray,
     as_result,

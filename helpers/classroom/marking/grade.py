@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from classroom.errors import ClassroomError
 from classroom.grading.model import CANNOT_BE_GRADED, GRADED
-from classroom.grading.reading import read_release
+from classroom.grading.reading import read_release, source_text
 from classroom.marking.gradebook import (
     CellGrade,
     Gradebook,
@@ -251,11 +251,6 @@ def unanswered(release: Release, notebook: Mapping[str, Any] | None) -> frozense
         if name in given:
             written[name] = source_text(cell["source"])
     return frozenset(name for name, stub in given.items() if written.get(name, stub) == stub)
-
-
-def source_text(source: str | Sequence[str]) -> str:
-    """Return a cell's source as one text; notebooks may store it as lines."""
-    return source if isinstance(source, str) else "".join(source)
 
 
 def stand_in(release: Release, sentence: str) -> dict[str, Any]:

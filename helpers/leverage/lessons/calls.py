@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from .goals import AnswerError, Subject
-from .wording import counted, shortened
+from leverage.lessons.goals import AnswerError, Subject
+from leverage.lessons.wording import counted, shortened
 
 _PRINT_LIMIT = 2_000
 

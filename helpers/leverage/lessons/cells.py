@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from .wording import safe_repr, shortened
+from leverage.lessons.wording import safe_repr, shortened
 
 _MISSING = object()
 _MESSAGE_LIMIT = 100

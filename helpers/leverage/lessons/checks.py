@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 import numpy as np
 
-from . import calls, cells, manifest, nested, orders, plain, progress
-from .calls import CallResult
-from .goals import AnswerError, Goal, NumberGoal, Subject, WordGoal, largest
-from .plain import NotPlainError
-from .quizzes import judge_option
-from .tables import compare_tables, not_a_table
-from .wording import (
+from leverage.lessons import calls, cells, manifest, nested, orders, plain, progress
+from leverage.lessons.calls import CallResult
+from leverage.lessons.goals import AnswerError, Goal, NumberGoal, Subject, WordGoal, largest
+from leverage.lessons.plain import NotPlainError
+from leverage.lessons.quizzes import judge_option
+from leverage.lessons.tables import compare_tables, not_a_table
+from leverage.lessons.wording import (
     code_call,
     counted,
     format_number,

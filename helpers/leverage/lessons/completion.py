@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import manifest
-from .browser import find_browser, print_pdf
-from .progress import Mastery, mastery, progress_file, read_record
-from .wording import counted, say
+from leverage.lessons import manifest
+from leverage.lessons.browser import find_browser, print_pdf
+from leverage.lessons.progress import Mastery, mastery, progress_file, read_record
+from leverage.lessons.wording import counted, say
 
 LONGEST_NAME = 80
 _FILE = "completion"

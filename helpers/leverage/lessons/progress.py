@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import manifest
-from .manifest import ChapterFacts, ItemFacts
-from .wording import counted, item_label, say, sentence, wrapped
+from leverage.lessons import manifest
+from leverage.lessons.manifest import ChapterFacts, ItemFacts
+from leverage.lessons.wording import counted, item_label, say, sentence, wrapped
 
 MASTERY_SHARE = 0.8
 _DEFAULT_PLACE = "~/.leverage-course/progress.json"

@@ -3,8 +3,8 @@
 import re
 from typing import NamedTuple
 
-from . import plain
-from .manifest import Quiz
+from leverage.lessons import plain
+from leverage.lessons.manifest import Quiz
 
 _LETTER = re.compile(r"""[\s("'`\[]*([A-Za-z])["'`\]]*(?:[:)](.*)|\.(?:\s+(.*))?)?\s*""", re.DOTALL)
 _ANOTHER_LETTER = re.compile(r"(?<!\w)[A-Za-z](?:[.:)]|\s*$)")

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import manifest
-from .manifest import ChapterFacts, ItemFacts
-from .progress import chosen_chapters, mastery, numbered_title, read_record
-from .wording import counted, item_label, sentence
+from leverage.lessons import manifest
+from leverage.lessons.manifest import ChapterFacts, ItemFacts
+from leverage.lessons.progress import chosen_chapters, mastery, numbered_title, read_record
+from leverage.lessons.wording import counted, item_label, sentence
 
 MANY_ATTEMPTS = 4
 _MARKS = re.compile(r"([\\`*_{}\[\]<>|$#~])")

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 
-from ..margin import (
+from leverage.margin import (
     liquidation_price,
     tiered_hedge_liquidation_prices,
     tiered_liquidation_price,
 )
-from ..tiers import TierTable
-from .market_rules import Rules
-from .state import Position, Prices
+from leverage.paper.market_rules import Rules
+from leverage.paper.state import Position, Prices
+from leverage.tiers import TierTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..bars import Bars, read_bars, read_ticks
-from .exchange_errors import BadFeed, BadRequest
-from .instruments import Instrument, Market
-from .market_rules import ON_TIERS, Rules
+from leverage.bars import Bars, read_bars, read_ticks
+from leverage.paper.exchange_errors import BadFeed, BadRequest
+from leverage.paper.instruments import Instrument, Market
+from leverage.paper.market_rules import ON_TIERS, Rules
 
 
 def is_frame(feed: Any) -> bool:

@@ -14,10 +14,10 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from .._validate import BoolArray, FloatArray
-from ..bars import MINUTE, Bars, IntArray
-from .exchange_errors import BadFeed
-from .formats import iso
+from leverage._validate import BoolArray, FloatArray
+from leverage.bars import MINUTE, Bars, IntArray
+from leverage.paper.exchange_errors import BadFeed
+from leverage.paper.formats import iso
 
 Path: TypeAlias = Literal["auto", "OLHC", "OHLC"]
 PATHS = ("auto", "OLHC", "OHLC")

@@ -7,17 +7,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .bot_bench import BotBench
-    from .crash_replay import CrashReplay
-    from .explorer import Explorer
-    from .leverage_explorer import LeverageExplorer
-    from .liquidation_map import LiquidationMap
-    from .margin_mode_explorer import MarginModeExplorer
-    from .platform_comparer import PlatformComparer
-    from .position_size_calculator import PositionSizeCalculator
-    from .survival_map import SurvivalMap
-    from .tier_explorer import TierExplorer
-    from .trading_terminal import TradingTerminal
+    from leverage.lessons.explorers.bot_bench import BotBench
+    from leverage.lessons.explorers.crash_replay import CrashReplay
+    from leverage.lessons.explorers.explorer import Explorer
+    from leverage.lessons.explorers.leverage_explorer import LeverageExplorer
+    from leverage.lessons.explorers.liquidation_map import LiquidationMap
+    from leverage.lessons.explorers.margin_mode_explorer import MarginModeExplorer
+    from leverage.lessons.explorers.platform_comparer import PlatformComparer
+    from leverage.lessons.explorers.position_size_calculator import PositionSizeCalculator
+    from leverage.lessons.explorers.survival_map import SurvivalMap
+    from leverage.lessons.explorers.tier_explorer import TierExplorer
+    from leverage.lessons.explorers.trading_terminal import TradingTerminal
 
 __all__ = [
     "BotBench",
