@@ -1,4 +1,7 @@
-"""`classroom doctor`: what is installed, what is missing, and how to get it."""
+"""`classroom doctor`: what is installed, what is missing and how to get it.
+
+Other packages are imported where they are asked about, because any of them may be missing.
+"""
 
 from __future__ import annotations
 

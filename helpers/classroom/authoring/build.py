@@ -22,6 +22,7 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
+from tqdm import tqdm
 
 from classroom.authoring.cards import flash_cards
 from classroom.authoring.execute import KernelDiedError, error_of, start_session
@@ -343,8 +344,6 @@ def build(
 
     Returns the paths that changed on disk.
     """
-    from tqdm import tqdm
-
     course = read_course(project)
     record = read_build_record(project)
     files: dict[Path, bytes] = {}

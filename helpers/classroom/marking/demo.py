@@ -24,6 +24,7 @@ from classroom.authoring.student_notebooks import course_config
 from classroom.authoring.texts import Lesson
 from classroom.authoring.trial import grade_id, is_answer
 from classroom.errors import ClassroomError
+from classroom.grading import Limits
 from classroom.grading.model import CANNOT_BE_GRADED, GRADED
 from classroom.marking.grade import grade, outputs
 from classroom.marking.gradebook import Gradebook
@@ -327,8 +328,6 @@ def demo(
     progress: bool = True,
 ) -> list[Row]:
     """Run the demonstration class and return expected against given for every student."""
-    from classroom.grading import Limits
-
     lesson = read_course(project).lesson(chapter)
     students = make_class(lesson)
     folder = folder.resolve()

@@ -18,11 +18,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from tqdm import tqdm
 
 from classroom.errors import ClassroomError
+from classroom.grading import Grader, Limits, Outcome, Release, Submission, level_label
 from classroom.grading.model import CANNOT_BE_GRADED, GRADED
 from classroom.grading.reading import read_release, source_text
+from classroom.marking.cluster import cluster_executor
+from classroom.marking.exports import write_exports
+from classroom.marking.feedback import write_feedback
 from classroom.marking.gradebook import (
     CellGrade,
     Gradebook,
@@ -32,13 +38,11 @@ from classroom.marking.gradebook import (
     Record,
     register,
 )
+from classroom.marking.report import write_report
 from classroom.marking.room import Room, only_grader, sweep, write_whole
 from classroom.project import Chapter
 
-if TYPE_CHECKING:
-    from classroom.grading import Limits, Outcome, Release, Submission
-
-    Execute = Callable[[Iterable[Submission]], Iterator[Outcome]]
+Execute = Callable[[Iterable[Submission]], Iterator[Outcome]]
 
 TOGETHER = 16
 """Results that may share a transaction; each is shown after it."""
@@ -493,12 +497,8 @@ def executor(
     release: Release, options: Options, limits: Limits | None
 ) -> Iterator[tuple[str, Execute]]:
     """Yield the level in force and the function that executes submissions, here or on a cluster."""
-    from classroom.grading import Grader, Limits
-
     limits = limits or Limits()
     if options.cluster:
-        from classroom.marking.cluster import cluster_executor
-
         with cluster_executor(
             options.cluster, release, limits,
             level=options.level, allow_limits_only=options.allow_limits_only,
@@ -654,10 +654,6 @@ def outputs(
     room: Room, chapter: Chapter, *, say: Callable[[str], None] = print, report: bool = True
 ) -> None:
     """Write feedback pages, CSV files and the report from what the gradebook holds now."""
-    from classroom.marking.exports import write_exports
-    from classroom.marking.feedback import write_feedback
-    from classroom.marking.report import write_report
-
     release = read_release(chapter.solution_notebook)
     with Gradebook.open(room.gradebook, room.course, chapter.name) as book:
         layout = registered(book, room, chapter, release)
@@ -713,10 +709,6 @@ def batch(
     progress: bool,
 ) -> None:
     """Execute submissions and save them as they come back."""
-    from tqdm import tqdm
-
-    from classroom.grading import level_label
-
     room, release, run = keeper.room, keeper.release, keeper.run
     run.level, execute = started
     small_files: Files = {}
