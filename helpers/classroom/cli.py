@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run_command(arguments: argparse.Namespace) -> int:
     """Run the command that was asked for and return its exit code."""
     from classroom.project import find_project
 
@@ -203,7 +203,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     prepare_process()
     arguments = parser().parse_args(argv)
     try:
-        return run(arguments)
+        return run_command(arguments)
     except ClassroomError as error:
         print(f"classroom {arguments.command}: {error}", file=sys.stderr)
         return EXIT_USAGE

@@ -11,11 +11,11 @@ from classroom.authoring.bank import Answer
 from classroom.authoring.mutants import (
     Mutant,
     Tally,
-    Verdict,
+    TriedMutant,
     is_form_only,
     make_mutants,
+    mutant_report,
     mutants,
-    report,
     solution_lines,
 )
 from classroom.cli import main
@@ -113,9 +113,9 @@ def test_mistakes_that_nothing_notices_are_listed_and_miss_the_goal(
 
 def test_a_copy_that_the_bank_holds_as_right_is_not_counted() -> None:
     mutant = Mutant("ch01_a", 1, "a", "b", "x = b")
-    tally = Tally("ch01_a", (Verdict(mutant, "bank"), Verdict(mutant, "hidden")))
+    tally = Tally("ch01_a", (TriedMutant(mutant, "bank"), TriedMutant(mutant, "hidden")))
     assert (tally.tried, tally.rejected) == (1, 1)
-    assert "| ch01_a | 1 | 0 | 1 | 0 | 100.0 % |" in report([tally])
+    assert "| ch01_a | 1 | 0 | 1 | 0 | 100.0 % |" in mutant_report([tally])
 
 
 def test_a_right_answer_of_the_bank_explains_a_copy_with_the_same_meaning(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from classroom.grading import Outcome, Release, Submission
-from classroom.marking.feedback import Page, read_handed_in
+from classroom.marking.feedback import FeedbackPage, read_handed_in
 from classroom.marking.grade import record_of
 from classroom.marking.gradebook import Standing
 
@@ -18,6 +18,6 @@ def feedback_page(outcome: Outcome, submission: Submission, release: Release) ->
         cells={cell.grade_id: (cell.points or 0.0, cell.max_points) for cell in cells},
     )
     handed = dict(submission.files).get(f"{release.notebook}.ipynb")
-    return Page(release).html(
+    return FeedbackPage(release).html(
         record_of(outcome), standing, outcome.notebook, handed and read_handed_in(handed)
     )

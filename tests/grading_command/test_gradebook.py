@@ -14,9 +14,9 @@ from small_class import CHAPTER, SmallClass
 
 import classroom.marking.gradebook
 from classroom.marking.gradebook import (
-    CellRecord,
-    Entry,
+    CellGrade,
     Gradebook,
+    GradebookEntry,
     GradebookError,
     Layout,
     Record,
@@ -27,14 +27,16 @@ from classroom.marking.gradebook import (
 NIGHT = datetime(2026, 1, 15, 20, 0)
 
 
-def entry(student: str, value: float, hidden: float, *, verdict: str = "graded") -> Entry:
+def entry(student: str, value: float, hidden: float, *, verdict: str = "graded") -> GradebookEntry:
     cells = {
-        "ch01_a_value": CellRecord(value, 2),
-        "ch01_a_hidden": CellRecord(hidden, 3, "Other numbers too."),
-        "ch01_b": CellRecord(None, 4),
+        "ch01_a_value": CellGrade(value, 2),
+        "ch01_a_hidden": CellGrade(hidden, 3, "Other numbers too."),
+        "ch01_b": CellGrade(None, 4),
     }
     record = Record(student, "2026-01-15", verdict, "namespaces", "work-1", "tests-1", cells=cells)
-    return Entry(record, {name: cell.points for name, cell in cells.items()}, frozenset(), NIGHT)
+    return GradebookEntry(
+        record, {name: cell.points for name, cell in cells.items()}, frozenset(), NIGHT
+    )
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

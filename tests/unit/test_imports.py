@@ -19,11 +19,12 @@ HELPERS = PACKAGE.parent
 # A module may import modules of the lines above its own, never of its own line or below.
 LAYERS = {
     "leverage": [
-        {"_validate"},
+        {"_validate", "_grid"},
         {"contracts", "rounding"},
         {"tiers"},
         {"_solve"},
         {"margin", "costs", "accounts"},
+        {"bars"},
         {"history", "paths"},
         {"sizing", "portfolio", "survival"},
         {"venues"},
@@ -113,6 +114,18 @@ def test_paths_and_a_small_simulation_need_neither_pandas_nor_numba() -> None:
         "found = simulate(1.0, [0.9], 0.6, 5, paths=5, seed=1)"
     )
     assert not {"pandas", "numba", "matplotlib"} & top_level_packages_loaded_by(statement)
+
+
+def test_everything_but_the_lessons_can_be_imported_without_pandas() -> None:
+    # candle_files reads the archives that `make history` fetches.
+    modules = [
+        ".".join(["leverage", *path.relative_to(PACKAGE).with_suffix("").parts])
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.relative_to(PACKAGE).parts[0] != "lessons"
+        and path.stem not in {"__init__", "__main__", "candle_files"}
+    ]
+    blocked = "import sys; sys.modules.update(dict.fromkeys(['pandas', 'matplotlib', 'numba']))"
+    assert "leverage" in top_level_packages_loaded_by(f"{blocked}; import {', '.join(modules)}")
 
 
 @pytest.mark.parametrize("name", ["pandas", "matplotlib", "ipywidgets", "IPython"])

@@ -22,6 +22,7 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
+from tqdm import tqdm
 
 from classroom.authoring.cards import flash_cards
 from classroom.authoring.execute import KernelDiedError, error_of, start_session
@@ -266,7 +267,7 @@ def fingerprint(course: Course, lesson: Lesson) -> str:
     return digest("\n".join([*parts, sys.version]).encode())
 
 
-def read_record(project: Project) -> dict[str, Any]:
+def read_build_record(project: Project) -> dict[str, Any]:
     """Return what the last build recorded; nothing if it cannot be read."""
     try:
         record = json.loads((project.cache / "build.json").read_text(encoding="utf-8"))
@@ -337,16 +338,13 @@ def build(
     *,
     force: bool = False,
     say: Callable[[str], None] = print,
-    progress: bool = True,
 ) -> list[Path]:
     """Build chapters, reviews and pages that changed, and the files that all chapters share.
 
     Returns the paths that changed on disk.
     """
-    from tqdm import tqdm
-
     course = read_course(project)
-    record = read_record(project)
+    record = read_build_record(project)
     files: dict[Path, bytes] = {}
     fresh: dict[str, Any] = {}
     for chapter in chapters:
@@ -362,7 +360,7 @@ def build(
             desc=chapter.name,
             unit="cell",
             leave=False,
-            disable=None if progress else True,
+            disable=None,
         ) as bar:
             made = render(course, lesson, lambda done, of, bar=bar: bar.update(done - bar.n))  # type: ignore[misc]
         files |= made

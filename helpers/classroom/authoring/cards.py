@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from nbformat import NotebookNode
 
 from classroom.authoring.formulas import Formula
-from classroom.authoring.glossary import Entry, Glossary
+from classroom.authoring.glossary import Glossary, GlossaryTerm
 
 # Anki reads these lines as settings of the import.
 HEADER = (
@@ -58,7 +58,7 @@ def flash_cards(
     return text.getvalue().encode()
 
 
-def term_card(entry: Entry) -> Card:
+def term_card(entry: GlossaryTerm) -> Card:
     """Return the card of a term."""
     notes = [f"Symbol: {entry.symbol}."] * bool(entry.symbol)
     notes += [f"Unit: {entry.unit}."] * bool(entry.unit)

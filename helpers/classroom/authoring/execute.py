@@ -30,7 +30,7 @@ class KernelDiedError(Exception):
     """The kernel ended while a cell was running."""
 
 
-class Session:
+class KernelSession:
     """A running kernel; made by `start_session`."""
 
     def __init__(self, client: Any) -> None:
@@ -148,7 +148,7 @@ def start_session(
     kernel_name: str = "python3",
     timeout: int = 120,
     environment: Mapping[str, str] | None = None,
-) -> Iterator[Session]:
+) -> Iterator[KernelSession]:
     """Start a kernel in `folder` (default: a temporary one) and stop it at the end.
 
     The kernel keeps its learner's progress in a temporary file, so nothing outside is touched.
@@ -182,7 +182,7 @@ def start_session(
         )
         try:
             with client.setup_kernel(env=env):
-                yield Session(client)
+                yield KernelSession(client)
         except NoSuchKernel:
             raise ClassroomError(
                 f"the notebook asks for the kernel {kernel_name!r}, which is not installed; "

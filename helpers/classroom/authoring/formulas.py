@@ -118,13 +118,13 @@ def read_formula(name: str, chapter: str, where: str) -> Formula:
         name=short,
         module=package,
         chapter=chapter,
-        meaning=markdown(parts[""].split("\n\n")[0]),
+        meaning=as_markdown(parts[""].split("\n\n")[0]),
         formula=math,
-        symbols=markdown(before),
+        symbols=as_markdown(before),
         takes={n: t for (n, kind), t in fields(parts["Parameters"]).items() if needed(kind)},
         gives=next(iter(returns.values())),
-        source=markdown(parts.get("References", "")),
-        example_text=markdown(example_text),
+        source=as_markdown(parts.get("References", "")),
+        example_text=as_markdown(example_text),
         example=example,
     )
 
@@ -143,7 +143,7 @@ def fields(text: str) -> dict[tuple[str, str], str]:
         head, _, body = block.partition("\n")
         if head.strip():
             name, _, kind = head.partition(" : ")
-            found[name.strip(), kind.strip()] = markdown(inspect.cleandoc(body))
+            found[name.strip(), kind.strip()] = as_markdown(inspect.cleandoc(body))
     return {(name, kind): body for (name, kind), body in found.items()}
 
 
@@ -165,10 +165,10 @@ def split_math(text: str) -> tuple[str, str, str]:
     return text[: match.start()].strip(), latex, text[match.end() :].strip()
 
 
-def markdown(text: str) -> str:
+def as_markdown(text: str) -> str:
     r"""Return reStructuredText of a docstring as Markdown, one line for each paragraph.
 
-    >>> markdown("A :func:`leverage.roe` of\n``inf`` or :math:`N_E`.")
+    >>> as_markdown("A :func:`leverage.roe` of\n``inf`` or :math:`N_E`.")
     'A `roe` of `inf` or $N_E$.'
     """
     text = MATH.sub(

@@ -19,7 +19,7 @@ KNOWN_FIELDS = NEEDED_FIELDS | {"unit", "symbol", "see"}
 
 
 @dataclass(frozen=True)
-class Entry:
+class GlossaryTerm:
     """One term of the glossary."""
 
     id: str
@@ -78,7 +78,7 @@ class Explanation:
 class Glossary:
     """All terms, by id."""
 
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, GlossaryTerm]
 
 
 def read_glossary(path: Path) -> Glossary:
@@ -89,11 +89,11 @@ def read_glossary(path: Path) -> Glossary:
     data = read_yaml(path, path.parents[1]) or []
     if not isinstance(data, list):
         raise ClassroomError(f"{name}: expected a list of terms ('- term: …')")
-    entries: dict[str, Entry] = {}
+    entries: dict[str, GlossaryTerm] = {}
     for number, raw in enumerate(data, 1):
         if not isinstance(raw, dict):
             raise ClassroomError(f"{name}: entry {number} is not a term ('- term: …'): {raw!r}")
-        entry = _entry(raw, number, name)
+        entry = _checked_term(raw, number, name)
         if entry.id in entries:
             raise ClassroomError(f"{name}: the id {entry.id!r} is used twice")
         entries[entry.id] = entry
@@ -104,13 +104,13 @@ def read_glossary(path: Path) -> Glossary:
     return Glossary(entries)
 
 
-def _entry(raw: dict[str, Any], number: int, name: str) -> Entry:
+def _checked_term(raw: dict[str, Any], number: int, name: str) -> GlossaryTerm:
     given = {key for key, value in raw.items() if value}
     wrong = complaint(given, NEEDED_FIELDS, KNOWN_FIELDS)
     if wrong:
         entry = raw.get("id") or raw.get("term") or "unnamed"
         raise ClassroomError(f"{name}: entry {number} ({entry}) {wrong}")
-    return Entry(
+    return GlossaryTerm(
         id=str(raw["id"]),
         term=str(raw["term"]),
         definition=" ".join(str(raw["definition"]).split()),

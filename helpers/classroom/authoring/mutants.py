@@ -19,7 +19,7 @@ from tqdm import tqdm
 from classroom.authoring.bank import all_answers
 from classroom.authoring.build import lesson_environment, read_course
 from classroom.authoring.texts import Lesson
-from classroom.authoring.trial import Stop, run_test, walk
+from classroom.authoring.trial import ReachedExercise, run_test, walk
 from classroom.markers import SOLUTION, numbered, visible_source
 from classroom.project import Chapter, Project
 
@@ -70,7 +70,7 @@ class Mutant:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TriedMutant:
     """What the tests said to a mutant."""
 
     mutant: Mutant
@@ -83,7 +83,7 @@ class Tally:
     """Mutants of one exercise."""
 
     exercise: str
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[TriedMutant, ...]
 
     def count(self, noticed_by: str) -> int:
         """How many mutants were noticed that way."""
@@ -132,14 +132,16 @@ def make_mutants(exercise: str, source: str) -> list[Mutant]:
             key = same_meaning_key(code)
             if key != original and key not in mutants:
                 line = int(getattr(node, "lineno", 0))
-                mutants[key] = Mutant(exercise, line, ast.unparse(_shown(node)), after, code)
+                mutants[key] = Mutant(
+                    exercise, line, ast.unparse(_statement_shown(node)), after, code
+                )
     return list(mutants.values())
 
 
 Change = Callable[[ast.AST], ast.AST]
 
 
-def _shown(node: ast.AST) -> ast.AST:
+def _statement_shown(node: ast.AST) -> ast.AST:
     """Return the part of a node that its mistakes change."""
     if isinstance(node, ast.Return | ast.Assign) and node.value is not None:
         return node.value
@@ -168,7 +170,7 @@ def _changes(node: ast.AST, *, ordered: bool = True) -> Iterator[Change]:
     elif isinstance(node, ast.Compare):
         for place, comparison in enumerate(node.ops):
             for other in _COMPARISONS.get(type(comparison), ()):
-                yield _compare(place, other)
+                yield _compare_with(place, other)
     elif isinstance(node, ast.Constant):
         yield from (_set("value", value) for value in _other_constants(node.value))
     elif isinstance(node, ast.Name) and node.id in _NAMES:
@@ -183,11 +185,11 @@ def _changes(node: ast.AST, *, ordered: bool = True) -> Iterator[Change]:
             yield _swap("elts", place)
     elif isinstance(node, ast.IfExp):
         yield _swap_branches
-    elif isinstance(node, ast.Return | ast.Assign) and _is_number(node.value):
+    elif isinstance(node, ast.Return | ast.Assign) and _gives_number(node.value):
         yield from (_wrap(template) for template in ("-({})", "({}) * 100", "({}) / 100"))
 
 
-def _is_number(value: ast.expr | None) -> bool:
+def _gives_number(value: ast.expr | None) -> bool:
     """Tell whether an expression looks like arithmetic: its sign and its scale can be wrong."""
     return isinstance(value, ast.BinOp | ast.UnaryOp | ast.Call)
 
@@ -221,7 +223,7 @@ def _unsign(node: ast.AST) -> ast.AST:
     return node
 
 
-def _compare(place: int, comparison: type[ast.cmpop]) -> Change:
+def _compare_with(place: int, comparison: type[ast.cmpop]) -> Change:
     def change(node: ast.AST) -> ast.AST:
         assert isinstance(node, ast.Compare)
         node.ops[place] = comparison()
@@ -269,14 +271,14 @@ def is_form_only(tests: Mapping[str, str]) -> bool:
     return used <= {*FORM_ONLY, "hidden"}
 
 
-def judge(stop: Stop, mutant: Mutant) -> Verdict:
+def try_mutant(stop: ReachedExercise, mutant: Mutant) -> TriedMutant:
     """Run an exercise's tests on a mutant: the visible parts first, then all of them."""
     stop.answer(mutant.code)
     visible = {item: visible_source(source) for item, source in stop.tests.items()}
     for noticed_by, tests in (("visible", visible), ("hidden", stop.tests)):
         if not all(run_test(stop.session, item, code).passed for item, code in tests.items()):
-            return Verdict(mutant, noticed_by)
-    return Verdict(mutant, "nothing")
+            return TriedMutant(mutant, noticed_by)
+    return TriedMutant(mutant, "nothing")
 
 
 def tally_chapter(
@@ -300,13 +302,13 @@ def tally_chapter(
         verdicts = []
         for mutant in make_mutants(stop.exercise, stop.cell.source):
             if same_meaning_key(mutant.code) in right:
-                verdicts.append(Verdict(mutant, "bank"))
+                verdicts.append(TriedMutant(mutant, "bank"))
             else:
-                verdicts.append(judge(stop, mutant))
+                verdicts.append(try_mutant(stop, mutant))
         yield Tally(stop.exercise, tuple(verdicts))
 
 
-def report(tallies: Sequence[Tally]) -> str:
+def mutant_report(tallies: Sequence[Tally]) -> str:
     """Return a Markdown table of all exercises, and every mutant that nothing noticed."""
     rows = [
         "| Exercise | Mutants | Rejected by a visible check | by a hidden one | Passed | Share |"
@@ -332,9 +334,7 @@ def report(tallies: Sequence[Tally]) -> str:
     return "\n".join(rows)
 
 
-def mutants(
-    project: Project, chapters: Sequence[Chapter], *, say: Callable[[str], None] = print
-) -> bool:
+def mutants(project: Project, chapters: Sequence[Chapter]) -> bool:
     """Try all mutants of the chapters, print the report, and tell whether the goal is reached."""
     course = read_course(project)
     tallies: list[Tally] = []
@@ -345,13 +345,13 @@ def mutants(
                 bar.update()
     tried = sum(tally.tried for tally in tallies)
     if not tried:
-        say("There is nothing to try: these chapters have no exercise whose answer can be wrong.")
+        print("There is nothing to try: these chapters have no exercise whose answer can be wrong.")
         return True
     share = sum(tally.rejected for tally in tallies) / tried
-    say(report(tallies))
+    print(mutant_report(tallies))
     reached = share >= GOAL
     verdict = "reached" if reached else "missed: a hidden test should reject what is listed above"
-    say(
+    print(
         f"\n{share:.1%} of {tried} small mistakes are rejected; the goal of {GOAL:.0%} is {verdict}."
     )
     return reached

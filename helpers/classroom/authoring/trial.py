@@ -10,12 +10,12 @@ import nbformat
 from nbformat import NotebookNode
 
 from classroom.authoring.bank import Answer
-from classroom.authoring.execute import Session, error_of, start_session
+from classroom.authoring.execute import KernelSession, error_of, start_session
 from classroom.authoring.texts import Lesson
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ItemResult:
     """What one test said."""
 
     item: str
@@ -28,7 +28,7 @@ class Trial:
     """What all tests of an exercise said to one answer."""
 
     answer: Answer
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ItemResult, ...]
 
     def points(self, lesson: Lesson) -> float:
         """Points that the answer earns."""
@@ -73,17 +73,19 @@ def assigned_names(source: str) -> list[str]:
     return names
 
 
-def run_test(session: Session, item: str, source: str) -> Outcome:
+def run_test(session: KernelSession, item: str, source: str) -> ItemResult:
     """Run one test; it passes when it ends without an error."""
     error = error_of(session.source(source))
-    return Outcome(item, error is None, "" if error is None else f"{error.ename}: {error.evalue}")
+    return ItemResult(
+        item, error is None, "" if error is None else f"{error.ename}: {error.evalue}"
+    )
 
 
 @dataclass(frozen=True)
-class Stop:
+class ReachedExercise:
     """An autograded exercise, with the kernel as a student has it on arriving there."""
 
-    session: Session
+    session: KernelSession
     exercise: str
     cell: NotebookNode
     tests: Mapping[str, str]
@@ -97,7 +99,9 @@ class Stop:
         return error_of(self.session.source(code))
 
 
-def walk(lesson: Lesson, environment: Mapping[str, str], *, timeout: int = 30) -> Iterator[Stop]:
+def walk(
+    lesson: Lesson, environment: Mapping[str, str], *, timeout: int = 30
+) -> Iterator[ReachedExercise]:
     """Run the chapter's reference solution from top to bottom and stop at each exercise."""
     tests: dict[str, dict[str, str]] = {}
     sources = {grade_id(cell): cell.source for cell in lesson.notebook.cells if is_test(cell)}
@@ -114,7 +118,7 @@ def walk(lesson: Lesson, environment: Mapping[str, str], *, timeout: int = 30) -
                 session.run(nbformat.from_dict(cell))
                 continue
             place = f"{lesson.chapter.text.name}:{lesson.lines[cell['id']]}"
-            stop = Stop(session, exercise, cell, tests[exercise], place)
+            stop = ReachedExercise(session, exercise, cell, tests[exercise], place)
             yield stop
             stop.answer(cell.source)
 
@@ -123,15 +127,13 @@ def try_answers(
     lesson: Lesson,
     answers: Mapping[str, Sequence[Answer]],
     environment: Mapping[str, str],
-    *,
-    timeout: int = 30,
 ) -> Iterator[Trial]:
     """Try every answer at its exercise.
 
     Yields one trial per answer. The reference solution itself is tried as an answer titled
     `reference solution`.
     """
-    for stop in walk(lesson, environment, timeout=timeout):
+    for stop in walk(lesson, environment):
         source = stop.cell.source
         reference = Answer(stop.exercise, "reference solution", source, True, "", 0, stop.place)
         for answer in [*answers.get(stop.exercise, ()), reference]:

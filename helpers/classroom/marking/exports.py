@@ -23,7 +23,7 @@ NBGRADER = (
 )  # fmt: skip
 
 
-def text_of(rows: Iterable[Sequence[object]]) -> str:
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
     """Return rows as CSV text, quoted where needed."""
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
@@ -60,7 +60,7 @@ def nbgrader_csv(
                 float(maximum),
             )
         )  # fmt: skip
-    return text_of(rows)
+    return csv_text(rows)
 
 
 def canvas_csv(assignment: str, maximum: float, standings: Sequence[Standing]) -> str:
@@ -83,7 +83,7 @@ def canvas_csv(assignment: str, maximum: float, standings: Sequence[Standing]) -
         name = ", ".join(part for part in (one.last_name, one.first_name) if part) or one.student
         points = "" if one.score is None else f"{one.final:.10g}"
         rows.append((no_formula(name), one.lms_id, "", one.student, "", points))
-    return text_of(rows)
+    return csv_text(rows)
 
 
 def moodle_csv(
@@ -107,7 +107,7 @@ def moodle_csv(
         record = records.get(one.student)
         said = no_formula(record.for_student) if record else ""
         rows.append((one.student, one.email, f"{one.final:.10g}", said))
-    return text_of(rows)
+    return csv_text(rows)
 
 
 def write_exports(

@@ -16,16 +16,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from classroom.grading import notebook_file
+from classroom.grading import Release, notebook_file
 from classroom.grading.repair import LARGEST_SOURCE, MOST_CELLS
 from classroom.marking.gradebook import Record, Standing
 from classroom.marking.room import Room, write_if_new
 from leverage.lessons.wording import item_label
-
-if TYPE_CHECKING:
-    from classroom.grading import Release
 
 LONGEST_OUTPUT = 20_000
 """Characters of one text output that a page shows."""
@@ -85,7 +82,7 @@ def plainly(text: str) -> str:
 
 
 @cache
-def markdown() -> Any:
+def markdown_renderer() -> Any:
     """Return the renderer of text cells: tables and formulas, no pictures from elsewhere."""
     import mistune
 
@@ -106,7 +103,7 @@ def rendered(source: str) -> str:
     """Return a text cell as clean HTML; as plain text where it is too much to be read."""
     if len(source) > LONGEST_TEXT or source.count("$") > 2 * MOST_FORMULAS:
         return plain(source)
-    return clean(str(markdown()(source)))
+    return clean(str(markdown_renderer()(source)))
 
 
 @cache
@@ -262,7 +259,7 @@ def points_text(got: float, of: float) -> str:
     return f"{got:g} of {of:g} point{'' if of == 1 else 's'}"
 
 
-class Page:
+class FeedbackPage:
     """Makes the feedback pages of one chapter; what students have in common is rendered once."""
 
     def __init__(self, release: Release) -> None:
@@ -420,7 +417,7 @@ def write_feedback(
     records: Mapping[str, Record],
 ) -> int:
     """Write the page of every student who handed in; return how many pages are new or changed."""
-    page = Page(release)
+    page = FeedbackPage(release)
     chapter = release.assignment
     written = 0
     for standing in standings:

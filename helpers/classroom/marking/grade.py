@@ -18,27 +18,31 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from tqdm import tqdm
 
 from classroom.errors import ClassroomError
+from classroom.grading import Grader, Limits, Outcome, Release, Submission, level_label
 from classroom.grading.model import CANNOT_BE_GRADED, GRADED
-from classroom.grading.reading import read_release
+from classroom.grading.reading import read_release, source_text
+from classroom.marking.cluster import cluster_executor
+from classroom.marking.exports import write_exports
+from classroom.marking.feedback import write_feedback
 from classroom.marking.gradebook import (
-    CellRecord,
-    Entry,
+    CellGrade,
     Gradebook,
+    GradebookEntry,
     LatePolicy,
     Layout,
     Record,
     register,
 )
+from classroom.marking.report import write_report
 from classroom.marking.room import Room, only_grader, sweep, write_whole
 from classroom.project import Chapter
 
-if TYPE_CHECKING:
-    from classroom.grading import Limits, Outcome, Release, Submission
-
-    Execute = Callable[[Iterable[Submission]], Iterator[Outcome]]
+Execute = Callable[[Iterable[Submission]], Iterator[Outcome]]
 
 TOGETHER = 16
 """Results that may share a transaction; each is shown after it."""
@@ -78,7 +82,7 @@ class Change:
 
 
 @dataclass
-class Run:
+class GradingRun:
     """What one call of `grade` did."""
 
     total: int = 0
@@ -210,7 +214,7 @@ def record_of(outcome: Outcome, seconds_note: str = "") -> Record:
     """Return the record that is kept of an outcome."""
     verdict = outcome.verdict
     cells = {
-        cell.grade_id: CellRecord(
+        cell.grade_id: CellGrade(
             points_of(cell.points, verdict.status), cell.max_points, cell.sentence,
             round(cell.seconds, 4), cell.state,
         )
@@ -249,13 +253,8 @@ def unanswered(release: Release, notebook: Mapping[str, Any] | None) -> frozense
     for cell in notebook["cells"]:
         name = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", "")
         if name in given:
-            written[name] = text_of(cell["source"])
+            written[name] = source_text(cell["source"])
     return frozenset(name for name, stub in given.items() if written.get(name, stub) == stub)
-
-
-def text_of(source: str | Sequence[str]) -> str:
-    """Return a cell's source as one text; notebooks may store it as lines."""
-    return source if isinstance(source, str) else "".join(source)
 
 
 def stand_in(release: Release, sentence: str) -> dict[str, Any]:
@@ -289,7 +288,7 @@ def note_cell(sentence: str) -> dict[str, Any]:
     }
 
 
-def notebook_bytes(notebook: Mapping[str, Any]) -> bytes:
+def graded_notebook_bytes(notebook: Mapping[str, Any]) -> bytes:
     """Return a notebook as its file."""
     return (json.dumps(notebook, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
@@ -322,7 +321,7 @@ class Keeper:
     """Graded cells that may change; none means all."""
     before: Mapping[str, Record]
     """Last records, by student."""
-    run: Run
+    run: GradingRun
     shown: Callable[[Record], None] = lambda record: None
 
     def save(self, batch: Sequence[tuple[Outcome, Mapping[str, bytes]]]) -> None:
@@ -338,7 +337,7 @@ class Keeper:
                 self.run.changes += changes(old, record)
             self.shown(record)
 
-    def _entry(self, outcome: Outcome, files: Mapping[str, bytes]) -> Entry:
+    def _entry(self, outcome: Outcome, files: Mapping[str, bytes]) -> GradebookEntry:
         moment, trouble = handed_in(files)
         record = record_of(outcome, trouble)
         notebook: Mapping[str, Any]
@@ -354,7 +353,7 @@ class Keeper:
             notebook = self._merged(record.student, notebook)
         path = self.room.graded(record.student, self.release.assignment)
         try:
-            write_whole(path, notebook_bytes(notebook), mode=READ_ONLY)
+            write_whole(path, graded_notebook_bytes(notebook), mode=READ_ONLY)
             if "timestamp.txt" in files:  # nbgrader compares it to see whether a submission is new
                 write_whole(path.parent / "timestamp.txt", files["timestamp.txt"])
         except OSError as error:
@@ -362,7 +361,7 @@ class Keeper:
                 f"cannot write {self.room.shown(path)}: {error.strerror or error}; nothing of this "
                 "submission was saved. Mend it and run the same command again"
             ) from None
-        return Entry(record, scores, unanswered(self.release, outcome.notebook), moment)
+        return GradebookEntry(record, scores, unanswered(self.release, outcome.notebook), moment)
 
     def _merged(self, student: str, notebook: Mapping[str, Any]) -> Mapping[str, Any]:
         names = {n for e, ids in exercises_of(self.release).items() if self.only & {*ids} for n in
@@ -438,7 +437,7 @@ def pending(
     book: Gradebook,
     release: Release,
     options: Options,
-    run: Run,
+    run: GradingRun,
 ) -> list[str]:
     """Return the students whose submissions are to be graded, and count the others."""
     found = room.students(release.assignment)
@@ -498,12 +497,8 @@ def executor(
     release: Release, options: Options, limits: Limits | None
 ) -> Iterator[tuple[str, Execute]]:
     """Yield the level in force and the function that executes submissions, here or on a cluster."""
-    from classroom.grading import Grader, Limits
-
     limits = limits or Limits()
     if options.cluster:
-        from classroom.marking.cluster import cluster_executor
-
         with cluster_executor(
             options.cluster, release, limits,
             level=options.level, allow_limits_only=options.allow_limits_only,
@@ -580,8 +575,7 @@ def grade(
     find: Callable[[], Room],
     limits: Limits | None = None,
     say: Callable[[str], None] = print,
-    progress: bool = True,
-) -> Run:
+) -> GradingRun:
     """Grade the submissions of a chapter and save every result as it comes.
 
     Parameters
@@ -597,8 +591,6 @@ def grade(
         What each submission may use.
     say : callable
         Shows a line.
-    progress : bool
-        Whether a terminal gets a progress bar.
 
     Raises
     ------
@@ -609,7 +601,7 @@ def grade(
         raise ClassroomError(f"--jobs must be at least 1, was {options.workers}")
     release = read_release(chapter.solution_notebook)
     only = chosen_cells(release, options.exercises)
-    run = Run()
+    run = GradingRun()
     with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
         ready = pool.submit(get_ready, stack, find, chapter, release, options, only, run)
         waited = wait([ready], 0 if likely_work(chapter) else None)
@@ -619,7 +611,7 @@ def grade(
         if students:
             started = started or stack.enter_context(executor(release, options, limits))
             with stoppable():
-                batch(keeper, students, started, say, progress)
+                batch(keeper, students, started, say)
     tell_end(run, len(students), say)
     return run
 
@@ -640,7 +632,7 @@ def get_ready(
     release: Release,
     options: Options,
     only: frozenset[str],
-    run: Run,
+    run: GradingRun,
 ) -> tuple[Keeper, list[str]]:
     """Lock the class, open its gradebook, and return who saves results and whose there will be."""
     room = find()
@@ -655,14 +647,8 @@ def get_ready(
     return Keeper(room, book, layout, release, late, only, before, run), students
 
 
-def outputs(
-    room: Room, chapter: Chapter, *, say: Callable[[str], None] = print, report: bool = True
-) -> None:
+def outputs(room: Room, chapter: Chapter, *, say: Callable[[str], None] = print) -> None:
     """Write feedback pages, CSV files and the report from what the gradebook holds now."""
-    from classroom.marking.exports import write_exports
-    from classroom.marking.feedback import write_feedback
-    from classroom.marking.report import write_report
-
     release = read_release(chapter.solution_notebook)
     with Gradebook.open(room.gradebook, room.course, chapter.name) as book:
         layout = registered(book, room, chapter, release)
@@ -672,8 +658,7 @@ def outputs(
     files = write_exports(
         room.folder, chapter.name, layout.due, layout.maximum, standings, by_student
     )
-    if report:
-        files.append(write_report(room, release, standings, records, exercises_of(release)))
+    files.append(write_report(room, release, standings, records, exercises_of(release)))
     names = ", ".join(file.name for file in files)
     say(
         f"Feedback: {pages} pages new or changed in {room.shown(room.feedback)}/. "
@@ -681,7 +666,7 @@ def outputs(
     )
 
 
-def tell_start(run: Run, students: Sequence[str], say: Callable[[str], None]) -> None:
+def tell_start(run: GradingRun, students: Sequence[str], say: Callable[[str], None]) -> None:
     """Say what there is to do."""
     done = f", {run.skipped} graded before" if run.skipped else ""
     say(f"{run.total} submissions{done}; {len(students)} to grade.")
@@ -697,7 +682,7 @@ def tell_start(run: Run, students: Sequence[str], say: Callable[[str], None]) ->
         )
 
 
-def tell_end(run: Run, asked: int, say: Callable[[str], None]) -> None:
+def tell_end(run: GradingRun, asked: int, say: Callable[[str], None]) -> None:
     """Say what was done, and what a new grading changed."""
     if run.repeated:
         say(f"{run.repeated} were graded before; {len(run.changes)} grades changed.")
@@ -715,13 +700,8 @@ def batch(
     students: Sequence[str],
     started: tuple[str, Execute],
     say: Callable[[str], None],
-    progress: bool,
 ) -> None:
     """Execute submissions and save them as they come back."""
-    from tqdm import tqdm
-
-    from classroom.grading import level_label
-
     room, release, run = keeper.room, keeper.release, keeper.run
     run.level, execute = started
     small_files: Files = {}
@@ -731,7 +711,7 @@ def batch(
     say(f"Isolation in force: {level_label(run.level)}.")
     with tqdm(
         total=len(students), desc="grading", unit="submission", smoothing=0.1,
-        disable=None if progress else True, dynamic_ncols=True,
+        disable=None, dynamic_ncols=True,
     ) as bar:  # fmt: skip
 
         def shown(record: Record) -> None:

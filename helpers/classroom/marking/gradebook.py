@@ -21,6 +21,7 @@ from uuid import uuid4
 import sqlalchemy as sql
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
+from classroom.authoring.student_notebooks import QuietLog
 from classroom.errors import ClassroomError
 from classroom.grading.model import GRADED
 
@@ -50,7 +51,7 @@ class GradebookError(ClassroomError):
 
 
 @dataclass(frozen=True)
-class CellRecord:
+class CellGrade:
     """What one graded cell got."""
 
     points: float | None
@@ -81,7 +82,7 @@ class Record:
     stages: Mapping[str, float] = field(default_factory=dict)
     repairs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    cells: Mapping[str, CellRecord] = field(default_factory=dict)
+    cells: Mapping[str, CellGrade] = field(default_factory=dict)
     number: int = 0
     """Order of the gradings; 0 before it is saved."""
 
@@ -103,7 +104,7 @@ DETAILS = (
 
 
 @dataclass(frozen=True)
-class Entry:
+class GradebookEntry:
     """What is written for one submission."""
 
     record: Record
@@ -304,7 +305,7 @@ class Gradebook:
     def write(
         self,
         layout: Layout,
-        entries: Sequence[Entry],
+        entries: Sequence[GradebookEntry],
         *,
         late: LatePolicy = lambda student, score, seconds: None,
     ) -> None:
@@ -312,7 +313,7 @@ class Gradebook:
         if not entries:
             return
         with self._transaction() as db:
-            writer = _Writer(db, self._tables, layout, self.assignment)
+            writer = _BatchWriter(db, self._tables, layout, self.assignment)
             writer.write(entries, late)
 
     # ---- reading
@@ -436,7 +437,7 @@ class Layout:
         return sum(points for _, points in self.graded.values())
 
 
-class _Writer:
+class _BatchWriter:
     """Writes entries through one connection; queries once per table, not once per cell."""
 
     def __init__(
@@ -444,7 +445,7 @@ class _Writer:
     ) -> None:
         self.db, self.t, self.layout, self.assignment = db, tables, layout, assignment
 
-    def write(self, entries: Sequence[Entry], late: LatePolicy) -> None:
+    def write(self, entries: Sequence[GradebookEntry], late: LatePolicy) -> None:
         students = [entry.record.student for entry in entries]
         self._students(students)
         submissions = self._submissions(entries)
@@ -522,7 +523,7 @@ class _Writer:
         self._insert("student", [{"id": student} for student in students if student not in known])
 
     def _submissions(
-        self, entries: Sequence[Entry]
+        self, entries: Sequence[GradebookEntry]
     ) -> dict[str, tuple[str, datetime | None, timedelta | None]]:
         """Return id, time of submission and extension, by student."""
         table = self.t["submitted_assignment"]
@@ -554,7 +555,7 @@ class _Writer:
 
     def _notebooks(
         self,
-        entries: Sequence[Entry],
+        entries: Sequence[GradebookEntry],
         submissions: Mapping[str, tuple[str, datetime | None, timedelta | None]],
     ) -> dict[str, str]:
         table = self.t["submitted_notebook"]
@@ -637,7 +638,7 @@ def _values(record: Record, assignment: str) -> dict[str, Any]:
 
 def _record(row: Any) -> Record:
     details = json.loads(row.details)
-    cells = {name: CellRecord(**cell) for name, cell in details.pop("cells").items()}
+    cells = {name: CellGrade(**cell) for name, cell in details.pop("cells").items()}
     lists: dict[str, Any] = {
         name: tuple(details.pop(name)) for name in ("tampering", "repairs", "notes")
     }
@@ -751,8 +752,6 @@ def register(url: str, course: str, chapter: str, source: Path, config: Any) -> 
     import nbformat
     from nbgrader import preprocessors as steps
     from nbgrader.api import Gradebook as NbgraderGradebook
-
-    from classroom.authoring.student_notebooks import QuietLog
 
     url = gradebook_url(url)
     Gradebook.open(url, course, chapter).close()

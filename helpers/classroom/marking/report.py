@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from classroom.grading import Release
 from classroom.grading.model import GRADED
 from classroom.marking.feedback import POLICY, escaped, read_json
 from classroom.marking.gradebook import Record, Standing
@@ -26,8 +27,6 @@ from leverage.lessons.wording import item_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from classroom.grading import Release
 
 MOST_HINTS = 15
 STYLE = """
@@ -136,7 +135,7 @@ def plot(draw: Callable[[Axes], None], words: str, *, height: float = 3.2) -> st
     return f'<p><img src="data:image/png;base64,{data}" alt="{alt}"><br>{escaped(words)}</p>'
 
 
-def rows(head: Sequence[str], body: Iterable[Sequence[object]]) -> str:
+def html_table(head: Sequence[str], body: Iterable[Sequence[object]]) -> str:
     """Return a table; numbers stand right."""
 
     def cell(value: object) -> str:
@@ -263,7 +262,7 @@ def report_html(
         score_plot([s.final for s in handed], sum(maxima.values())) if handed else "<p>None.</p>",
         "<h2>Exercises</h2>",
         exercise_plot(statistics_),
-        rows(
+        html_table(
             ("Exercise", "Points", "Earned (%)", "Discrimination"),
             [
                 (item_label(i.exercise), i.maximum, round(100 * i.mean),
@@ -275,10 +274,10 @@ def report_html(
         "below, look at the exercise before you look at the students. Exercises that wait for "
         "marking by hand are left out.</p>",
         "<h2>Hints shown most</h2>",
-        rows(("Times", "Item", "Hint"), hints(records)),
+        html_table(("Times", "Item", "Hint"), hints(records)),
         "<h2>Verdicts</h2>",
-        rows(("Verdict", "Submissions"), verdicts.most_common()),
-        rows(
+        html_table(("Verdict", "Submissions"), verdicts.most_common()),
+        html_table(
             ("Student", "Verdict", "What happened"),
             [(r.student, r.verdict, r.for_instructor) for r in records if r.verdict != GRADED],
         ),
@@ -286,12 +285,12 @@ def report_html(
         + escaped("; ".join(f"{level} for {n}" for level, n in levels.most_common()))
         + ".</p>",
         "<h2>Tampering</h2>",
-        rows(
+        html_table(
             ("Student", "What was found"),
             [(r.student, "; ".join(r.tampering)) for r in records if r.tampering],
         ),
         "<h2>Repairs and notes</h2>",
-        rows(
+        html_table(
             ("Student", "Repairs", "Notes"),
             [
                 (r.student, "; ".join(r.repairs), "; ".join(r.notes))
@@ -303,7 +302,7 @@ def report_html(
         "<p>These answers are nearly the same after renaming variables. There are many honest "
         "reasons for that: working together, a worked example, one way to write it. Short answers "
         "are not listed.</p>",
-        rows(
+        html_table(
             ("Exercise", "Students", "Size", "Remark"),
             [
                 (item_label(g.exercise.removesuffix("_answer")), ", ".join(g.students), g.size,

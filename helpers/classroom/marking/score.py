@@ -17,9 +17,11 @@ from nbformat import NotebookNode
 from classroom.authoring.build import lesson_environment, read_course
 from classroom.authoring.execute import KernelDiedError, error_of, start_session
 from classroom.authoring.texts import Item, Lesson
-from classroom.authoring.trial import Outcome, grade_id, is_answer, is_test, run_test
+from classroom.authoring.trial import ItemResult, grade_id, is_answer, is_test, run_test
 from classroom.errors import ClassroomError
 from classroom.project import Chapter, Project, relative
+from leverage.lessons.manifest import ChapterFacts
+from leverage.lessons.progress import mastery
 from leverage.lessons.wording import item_label
 
 CELL_SECONDS = 30
@@ -31,7 +33,7 @@ class Score:
     """What a learner's notebook earns in one chapter."""
 
     lesson: Lesson
-    outcomes: dict[str, Outcome]
+    outcomes: dict[str, ItemResult]
     stopped: dict[str, str]
     """What stopped an answer cell, by exercise: `SyntaxError: invalid syntax`."""
     notes: tuple[str, ...] = ()
@@ -114,7 +116,7 @@ def score_chapter(
     present = [
         grade_id(cell) for cell in notebook.cells if is_test(cell) and grade_id(cell) in tests
     ]
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, ItemResult] = {}
     stopped: dict[str, str] = {}
     try:
         with start_session(
@@ -137,7 +139,7 @@ def score_chapter(
                     continue
                 if error.ename == "CellTimeoutError":
                     notes.append(
-                        f"A cell{of(name_of_cell)} ran longer than {CELL_SECONDS} s and was stopped."
+                        f"A cell{named_cell(name_of_cell)} ran longer than {CELL_SECONDS} s and was stopped."
                     )
                 elif is_answer(cell):
                     exercise = name_of_cell.removesuffix("_answer")
@@ -156,16 +158,13 @@ def score_chapter(
     return Score(lesson, outcomes, stopped, tuple(notes))
 
 
-def of(name: str) -> str:
+def named_cell(name: str) -> str:
     """Return ` of 1.A` for a known cell, nothing for others."""
     return f" of {item_label(name)}" if name else ""
 
 
-def report(score: Score) -> str:
+def score_report(score: Score) -> str:
     """Return the score as a text for the learner."""
-    from leverage.lessons.manifest import ChapterFacts as ManifestChapter
-    from leverage.lessons.progress import mastery
-
     lesson = score.lesson
     lines = [
         f"{lesson.chapter.number}. {lesson.title}: {score.points:g} of {score.possible:g} points"
@@ -194,7 +193,7 @@ def report(score: Score) -> str:
             f"  Marked by hand, not counted here: {', '.join(manual)}. Compare your text with "
             f"{relative(lesson.chapter.solution_notebook, lesson.chapter.root)}."
         )
-    result = mastery(cast(ManifestChapter, lesson.as_data()), score.passed)
+    result = mastery(cast(ChapterFacts, lesson.as_data()), score.passed)
     safety = (
         f"{result.safety_passed} of {result.safety_total} safety items"
         if result.safety_total
@@ -231,5 +230,5 @@ def score(
             folder = chapter.student_notebook.parent
             lesson = course.lesson(chapter)
             scores.append(score_chapter(lesson, notebook, name, environment, folder=folder))
-            say(report(scores[-1]))
+            say(score_report(scores[-1]))
     return scores

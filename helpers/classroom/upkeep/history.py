@@ -67,7 +67,7 @@ def read_member(archive: bytes, archive_sha256: str, path: str, sha256: str) -> 
     ClassroomError
         If a checksum differs or there is no such member.
     """
-    _compare("the archive", archive, archive_sha256)
+    _require_digest("the archive", archive, archive_sha256)
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
         try:
             member = tar.extractfile(path)
@@ -76,7 +76,7 @@ def read_member(archive: bytes, archive_sha256: str, path: str, sha256: str) -> 
         if member is None:
             raise ClassroomError(f"The archive has no member {path}; check the pin.")
         content = member.read()
-    _compare(path, content, sha256)
+    _require_digest(path, content, sha256)
     return content.decode("utf-8")
 
 
@@ -122,7 +122,7 @@ def archive_of(pin: Mapping[str, Any], folder: Path) -> bytes:
     if not path.is_file():
         print(f"Fetching {path.name} ...", flush=True)
         content = fetch(pin["package"], pin["version"])
-        _compare(path.name, content, pin["archive_sha256"])
+        _require_digest(path.name, content, pin["archive_sha256"])
         folder.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return path.read_bytes()
@@ -189,10 +189,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     for name, text in bundle_files(candles).items():
-        _write(BUNDLE / name, text)
+        _write_file(BUNDLE / name, text)
     for symbol, parts in candles.items():
         text = _as_csv(pd.concat([part.hourly for part in parts]), "%Y-%m-%dT%H:%MZ")
-        _write(history.cache_folder() / f"hourly_{symbol}.csv", text)
+        _write_file(history.cache_folder() / f"hourly_{symbol}.csv", text)
     return 0
 
 
@@ -206,7 +206,7 @@ def _as_csv(bars: pd.DataFrame, date_format: str) -> str:
     return rounded.to_csv(date_format=date_format, lineterminator="\n")
 
 
-def _write(path: Path, text: str) -> None:
+def _write_file(path: Path, text: str) -> None:
     content = text.encode("utf-8")
     same = path.is_file() and path.read_bytes() == content
     if not same:
@@ -215,7 +215,7 @@ def _write(path: Path, text: str) -> None:
     print(f"{path.name}: {len(content)} bytes, {'unchanged' if same else 'written'}")
 
 
-def _compare(name: str, content: bytes, expected: str) -> None:
+def _require_digest(name: str, content: bytes, expected: str) -> None:
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise ClassroomError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from leverage.contracts import LONG, pnl, roe
+from leverage.contracts import LONG, pnl, price_move, roe
 from leverage.lessons.explorers.controls import (
     choice,
     leverage_slider,
@@ -23,7 +23,6 @@ from leverage.margin import (
     borrowed_amount,
     effective_leverage,
     equity,
-    liquidation_move,
     liquidation_price,
     maintenance_margin,
     position_value,
@@ -95,12 +94,12 @@ class _Position:
         """Move from entry to liquidation; infinite where there is no liquidation price."""
         if not self.has_liquidation_price:
             return -self.side * math.inf
-        return float(liquidation_move(self.side, self.entry_price, self.liquidation_price))
+        return float(price_move(self.entry_price, self.liquidation_price))
 
     @property
     def distance(self) -> float:
         """Move from the mark price to liquidation."""
-        return float(liquidation_move(self.side, self.mark_price, self.liquidation_price))
+        return float(price_move(self.mark_price, self.liquidation_price))
 
     @property
     def effective_leverage(self) -> float:
