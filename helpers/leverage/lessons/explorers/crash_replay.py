@@ -274,14 +274,7 @@ class _ReplayPicture(Picture):
 
     def _make(self) -> None:
         self._prices, self._money = self.panels(
-            2,
-            left=0.115,
-            right=0.975,
-            top=0.93,
-            bottom=0.09,
-            hspace=0.16,
-            height_ratios=[1.7, 1],
-            sharex=True,
+            2, 1, (0.115, 0.975, 0.09, 0.93), hspace=0.16, height_ratios=[1.7, 1], sharex=True
         )
         finish_axes(self._prices, x_label="", y_label="Price from entry (%)", zero_line=True)
         finish_axes(

@@ -282,15 +282,7 @@ class _LeveragePicture(Picture):
 
     def _make(self) -> None:
         bars, chart = self.panels(
-            1,
-            2,
-            left=0.085,
-            right=0.985,
-            top=0.9,
-            bottom=0.13,
-            wspace=0.08,
-            width_ratios=[1, 1.9],
-            sharey=True,
+            1, 2, (0.085, 0.985, 0.13, 0.9), wspace=0.08, width_ratios=[1, 1.9], sharey=True
         )
         self._make_bars(bars)
         self._make_chart(chart)

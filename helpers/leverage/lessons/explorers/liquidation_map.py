@@ -304,7 +304,7 @@ class _MapPicture(Picture):
 
     def _make(self) -> None:
         names = [at.name for at in map_trade(LONG, 98_000, notional=98_000, leverage=2)]
-        self._axes = axes = self.panels(left=0.225, right=0.965, top=0.905, bottom=0.115)
+        self._axes = axes = self.panels(1, 1, (0.225, 0.965, 0.115, 0.905))
         finish_axes(axes, x_label="Move of the price against the trade, from entry (%)", y_label="")
         axes.set(ylim=(len(names) - 0.2, -0.8), xlim=(0, 20))
         axes.set_yticks(range(len(names)), names)

@@ -323,13 +323,7 @@ class _ModesPicture(Picture):
 
     def _make(self) -> None:
         upper, lower = self.panels(
-            2,
-            left=0.155,
-            right=0.985,
-            top=0.875,
-            bottom=0.095,
-            hspace=0.36,
-            height_ratios=[1.35, 1],
+            2, 1, (0.155, 0.985, 0.095, 0.875), hspace=0.36, height_ratios=[1.35, 1]
         )
         self._make_bars(upper)
         self._make_reaches(lower)

@@ -61,20 +61,24 @@ class Picture(ABC):
         """What moves, in drawing order."""
         return [*self._shapes, *self._labels]
 
-    def panels(self, rows: int = 1, columns: int = 1, **places: Any) -> Any:
+    def panels(
+        self, rows: int, columns: int, box: tuple[float, float, float, float], **grid: Any
+    ) -> Any:
         """Return axes at fixed places: a layout worked out from tick labels would move them.
 
         Parameters
         ----------
         rows, columns : int
             How many.
-        **places
-            ``left``, ``right``, ``top``, ``bottom``, ``wspace``, ``hspace`` as shares of the
-            figure; ``width_ratios``, ``height_ratios`` and ``sharex``, ``sharey``.
+        box : tuple of float
+            Left, right, bottom and top of all, as shares of the figure.
+        **grid
+            ``wspace``, ``hspace``, ``width_ratios``, ``height_ratios``, ``sharex``, ``sharey``.
         """
         self.figure.set_layout_engine("none")
-        shared = {name: places.pop(name) for name in ("sharex", "sharey") if name in places}
-        return self.figure.subplots(rows, columns, gridspec_kw=places, **shared)
+        shared = {name: grid.pop(name) for name in ("sharex", "sharey") if name in grid}
+        grid |= dict(zip(("left", "right", "bottom", "top"), box, strict=True))
+        return self.figure.subplots(rows, columns, gridspec_kw=grid, **shared)
 
     def line(self, axes: Axes, **look: Any) -> Line2D:
         """Return a moving line of the axes, empty at first; it leaves their limits alone."""

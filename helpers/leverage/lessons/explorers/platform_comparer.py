@@ -272,7 +272,7 @@ class _RankingPicture(Picture):
     height = 4.3
 
     def _make(self) -> None:
-        self._axes = axes = self.panels(left=0.13, right=0.985, top=0.82, bottom=0.125)
+        self._axes = axes = self.panels(1, 1, (0.13, 0.985, 0.125, 0.82))
         finish_axes(axes, x_label="Weighted score (0 is worst, 1 is best)", y_label="")
         rows = len(_NAMES)
         axes.set(xlim=(0, 1.12), ylim=(rows - 0.4, -0.6))

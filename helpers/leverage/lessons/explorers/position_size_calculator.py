@@ -306,9 +306,7 @@ class _PlanPicture(Picture):
     """The calculator's figure and the artists that move in it."""
 
     def _make(self) -> None:
-        bars, chart = self.panels(
-            1, 2, left=0.085, right=0.975, top=0.9, bottom=0.13, wspace=0.2, width_ratios=[1, 2]
-        )
+        bars, chart = self.panels(1, 2, (0.085, 0.975, 0.13, 0.9), wspace=0.2, width_ratios=[1, 2])
         self._make_bars(bars)
         self._make_chart(chart)
 

@@ -305,14 +305,7 @@ class _OddsPicture(Picture):
 
     def _make(self) -> None:
         chances, chart = self.panels(
-            1,
-            2,
-            left=0.075,
-            right=0.975,
-            top=0.91,
-            bottom=0.115,
-            wspace=0.24,
-            width_ratios=[1.15, 1],
+            1, 2, (0.075, 0.975, 0.115, 0.91), wspace=0.24, width_ratios=[1.15, 1]
         )
         self._make_map(chances)
         self._make_chart(chart)

@@ -268,7 +268,7 @@ class _StairsPicture(Picture):
     """The explorer's figure: the table's staircase and the position as a point."""
 
     def _make(self) -> None:
-        self._axes = axes = self.panels(left=0.085, right=0.975, top=0.9, bottom=0.13)
+        self._axes = axes = self.panels(1, 1, (0.085, 0.975, 0.13, 0.9))
         finish_axes(axes, x_label="Notional (USD or USDT)", y_label="Maximum leverage (×)")
         axes.set(
             xscale="log",

@@ -474,9 +474,7 @@ class _TerminalPicture(Picture):
         super().__init__()
 
     def _make(self) -> None:
-        chart, bar = self.panels(
-            1, 2, left=0.115, right=0.955, top=0.9, bottom=0.13, wspace=0.2, width_ratios=[9, 1]
-        )
+        chart, bar = self.panels(1, 2, (0.115, 0.955, 0.13, 0.9), wspace=0.2, width_ratios=[9, 1])
         self._chart = chart
         finish_axes(chart, x_label="Hours since the start", y_label=self._price_label)
         hours = (self._exchange.end - self._start) / _HOUR_MS
