@@ -105,7 +105,7 @@ def to_number(value: object, *, wanted: str = "one number") -> float:
     raise explain(value, wanted)
 
 
-def to_array(value: object) -> FloatArray:
+def to_array(value: object, *, wanted: str = "a list of numbers") -> FloatArray:
     """Return the answer as an array of floats of the shape in which it was given.
 
     Lists, tuples, ranges, arrays, Series, Index and DataFrame are read; so is a single number,
@@ -127,7 +127,7 @@ def to_array(value: object) -> FloatArray:
         return _from_array(cast("npt.NDArray[Any]", value))
     if issubclass(type(value), list | tuple | range):
         return _from_rows(value)
-    return np.asarray(to_number(value, wanted="a list of numbers"), dtype=float)
+    return np.asarray(to_number(value, wanted=wanted), dtype=float)
 
 
 def explain(value: object, wanted: str = "one number") -> NotPlainError:
