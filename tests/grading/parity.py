@@ -9,22 +9,23 @@ from __future__ import annotations
 import ast
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 from nbformat import from_dict
 from nbgrader.utils import determine_grade
 
-from classroom.authoring.bank import Answer, read_bank
+from classroom.authoring.bank import Answer, all_answers
 from classroom.authoring.build import lesson_environment, read_course
-from classroom.authoring.texts import Lesson
-from classroom.authoring.trial import Trial, try_answers
+from classroom.authoring.check import answers_score_as_stated
+from classroom.authoring.trial import try_answers
 from classroom.grading import Grader, Outcome, Release, Submission, read_release
 from classroom.project import Chapter, Project
 
 PROJECT = Project(Path(__file__).resolve().parents[2])
 CHAPTERS = [pytest.param(chapter, id=chapter.name) for chapter in PROJECT.chapters()]
+REVIEWS = [pytest.param(review, id=review.name) for review in PROJECT.reviews()]
 
 
 def with_answers(release: Release, sources: Mapping[str, str]) -> Submission:
@@ -38,7 +39,7 @@ def with_answers(release: Release, sources: Mapping[str, str]) -> Submission:
     return dataclasses.replace(release, cells=cells).reference()
 
 
-def in_turns(answers: list[Answer]) -> list[dict[str, Answer]]:
+def in_turns(answers: Iterable[Answer]) -> list[dict[str, Answer]]:
     """The answers, by exercise: the first to every exercise, the second to every exercise, …
 
     No exercise of the course depends on another one's answer, so that one submission can try an
@@ -66,20 +67,20 @@ def without_pictures(release: Release) -> Release:
     return dataclasses.replace(release, cells=cells)
 
 
-def stock_results(lesson: Lesson, answers: list[Answer]) -> Iterator[Trial]:
-    """What a stock kernel says to each answer, and to the reference solution of its exercise."""
-    by_exercise: dict[str, list[Answer]] = {}
-    for answer in answers:
-        by_exercise.setdefault(answer.exercise, []).append(answer)
-    with lesson_environment(read_course(PROJECT)) as environment:
-        yield from try_answers(lesson, by_exercise, environment)
+def compare_answers(text: Chapter) -> None:
+    """Grade every answer of a text's bank and quizzes both ways.
 
-
-def compare_answers(chapter: Chapter) -> None:
-    """Grade every answer of a chapter's bank both ways; tests must say the same of each."""
-    answers = list(read_bank(chapter))
-    turns = in_turns(answers)
-    release = without_pictures(read_release(chapter.solution_notebook))
+    In a stock kernel it must score as stated, and our tests must say the same of it.
+    """
+    course = read_course(PROJECT)
+    lesson = course.lesson(text)
+    answers = all_answers(lesson)
+    with lesson_environment(course) as environment:
+        trials = list(try_answers(lesson, answers, environment))
+    findings = list(answers_score_as_stated(lesson, trials))
+    assert not findings, "\n".join(map(str, findings))
+    turns = in_turns(answer for group in answers.values() for answer in group)
+    release = without_pictures(read_release(text.solution_notebook))
     batch = [
         dataclasses.replace(
             with_answers(release, {name: answer.code for name, answer in turn.items()}),
@@ -92,15 +93,12 @@ def compare_answers(chapter: Chapter) -> None:
     for outcome in outcomes.values():
         assert not outcome.verdict.tampering, outcome.verdict.tampering
         assert stock_grades(outcome) == own_grades(outcome)
-    compared = 0
-    for trial in stock_results(read_course(PROJECT).lesson(chapter), answers):
-        for number, turn in enumerate(turns):
-            if turn.get(trial.answer.exercise) is trial.answer:
-                own = {cell.grade_id: cell.passed for cell in outcomes[number].verdict.cells}
-                said = {outcome.item: outcome.passed for outcome in trial.outcomes}
-                assert {name: own[name] for name in said} == said, trial.answer
-                compared += 1
-    assert compared == len(answers)
+    trial_of = {id(trial.answer): trial for trial in trials}
+    for number, turn in enumerate(turns):
+        own = {cell.grade_id: cell.passed for cell in outcomes[number].verdict.cells}
+        for answer in turn.values():
+            said = {outcome.item: outcome.passed for outcome in trial_of[id(answer)].outcomes}
+            assert {name: own[name] for name in said} == said, (answer.place, answer.title)
 
 
 def own_grades(outcome: Outcome) -> dict[str, float | None]:
