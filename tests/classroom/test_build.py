@@ -30,7 +30,7 @@ def snapshot(project: Project) -> dict[str, bytes]:
 
 def run(project: Project, **options: bool) -> list[str]:
     said: list[str] = []
-    build(project, project.chapters(), say=said.append, progress=False, **options)
+    build(project, project.chapters(), say=said.append, **options)
     return said
 
 

@@ -341,7 +341,6 @@ def build(
     *,
     force: bool = False,
     say: Callable[[str], None] = print,
-    progress: bool = True,
 ) -> list[Path]:
     """Build chapters, reviews and pages that changed, and the files that all chapters share.
 
@@ -364,7 +363,7 @@ def build(
             desc=chapter.name,
             unit="cell",
             leave=False,
-            disable=None if progress else True,
+            disable=None,
         ) as bar:
             made = render(course, lesson, lambda done, of, bar=bar: bar.update(done - bar.n))  # type: ignore[misc]
         files |= made

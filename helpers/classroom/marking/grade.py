@@ -575,7 +575,6 @@ def grade(
     find: Callable[[], Room],
     limits: Limits | None = None,
     say: Callable[[str], None] = print,
-    progress: bool = True,
 ) -> GradingRun:
     """Grade the submissions of a chapter and save every result as it comes.
 
@@ -592,8 +591,6 @@ def grade(
         What each submission may use.
     say : callable
         Shows a line.
-    progress : bool
-        Whether a terminal gets a progress bar.
 
     Raises
     ------
@@ -614,7 +611,7 @@ def grade(
         if students:
             started = started or stack.enter_context(executor(release, options, limits))
             with stoppable():
-                batch(keeper, students, started, say, progress)
+                batch(keeper, students, started, say)
     tell_end(run, len(students), say)
     return run
 
@@ -650,9 +647,7 @@ def get_ready(
     return Keeper(room, book, layout, release, late, only, before, run), students
 
 
-def outputs(
-    room: Room, chapter: Chapter, *, say: Callable[[str], None] = print, report: bool = True
-) -> None:
+def outputs(room: Room, chapter: Chapter, *, say: Callable[[str], None] = print) -> None:
     """Write feedback pages, CSV files and the report from what the gradebook holds now."""
     release = read_release(chapter.solution_notebook)
     with Gradebook.open(room.gradebook, room.course, chapter.name) as book:
@@ -663,8 +658,7 @@ def outputs(
     files = write_exports(
         room.folder, chapter.name, layout.due, layout.maximum, standings, by_student
     )
-    if report:
-        files.append(write_report(room, release, standings, records, exercises_of(release)))
+    files.append(write_report(room, release, standings, records, exercises_of(release)))
     names = ", ".join(file.name for file in files)
     say(
         f"Feedback: {pages} pages new or changed in {room.shown(room.feedback)}/. "
@@ -706,7 +700,6 @@ def batch(
     students: Sequence[str],
     started: tuple[str, Execute],
     say: Callable[[str], None],
-    progress: bool,
 ) -> None:
     """Execute submissions and save them as they come back."""
     room, release, run = keeper.room, keeper.release, keeper.run
@@ -718,7 +711,7 @@ def batch(
     say(f"Isolation in force: {level_label(run.level)}.")
     with tqdm(
         total=len(students), desc="grading", unit="submission", smoothing=0.1,
-        disable=None if progress else True, dynamic_ncols=True,
+        disable=None, dynamic_ncols=True,
     ) as bar:  # fmt: skip
 
         def shown(record: Record) -> None:
