@@ -210,8 +210,11 @@ def execute(course: Course, lesson: Lesson, step: Step = lambda done, of: None) 
 
 def render(course: Course, lesson: Lesson, step: Step = lambda done, of: None) -> dict[Path, bytes]:
     """Return both notebooks of a chapter, or that of a page, by the path where they belong."""
-    chapter = lesson.chapter
-    notebook = execute(course, lesson, step)
+    return files_from(course, lesson.chapter, execute(course, lesson, step))
+
+
+def files_from(course: Course, chapter: Chapter, notebook: NotebookNode) -> dict[Path, bytes]:
+    """Return what `render` returns, from an instructor notebook that was executed."""
     if isinstance(chapter, Page):
         for cell in notebook.cells:
             if cell.cell_type == "code":
