@@ -482,7 +482,7 @@ def is_student_id(student: str) -> bool:
 Files = dict[str, Mapping[str, bytes]]
 
 
-def read_submissions(
+def read_handed_in_files(
     room: Room, chapter: str, small_files: Files, students: Iterable[str]
 ) -> Iterator[Submission]:
     """Read submissions one by one, as they are needed; keep their time of submission."""
@@ -708,7 +708,7 @@ def grade_batch(
     run.level, execute = started
     small_files: Files = {}
     chapter = release.assignment
-    read = partial(reading, room, chapter, small_files)
+    read = partial(read_handed_in_files, room, chapter, small_files)
     log = room.log(chapter)
     say(f"Isolation in force: {level_label(run.level)}.")
     with tqdm(
