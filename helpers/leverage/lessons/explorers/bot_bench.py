@@ -17,7 +17,7 @@ import numpy as np
 from leverage.bots import Bot, BotRun, BuyAndHold, FundingCarry, Grid, Martingale, Trend, run_bot
 from leverage.history import load_daily
 from leverage.lessons.explorers.controls import choice
-from leverage.lessons.explorers.explorer import Explorer, html_table
+from leverage.lessons.explorers.explorer import Explorer, result_table
 from leverage.lessons.explorers.picture import Picture
 from leverage.lessons.figures import finish_axes, line_style
 from leverage.lessons.wording import format_percent, format_whole
@@ -203,7 +203,7 @@ class BotBench(Explorer):
         self._picture.show(self._kept, self._held, f"{bot} at {leverage}×")
 
     def _tables(self) -> str:
-        return html_table("The chosen bot, leverage and year", self.rows)
+        return result_table("The chosen bot, leverage and year", self.rows)
 
 
 class _BenchPicture(Picture):

@@ -14,14 +14,11 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, overload
 
 import ipywidgets
 
 from leverage.contracts import LONG, SHORT
-
-if TYPE_CHECKING:
-    from leverage.lessons.explorers.explorer import Explorer
 
 T = TypeVar("T")
 N = TypeVar("N", int, float)
@@ -36,6 +33,14 @@ class Widget(Protocol[T]):
     description: str
     tooltip: str
     disabled: bool
+
+
+class Panel(Protocol):
+    """What has controls: an explorer."""
+
+    label_width: ClassVar[str]
+    control_width: ClassVar[str]
+    _controls: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -53,14 +58,14 @@ class Control(ABC, Generic[T]):
     @overload
     def __get__(self, explorer: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, explorer: Explorer, owner: type) -> Widget[T]: ...
-    def __get__(self, explorer: Explorer | None, owner: type) -> Any:
+    def __get__(self, explorer: Panel, owner: type) -> Widget[T]: ...
+    def __get__(self, explorer: Panel | None, owner: type) -> Any:
         return self if explorer is None else explorer._controls[self.name]
 
-    def __set__(self, explorer: Explorer, value: object) -> None:
+    def __set__(self, explorer: Panel, value: object) -> None:
         raise AttributeError(f"{self.name} is a control; set its value: .{self.name}.value = …")
 
-    def build(self, start: object, explorer: Explorer) -> Any:
+    def build(self, start: object, explorer: Panel) -> Any:
         """Check a value to start with and return the widget that has it."""
         problem = self._problem(start)
         if problem:

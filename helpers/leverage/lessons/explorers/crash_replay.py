@@ -17,7 +17,7 @@ from leverage.crashes import MAINTENANCE_RATE, Replay, Stake, crash_bars, replay
 from leverage.crashes import survivable_leverage as largest_leverage
 from leverage.history import crash_windows, load_hourly_window
 from leverage.lessons.explorers.controls import choice, leverage_slider, side_choice, slider
-from leverage.lessons.explorers.explorer import Explorer, html_table
+from leverage.lessons.explorers.explorer import Explorer, result_table
 from leverage.lessons.explorers.picture import Picture
 from leverage.lessons.figures import COLOURS, finish_axes, hours_since, line_style
 from leverage.lessons.wording import (
@@ -221,7 +221,7 @@ class CrashReplay(Explorer):
 
     def _tables(self) -> str:
         hours = "Its last hours (UTC): range, close, equity of the account"
-        return html_table("The position and its end", self.rows) + html_table(hours, self.hours)
+        return result_table("The position and its end", self.rows) + result_table(hours, self.hours)
 
     def _sentences(self) -> list[str]:
         at = self._told

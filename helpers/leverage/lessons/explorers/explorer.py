@@ -192,7 +192,7 @@ def alert(loud: str, words: str) -> str:
     )
 
 
-def html_table(
+def result_table(
     caption: str, rows: Mapping[str, str | tuple[str, ...]], heads: tuple[str, ...] = ()
 ) -> str:
     """Give the HTML of a table of names and values; `heads` name the columns of values."""

@@ -15,7 +15,7 @@ from leverage.lessons.explorers.controls import (
     side_choice,
     slider,
 )
-from leverage.lessons.explorers.explorer import MAINTENANCE_MARGIN_RATE, Explorer, html_table
+from leverage.lessons.explorers.explorer import MAINTENANCE_MARGIN_RATE, Explorer, result_table
 from leverage.lessons.explorers.picture import Picture, label_bar, place_beside
 from leverage.lessons.figures import COLOURS, FILLS, finish_axes, line_style
 from leverage.lessons.wording import format_amount, format_money, format_percent, format_price
@@ -236,7 +236,7 @@ class LeverageExplorer(Explorer):
         caption = "The position at this mark price"
         if self.is_liquidated:
             caption = "If the position had stayed open at this mark price"
-        return html_table(caption, self.rows)
+        return result_table(caption, self.rows)
 
     def _sentences(self) -> list[str]:
         at = self._position

@@ -18,7 +18,7 @@ from leverage.lessons.explorers.controls import (
     side_choice,
     slider,
 )
-from leverage.lessons.explorers.explorer import MAINTENANCE_MARGIN_RATE, Explorer, html_table
+from leverage.lessons.explorers.explorer import MAINTENANCE_MARGIN_RATE, Explorer, result_table
 from leverage.lessons.explorers.picture import Picture, label_bar
 from leverage.lessons.figures import COLOURS, FILLS, finish_axes, line_style
 from leverage.lessons.wording import format_amount, format_money, format_percent, format_price
@@ -276,7 +276,7 @@ class MarginModeExplorer(Explorer):
         if self._account.is_refused:
             return ""
         heads = "Isolated margin", "Cross margin"
-        return html_table("The account at these prices", self.rows, heads)
+        return result_table("The account at these prices", self.rows, heads)
 
     def _sentences(self) -> list[str]:
         at = self._account

@@ -11,7 +11,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import Rectangle
 
 from leverage.lessons.explorers.controls import Slider, choice, slider
-from leverage.lessons.explorers.explorer import Explorer, html_table
+from leverage.lessons.explorers.explorer import Explorer, result_table
 from leverage.lessons.explorers.picture import Picture
 from leverage.lessons.figures import COLOURS, FILLS, finish_axes
 from leverage.lessons.wording import format_money
@@ -222,7 +222,7 @@ class PlatformComparer(Explorer):
         self._picture.show(self._at, set(self._out))
 
     def _tables(self) -> str:
-        return html_table("Weighted scores, 0 is worst and 1 is best", self.rows)
+        return result_table("Weighted scores, 0 is worst and 1 is best", self.rows)
 
     def _sentences(self) -> list[str]:
         at = self._at

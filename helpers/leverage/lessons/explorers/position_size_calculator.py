@@ -19,7 +19,7 @@ from leverage.lessons.explorers.controls import (
     side_choice,
     slider,
 )
-from leverage.lessons.explorers.explorer import MAINTENANCE_MARGIN_RATE, Explorer, html_table
+from leverage.lessons.explorers.explorer import MAINTENANCE_MARGIN_RATE, Explorer, result_table
 from leverage.lessons.explorers.picture import Picture, place_beside
 from leverage.lessons.figures import COLOURS, FILLS, finish_axes, line_style
 from leverage.lessons.wording import format_amount, format_money, format_percent, format_price
@@ -266,7 +266,7 @@ class PositionSizeCalculator(Explorer):
         self._picture.show(self._plan)
 
     def _tables(self) -> str:
-        return html_table("The working, with your numbers put in", self.rows)
+        return result_table("The working, with your numbers put in", self.rows)
 
     def _sentences(self) -> list[str]:
         plan = self._plan

@@ -16,7 +16,7 @@ from leverage.history import load_daily
 from leverage.lessons.canvas import Label
 from leverage.lessons.charts.risk_charts import extreme_moves
 from leverage.lessons.explorers.controls import choice, leverage_slider, side_choice, slider
-from leverage.lessons.explorers.explorer import MAINTENANCE_MARGIN_RATE, Explorer, html_table
+from leverage.lessons.explorers.explorer import MAINTENANCE_MARGIN_RATE, Explorer, result_table
 from leverage.lessons.explorers.picture import Picture
 from leverage.lessons.figures import COLOURS, finish_axes, line_style
 from leverage.lessons.wording import format_amount, format_percent
@@ -273,7 +273,7 @@ class SurvivalMap(Explorer):
         self._picture.show(self._odds)
 
     def _tables(self) -> str:
-        return html_table("The chosen leverage and holding time", self.rows)
+        return result_table("The chosen leverage and holding time", self.rows)
 
 
 class _Shading(Artist):

@@ -10,7 +10,7 @@ from typing import Literal
 
 from leverage.lessons.canvas import Label
 from leverage.lessons.explorers.controls import choice, leverage_slider, number_box, slider
-from leverage.lessons.explorers.explorer import Explorer, html_table
+from leverage.lessons.explorers.explorer import Explorer, result_table
 from leverage.lessons.explorers.picture import Picture
 from leverage.lessons.figures import COLOURS, finish_axes, line_style
 from leverage.lessons.wording import format_amount, format_money, format_percent
@@ -241,7 +241,7 @@ class TierExplorer(Explorer):
         self._picture.show(self._at)
 
     def _tables(self) -> str:
-        return html_table(f"{self._at.name}: this position", self.rows)
+        return result_table(f"{self._at.name}: this position", self.rows)
 
     def _sentences(self) -> list[str]:
         at = self._at

@@ -18,7 +18,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
 
 from leverage.lessons.explorers.controls import Tick, choice, number_box, slider
-from leverage.lessons.explorers.explorer import Explorer, alert, html_table, status
+from leverage.lessons.explorers.explorer import Explorer, alert, result_table, status
 from leverage.lessons.explorers.picture import Picture
 from leverage.lessons.figures import COLOURS, FILLS, finish_axes, line_style
 from leverage.lessons.wording import (
@@ -413,7 +413,7 @@ class TradingTerminal(Explorer):
             parts.insert(0, f'<p style="margin:0.3em 0"><strong>{escape(words)}</strong></p>')
         if self._refused:
             parts.insert(0, alert("Leverage not changed.", self._refused))
-        parts += [self._preview(), html_table("Your account", self.rows)]
+        parts += [self._preview(), result_table("Your account", self.rows)]
         parts += [self._order_table(), self._ledger_table()]
         return "".join(parts)
 
@@ -435,7 +435,7 @@ class TradingTerminal(Explorer):
             "Liquidation price afterwards": _price_or_none(seen["liquidation_price"]),
         }
         caption = f"Before you send it: {side} {_short(amount)} {self._base}"
-        return html_table(caption, rows)
+        return result_table(caption, rows)
 
     def _order_table(self) -> str:
         rows = {}
@@ -446,7 +446,7 @@ class TradingTerminal(Explorer):
             rows[f"{_order_name(order)}, order {order['id']}"] = (
                 f"{order['side']} {_short(order['amount'])} {where}{only}"
             )
-        return html_table("Waiting orders", rows or {"none": ""})
+        return result_table("Waiting orders", rows or {"none": ""})
 
     def _ledger_table(self) -> str:
         entries = self.exchange.fetch_ledger(self._currency)[-_LEDGER_ROWS:]
@@ -457,7 +457,7 @@ class TradingTerminal(Explorer):
             rows[f"{when} {entry['type']} ({entry['id']})"] = self._money(
                 signed, signed=True, decimals=4
             )
-        return html_table("Ledger, newest first", rows or {"none": ""})
+        return result_table("Ledger, newest first", rows or {"none": ""})
 
     def _money(self, amount: float, *, signed: bool = False, decimals: int = 2) -> str:
         return format_money(amount, self._currency, decimals, signed=signed)
