@@ -438,6 +438,35 @@ class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
             for posting in self._world.state.postings
         ]
 
+    @property
+    def last_posting(self) -> int:
+        """Number of the newest posting: a mark from which `flows` counts."""
+        return len(self._world.state.postings)
+
+    def flows(self, code: str, *, since: int = 0) -> dict[str, float]:
+        """Money that came into the trading wallet (positive) or left it, by cause.
+
+        Parameters
+        ----------
+        code : str
+            Currency.
+        since : int, default 0
+            Number of the posting after which to count, as `last_posting` gave it.
+
+        Returns
+        -------
+        dict
+            Sums by cause; ``"trade"`` is the realised profit of price. They add up to the change of
+            the wallet's cash.
+        """
+        pot = self._world.pot(self._account())
+        sums: dict[str, float] = {}
+        for posting in self._world.state.postings[since:]:
+            way = (posting.target == pot) - (posting.source == pot)
+            if way and posting.code == code:
+                sums[posting.cause] = sums.get(posting.cause, 0.0) + way * posting.amount
+        return sums
+
     def events(self, since_id: int = 0) -> list[dict[str, Any]]:
         """Give what happened to this account or the market without a call, after an event's id."""
         return [
