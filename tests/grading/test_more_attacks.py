@@ -217,7 +217,7 @@ def test_a_fault_in_reading_a_notebook_is_a_verdict_and_the_batch_goes_on(
             raise ValueError("odd")
         return prepared_notebook(release, submission)
 
-    monkeypatch.setattr(module, "prepare", broken)
+    monkeypatch.setattr(module, "prepared_notebook", broken)
     batch = [handed_in(release, "odd", {}), handed_in(release, "ana", {})]
     outcomes = graded(release, BEST, batch)
     assert outcomes["odd"].verdict.status == "cannot be graded"
@@ -232,7 +232,7 @@ def test_a_page_does_not_spend_minutes_on_one_students_text(
         raise AssertionError("handed to a slow reader")
 
     monkeypatch.setattr(feedback, "_cleaner", refuse)
-    monkeypatch.setattr(feedback, "markdown", refuse)
+    monkeypatch.setattr(feedback, "markdown_renderer", refuse)
     assert feedback.clean("<b>" * 20_000).startswith("<pre>&lt;b&gt;")
     assert feedback.rendered("$x$ " * 3_000).startswith("<pre>")
     assert feedback.rendered("x" * 30_000).startswith("<pre>")

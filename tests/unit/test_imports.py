@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ HELPERS = PACKAGE.parent
 # A module may import modules of the lines above its own, never of its own line or below.
 LAYERS = {
     "leverage": [
-        {"_validate"},
+        {"_validate", "_grid"},
         {"contracts", "rounding"},
         {"tiers"},
         {"_solve"},
@@ -38,8 +39,8 @@ LAYERS = {
         {"errors", "markers"},
         {"project"},
         {"grading"},
-        {"preprocessors"},
         {"authoring"},
+        {"preprocessors"},
         {"marking"},
         {"doctor", "lab"},
         {"cli"},
@@ -116,6 +117,18 @@ def test_paths_and_a_small_simulation_need_neither_pandas_nor_numba() -> None:
     assert not {"pandas", "numba", "matplotlib"} & top_level_packages_loaded_by(statement)
 
 
+def test_everything_but_the_lessons_can_be_imported_without_pandas() -> None:
+    # candle_files reads the archives that `make history` fetches.
+    modules = [
+        ".".join(["leverage", *path.relative_to(PACKAGE).with_suffix("").parts])
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.relative_to(PACKAGE).parts[0] != "lessons"
+        and path.stem not in {"__init__", "__main__", "candle_files"}
+    ]
+    blocked = "import sys; sys.modules.update(dict.fromkeys(['pandas', 'matplotlib', 'numba']))"
+    assert "leverage" in top_level_packages_loaded_by(f"{blocked}; import {', '.join(modules)}")
+
+
 @pytest.mark.parametrize("name", ["pandas", "matplotlib", "ipywidgets", "IPython"])
 def test_importing_leverage_leaves_heavy_packages_alone(name: str) -> None:
     assert name not in top_level_packages_loaded_by("import leverage")
@@ -140,6 +153,28 @@ def test_imports_inside_a_package_run_one_way_only(path: Path) -> None:
             assert LAYER.get((root, other), 99) < LAYER[package, own], (
                 f"{own} must not import {name}"
             )
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_no_modules_import_each_other_in_a_circle(package: Path) -> None:
+    """At any depth: an import inside a function closes a circle as well, only later."""
+    modules = {
+        ".".join(path.relative_to(HELPERS).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in package.rglob("*.py")
+    }
+    graph = {
+        module: {
+            found
+            for name in imported_names(path)
+            for found in [name if name in modules else name.rpartition(".")[0]]
+            if found in modules and found != module
+        }
+        for module, path in modules.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as circle:
+        pytest.fail(" → ".join(reversed(circle.args[1])))
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)

@@ -9,12 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from classroom.errors import ClassroomError
-
-if TYPE_CHECKING:
-    from classroom.grading import Limits, Outcome, Release, Submission
+from classroom.grading import LEVELS, Limits, Outcome, Release, Submission, choose_level, grade_one
 
 SECONDS_TO_CONNECT = 20
 AHEAD = 2
@@ -34,15 +32,11 @@ def execute_remotely(
     release: Release, submission: Submission, limits: Limits, level: str | None, limits_only: bool
 ) -> Outcome:
     """Execute one submission on the worker that runs this."""
-    from classroom.grading import grade_one
-
     return grade_one(release, submission, limits=limits, level=level, allow_limits_only=limits_only)
 
 
 def levels_here(level: str | None, limits_only: bool) -> str:
     """Return the isolation level of the worker that runs this; raise where there is none."""
-    from classroom.grading import choose_level
-
     return choose_level(level, allow_limits_only=limits_only)
 
 
@@ -98,8 +92,6 @@ def cluster_executor(
 
 def weakest_level(client: Any, address: str, level: str | None, limits_only: bool) -> str:
     """Ask every worker for its isolation level."""
-    from classroom.grading import LEVELS
-
     try:
         found = client.run(levels_here, level, limits_only)
     except ModuleNotFoundError as error:

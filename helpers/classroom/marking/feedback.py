@@ -16,16 +16,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from classroom.grading import notebook_file
+from classroom.grading import Release, notebook_file
 from classroom.grading.repair import LARGEST_SOURCE, MOST_CELLS
 from classroom.marking.gradebook import Record, Standing
 from classroom.marking.room import Room, write_if_new
 from leverage.lessons.wording import item_label
-
-if TYPE_CHECKING:
-    from classroom.grading import Release
 
 LONGEST_OUTPUT = 20_000
 """Characters of one text output that a page shows."""

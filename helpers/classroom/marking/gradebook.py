@@ -21,6 +21,7 @@ from uuid import uuid4
 import sqlalchemy as sql
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
+from classroom.authoring.student_notebooks import QuietLog
 from classroom.errors import ClassroomError
 from classroom.grading.model import GRADED
 
@@ -751,8 +752,6 @@ def register(url: str, course: str, chapter: str, source: Path, config: Any) -> 
     import nbformat
     from nbgrader import preprocessors as steps
     from nbgrader.api import Gradebook as NbgraderGradebook
-
-    from classroom.authoring.student_notebooks import QuietLog
 
     url = gradebook_url(url)
     Gradebook.open(url, course, chapter).close()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from classroom.grading import Release
 from classroom.grading.model import GRADED
 from classroom.marking.feedback import POLICY, escaped, read_json
 from classroom.marking.gradebook import Record, Standing
@@ -26,8 +27,6 @@ from leverage.lessons.wording import item_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from classroom.grading import Release
 
 MOST_HINTS = 15
 STYLE = """

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from classroom.authoring.student_notebooks import course_config
 from classroom.errors import ClassroomError
 from classroom.grading import Submission, read_submission
 from classroom.project import Project, relative
@@ -84,8 +85,6 @@ class Room:
 
 def find_room(project: Project, *, gradebook: str = "") -> Room:
     """Return the class that `nbgrader_config.py` describes."""
-    from classroom.authoring.student_notebooks import course_config
-
     return room_of(course_config(project), project.root, gradebook=gradebook)
 
 

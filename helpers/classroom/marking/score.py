@@ -20,6 +20,8 @@ from classroom.authoring.texts import Item, Lesson
 from classroom.authoring.trial import ItemResult, grade_id, is_answer, is_test, run_test
 from classroom.errors import ClassroomError
 from classroom.project import Chapter, Project, relative
+from leverage.lessons.manifest import ChapterFacts
+from leverage.lessons.progress import mastery
 from leverage.lessons.wording import item_label
 
 CELL_SECONDS = 30
@@ -163,9 +165,6 @@ def named_cell(name: str) -> str:
 
 def score_report(score: Score) -> str:
     """Return the score as a text for the learner."""
-    from leverage.lessons.manifest import ChapterFacts as ManifestChapter
-    from leverage.lessons.progress import mastery
-
     lesson = score.lesson
     lines = [
         f"{lesson.chapter.number}. {lesson.title}: {score.points:g} of {score.possible:g} points"
@@ -194,7 +193,7 @@ def score_report(score: Score) -> str:
             f"  Marked by hand, not counted here: {', '.join(manual)}. Compare your text with "
             f"{relative(lesson.chapter.solution_notebook, lesson.chapter.root)}."
         )
-    result = mastery(cast(ManifestChapter, lesson.as_data()), score.passed)
+    result = mastery(cast(ChapterFacts, lesson.as_data()), score.passed)
     safety = (
         f"{result.safety_passed} of {result.safety_total} safety items"
         if result.safety_total

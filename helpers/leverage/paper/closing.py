@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
+from leverage._grid import down_to, nearest_to
 from leverage.paper import ledger
 from leverage.paper.fills import absorb, settle
 from leverage.paper.instruments import Instrument, bankrupt_price
@@ -18,7 +19,6 @@ from leverage.paper.state import (
     position_key,
 )
 from leverage.paper.world import MarginGroup, World
-from leverage.rounding import down_to, nearest_to
 
 # Share of the equity that is a rounding error rather than money.
 _DUST = 1e-12

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, TypeAlias
 
+from leverage._grid import down_to, nearest_to
 from leverage.bars import length_of, timeframe_of
 from leverage.paper import ledger, order_desk
 from leverage.paper.engine import Engine
@@ -21,7 +22,6 @@ from leverage.paper.formats import amounts, as_milliseconds, decimal_text, iso
 from leverage.paper.replies import currency_dict, features_dict, market_dict
 from leverage.paper.state import SPOT, Account
 from leverage.paper.world import World
-from leverage.rounding import down_to, nearest_to
 
 Params: TypeAlias = Mapping[str, Any] | None
 

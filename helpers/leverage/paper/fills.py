@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
+from leverage._grid import nearest_to
 from leverage.paper import ledger
 from leverage.paper.funding import HOUR
 from leverage.paper.instruments import average
 from leverage.paper.state import FEES, FUND, MARKET, Account, Position, State, position_key
 from leverage.paper.world import World
-from leverage.rounding import nearest_to
 
 
 def settle(

@@ -11,7 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 
-from leverage.margin import hedge_liquidation_range, liquidation_price, tiered_liquidation_price
+from leverage.margin import (
+    liquidation_price,
+    tiered_hedge_liquidation_prices,
+    tiered_liquidation_price,
+)
 from leverage.paper.market_rules import Rules
 from leverage.paper.state import Position, Prices
 from leverage.tiers import TierTable
@@ -323,7 +327,7 @@ def _hedged_price(
         table = TierTable.flat(instrument.quantity_rate(position.contracts) if on_tiers else 0.0)
     else:
         table = instrument.table
-    low, high = hedge_liquidation_range(
+    low, high = tiered_hedge_liquidation_prices(
         long.entry,
         long.contracts,
         short.entry,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from leverage._grid import nearest_to
 from leverage.bars import MINUTE, length_of
 from leverage.paper.exchange_errors import BadRequest, NotSupported
 from leverage.paper.face import Face, Params
@@ -15,7 +16,6 @@ from leverage.paper.fills import touch_price
 from leverage.paper.formats import iso
 from leverage.paper.replies import limited, tier_dicts, times
 from leverage.paper.tape import TICKS_A_BAR
-from leverage.rounding import nearest_to
 
 DAY = 86_400_000
 # Shown at each level of the book where any size is taken at the best price.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from math import inf
 
+from leverage._grid import down_to, nearest_to
 from leverage.paper.exchange_errors import InsufficientFunds, OperationRejected
 from leverage.paper.fills import book_price, depth_within, scratch, settle
 from leverage.paper.formats import amounts, iso
 from leverage.paper.state import Account, Order, Position, Trade, position_key
 from leverage.paper.world import World
-from leverage.rounding import down_to, nearest_to
 
 
 def work_orders(world: World) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from leverage._grid import down_to, nearest_to
 from leverage.paper.exchange_errors import (
     AccountNotEnabled,
     ArgumentsRequired,
@@ -30,7 +31,6 @@ from leverage.paper.instruments import Instrument
 from leverage.paper.matching import afford, next_id, reducible, touches, watched
 from leverage.paper.state import Account, Order, position_key
 from leverage.paper.world import World
-from leverage.rounding import down_to, nearest_to
 
 _KINDS = {
     "market": ("market", ""),

@@ -13,7 +13,7 @@ from ipywidgets import (
     FloatSlider,
 )
 
-from leverage.contracts import LONG, pnl, roe
+from leverage.contracts import LONG, pnl, price_move, roe
 from leverage.lessons.canvas import BlitCanvas, Label
 from leverage.lessons.explorers.artists import new_bar, new_line, new_title, place_beside
 from leverage.lessons.explorers.controls import control_look, leverage_slider, side_choice
@@ -38,7 +38,6 @@ from leverage.margin import (
     borrowed_amount,
     effective_leverage,
     equity,
-    liquidation_move,
     liquidation_price,
     maintenance_margin,
     position_value,
@@ -129,12 +128,12 @@ class _Position:
         """Move from entry to liquidation; infinite where there is no liquidation price."""
         if not self.has_liquidation_price:
             return -self.side * math.inf
-        return float(liquidation_move(self.side, self.entry_price, self.liquidation_price))
+        return float(price_move(self.entry_price, self.liquidation_price))
 
     @property
     def distance(self) -> float:
         """Move from the mark price to liquidation."""
-        return float(liquidation_move(self.side, self.mark_price, self.liquidation_price))
+        return float(price_move(self.mark_price, self.liquidation_price))
 
     @property
     def effective_leverage(self) -> float:
