@@ -201,6 +201,12 @@ def _columns(feed: Any, name: str) -> tuple[IntArray, FloatArray, FloatArray]:
             prices,
             np.zeros(len(prices)) if volume is None else _float_column(volume, name),
         )
+    if hasattr(feed, "columns"):
+        missing = [column for column in _COLUMNS if not hasattr(feed, column)]
+        raise ValueError(
+            f"{name} must have the columns {', '.join(_COLUMNS)}, of which {', '.join(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} missing; name them so"
+        )
     table = _rows_as_table(feed, name)
     if table.shape[1] < 5:
         raise ValueError(
@@ -226,7 +232,13 @@ def _stamps(feed: Any, name: str) -> IntArray:
     index = getattr(feed, "index", None)
     if index is None:
         raise ValueError(f"{name} must have time stamps; add a column timestamp or a DatetimeIndex")
-    return _as_milliseconds(np.asarray(index), name)
+    stamps = np.asarray(index)
+    if stamps.dtype.kind not in "MO":
+        raise ValueError(
+            f"{name} must have an index of times, had one of numbers; make a DatetimeIndex, or add a "
+            "column timestamp in milliseconds"
+        )
+    return _as_milliseconds(stamps, name)
 
 
 def _as_milliseconds(stamps: npt.NDArray[Any], name: str) -> IntArray:
