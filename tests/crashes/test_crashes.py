@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from leverage import LONG, SHORT, liquidation_price
 from leverage.crashes import (
     MAINTENANCE_RATE,
+    PLAIN_RULES,
     Stake,
     base_rates,
     crash_bars,
@@ -27,6 +28,10 @@ from leverage.history import (
     load_hourly_window,
     log_returns,
 )
+from leverage.history.candle_files import to_daily
+from leverage.lessons.charts.risk_charts import extreme_moves, plot_stop_in_a_crash
+from leverage.lessons.trades import breakout_trades
+from leverage.paper import PaperExchange
 
 SIDES = st.sampled_from([LONG, SHORT])
 PRICES = st.floats(1e-6, 1e6)
@@ -140,8 +145,25 @@ BAD_BARS = {
         lambda bars: replay({"BTC": bars}, {"BTC": Stake(LONG, 100)}, balance=100, jumps=True),
         lambda bars: log_returns(bars),
         lambda bars: find_outages(bars.assign(volume=1.0)),
+        lambda bars: to_daily(bars.assign(volume=1.0)),
+        lambda bars: PaperExchange(bars, rules=PLAIN_RULES),
+        lambda bars: breakout_trades(bars, lookback=1),
+        lambda bars: extreme_moves(bars, LONG, 1),
+        lambda bars: plot_stop_in_a_crash(bars, opened="2024-01-01", stop_distance=0.1),
     ],
-    ids=["worst_move", "base_rates", "replay", "replay of jumps", "log_returns", "find_outages"],
+    ids=[
+        "worst_move",
+        "base_rates",
+        "replay",
+        "replay of jumps",
+        "log_returns",
+        "find_outages",
+        "to_daily",
+        "exchange",
+        "breakout_trades",
+        "extreme_moves",
+        "plot_stop_in_a_crash",
+    ],
 )
 def test_whatever_takes_bars_refuses_them_with_a_sentence(use, bars, message):
     with pytest.raises(ValueError, match=message):

@@ -103,7 +103,7 @@ def make_tape(
     >>> bars = read_bars([[0, 10, 12, 9, 11, 5], [120_000, 11, 11, 10, 10, 3]])
     >>> tape = make_tape({"BTC": bars}, {}, {})
     >>> tape.tracks["BTC"].last.tolist()
-    [10.0, 9.0, 12.0, 11.0, 11.0, 11.0, 11.0, 11.0, 10.0, 10.0]
+    [10.0, 9.0, 12.0, 11.0, 11.0, 11.0, 10.0, 10.0]
     """
     for kind, feeds in (("mark", mark), ("index", index)):
         for symbol, bars in feeds.items():
