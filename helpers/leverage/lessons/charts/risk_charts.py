@@ -370,11 +370,11 @@ def extreme_moves(bars: pd.DataFrame, side: int, days_held: int) -> npt.NDArray[
     """Return, for each unbroken window, its worst price for the side over its first open price."""
     import pandas as pd
 
+    read_bars(bars, timeframe="1d")
     if not 1 <= days_held <= len(bars):
         raise ValueError(
             f"days_held must be from 1 to {len(bars)}, was {days_held}; give a number of days"
         )
-    read_bars(bars, timeframe="1d")
     worst = bars["low"] if side == LONG else bars["high"]
     rolling = worst.rolling(days_held)
     reached = (rolling.min() if side == LONG else rolling.max()).shift(1 - days_held)
