@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from leverage._validate import FloatArray
+from leverage._validate import FloatArray, at_least_zero
 from leverage.tiers import TierTable
 
 # A step of the requirement below this share of the bound is a rounding error of the table.
@@ -56,7 +56,7 @@ def solve_level(
 ) -> FloatArray:
     """Level where ``backing + side * (level - entry)`` equals ``rate * level``; 0 if none."""
     remaining = _without_noise(entry - side * backing, entry)
-    return np.maximum(remaining, 0.0) / (1 - side * rate)
+    return at_least_zero(remaining) / (1 - side * rate)
 
 
 def _without_noise(remaining: FloatArray, entry: FloatArray) -> FloatArray:
@@ -79,8 +79,9 @@ def solve_hedge(
     start = backing - gaining_size * gaining_entry + losing_size * losing_entry
     slope = gaining_size * (1 - gaining_rate) - losing_size * (1 + losing_rate)
     # Where the legs cancel out, nothing or everything is dead, as for a very small net long leg.
-    level = np.where(slope == 0, np.where(start < 0, np.inf, 0.0), -start / slope)
-    return np.maximum(level, 0.0)
+    cancelled = np.where(start < 0, np.inf, 0.0)
+    level = np.where(slope == 0, cancelled, -start / np.where(slope == 0, 1.0, slope))
+    return at_least_zero(level)
 
 
 def notional_at_liquidation(
@@ -115,7 +116,7 @@ def notional_at_liquidation(
         signed = np.maximum(signed, pieces.starts.take(place))
         signed = _first_from_start(pieces, tiers, falls, start_notional, target, fee_rate, signed)
     signed *= -falls
-    return np.asarray(np.maximum(signed, 0.0))
+    return np.asarray(at_least_zero(signed))
 
 
 def _pieces(tiers: TierTable, fee_rate: FloatArray) -> Pieces:

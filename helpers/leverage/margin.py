@@ -7,6 +7,7 @@ linear contract, the base currency for an inverse one. All functions broadcast.
 import numpy as np
 import numpy.typing as npt
 
+from leverage._guard import guard
 from leverage._solve import (
     checked_tiers,
     hedge_limits,
@@ -972,7 +973,7 @@ def hedge_liquidation_price(
         _refuse_share_of_one(f"{name}maintenance_margin_rate", rate + fee_rate)
     is_inverse = checked_flag("inverse", inverse)
     backing = (margin + others - others_need + amount) / contract_size
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+    with np.errstate(divide="ignore"):
         if is_inverse:
             # In 1 / price the legs change places.
             legs = (1 / short_entry, short_size, 1 / long_entry, long_size)
@@ -1289,3 +1290,6 @@ def _over_equity(amount: FloatArray, equity: FloatArray) -> float | FloatArray:
     """Divide by the equity; infinite where none is left."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return as_result(np.where(equity > 0, amount / equity, np.inf))
+
+
+guard(globals())

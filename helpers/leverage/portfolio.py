@@ -16,6 +16,7 @@ from reprlib import repr as short_repr
 import numpy as np
 import numpy.typing as npt
 
+from leverage._guard import guard
 from leverage._solve import checked_tiers
 from leverage._validate import FloatArray, as_result, checked, checked_flag, refuse_where
 from leverage.contracts import notional, pnl
@@ -557,3 +558,6 @@ def _bends(positions: Positions, value: FloatArray, shocks: FloatArray) -> list[
                 strengths.append((np.array(table.bounds[1:-1]) / one - 1) / shock)
     bends = np.unique(np.concatenate(strengths))
     return [float(strength) for strength in bends if 0 <= strength <= last]
+
+
+guard(globals(), labels=False)

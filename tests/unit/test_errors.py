@@ -663,7 +663,7 @@ def test_each_kind_of_rule_has_its_words_and_its_interval() -> None:
         ),
     ]
     for rule, expected in made:
-        assert rule == expected
+        assert rule == _validate.Rule(*expected)
 
 
 @pytest.mark.parametrize(
