@@ -201,6 +201,9 @@ _RULES: dict[str, Rule] = {
     # Portfolio
     "moves": Rule("above -1", nextafter(-1.0, 0.0), _LARGEST, "give -0.1 for a fall of 10 %"),
     "shocks": _any_number("give -0.1 for a fall of 10 % at full strength"),
+    "collateral": _any_number(
+        "give how much of each coin counts, what is owed as a negative number"
+    ),
     "notionals": _any_number("give the notional of each position, shorts as negative numbers"),
     "volatilities": _VOLATILITY,
     "correlations": Rule("from -1 to 1", -1.0, 1.0, "give a matrix with ones on its diagonal"),

@@ -111,7 +111,7 @@ class _Account:
             for quantity, mark in zip(quantities, marks, strict=True)
         ]
         alone = [float(liquidation_price(*basic, rate)) for basic in basics]
-        book = Positions(sides, entry_prices, quantities, TierTable.flat(rate))
+        book = Positions(sides, entry_prices, quantities, TierTable.flat(rate), coin=names)
         together = [float(price) for price in cross_liquidation_prices(book, marks, balance)]
         cross_equity = float(portfolio_equity(book, marks, balance))
         cross_requirement = float(portfolio_requirement(book, marks))
