@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -192,16 +192,16 @@ def diagnose(project: Project) -> Iterator[Diagnosis]:
         )
 
 
-def doctor(project: Project, *, say: Callable[[str], None] = print) -> bool:
+def doctor(project: Project) -> bool:
     """Print a diagnosis; return whether everything that is needed is there."""
     results = list(diagnose(project))
     width = max(len(result.name) for result in results)
     for result in results:
-        say(f"{result.state:<8} {result.name:<{width}}  {result.found}")
+        print(f"{result.state:<8} {result.name:<{width}}  {result.found}")
         if not result.ok:
-            say(f"{'':<8} {'':<{width}}  to mend it: {result.remedy}")
+            print(f"{'':<8} {'':<{width}}  to mend it: {result.remedy}")
     needed = [result for result in results if not result.ok and result.needed]
-    say(
+    print(
         "Everything the course needs is there."
         if not needed
         else f"{len(needed)} things are missing."

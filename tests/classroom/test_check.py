@@ -89,7 +89,7 @@ def test_a_picture_without_words_is_found(built: Project) -> None:
     edit(text_of(built), "base = 21", code)
     from classroom.authoring.build import build
 
-    build(built, built.chapters(), say=lambda _: None, progress=False)
+    build(built, built.chapters(), say=lambda _: None)
     assert any("the picture has no description" in f.problem for f in findings(built))
 
 
@@ -128,7 +128,7 @@ def test_a_machine_path_and_a_time_stamp_are_found(built: Project) -> None:
     )
     from classroom.authoring.build import build
 
-    build(built, built.chapters(), say=lambda _: None, progress=False)
+    build(built, built.chapters(), say=lambda _: None)
     problems = " ".join(f.problem for f in findings(built))
     assert "names a path of a machine: /home/somebody" in problems
     assert "holds a time stamp: 2026-11-22T10:11:12" in problems
@@ -138,7 +138,7 @@ def test_a_cell_that_depends_on_an_answer_is_found(built: Project) -> None:
     edit(text_of(built), "## Recap", "```{code-cell} ipython3\nfour = double(2)\n```\n\n## Recap")
     from classroom.authoring.build import build
 
-    build(built, built.chapters(), say=lambda _: None, progress=False)
+    build(built, built.chapters(), say=lambda _: None)
     found = [f for f in findings(built) if "the untouched notebook stops here" in f.problem]
     assert len(found) == 1
     assert found[0].file == "course/01_small/01_small.ipynb"

@@ -36,7 +36,7 @@ EVERYBODY = Options()
 def graded(small: SmallClass, options: Options = EVERYBODY) -> tuple[Run, str]:
     """Grade and return the run and what was said."""
     lines: list[str] = []
-    run = grade(small.chapter, options, find=lambda: small.room, say=lines.append, progress=False)
+    run = grade(small.chapter, options, find=lambda: small.room, say=lines.append)
     return run, "\n".join(lines)
 
 
@@ -200,7 +200,6 @@ def test_a_gradebook_locked_all_the_time_stops_the_run_and_the_next_one_goes_on(
             small_class.chapter,
             find=lambda: small_class.room,
             say=lock_when_started,
-            progress=False,
         )
     other.rollback()
     other.close()

@@ -63,7 +63,7 @@ def done(tmp_path_factory: pytest.TempPathFactory, root: Path) -> SmallClass:
         "spy", with_outputs({"double": SPY.strip(), "why": "<b onclick=x()>Why</b>"}, evil)
     )
     made.hand_in("broken", b"no notebook")
-    grade(made.chapter, find=lambda: made.room, say=lambda _: None, progress=False)
+    grade(made.chapter, find=lambda: made.room, say=lambda _: None)
     outputs(made.room, made.chapter, say=lambda _: None)
     return made
 

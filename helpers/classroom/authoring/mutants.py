@@ -334,9 +334,7 @@ def mutant_report(tallies: Sequence[Tally]) -> str:
     return "\n".join(rows)
 
 
-def mutants(
-    project: Project, chapters: Sequence[Chapter], *, say: Callable[[str], None] = print
-) -> bool:
+def mutants(project: Project, chapters: Sequence[Chapter]) -> bool:
     """Try all mutants of the chapters, print the report, and tell whether the goal is reached."""
     course = read_course(project)
     tallies: list[Tally] = []
@@ -347,13 +345,13 @@ def mutants(
                 bar.update()
     tried = sum(tally.tried for tally in tallies)
     if not tried:
-        say("There is nothing to try: these chapters have no exercise whose answer can be wrong.")
+        print("There is nothing to try: these chapters have no exercise whose answer can be wrong.")
         return True
     share = sum(tally.rejected for tally in tallies) / tried
-    say(mutant_report(tallies))
+    print(mutant_report(tallies))
     reached = share >= GOAL
     verdict = "reached" if reached else "missed: a hidden test should reject what is listed above"
-    say(
+    print(
         f"\n{share:.1%} of {tried} small mistakes are rejected; the goal of {GOAL:.0%} is {verdict}."
     )
     return reached

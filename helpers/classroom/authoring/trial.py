@@ -127,15 +127,13 @@ def try_answers(
     lesson: Lesson,
     answers: Mapping[str, Sequence[Answer]],
     environment: Mapping[str, str],
-    *,
-    timeout: int = 30,
 ) -> Iterator[Trial]:
     """Try every answer at its exercise.
 
     Yields one trial per answer. The reference solution itself is tried as an answer titled
     `reference solution`.
     """
-    for stop in walk(lesson, environment, timeout=timeout):
+    for stop in walk(lesson, environment):
         source = stop.cell.source
         reference = Answer(stop.exercise, "reference solution", source, True, "", 0, stop.place)
         for answer in [*answers.get(stop.exercise, ()), reference]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -323,9 +323,6 @@ def demo(
     project: Project,
     chapter: Chapter,
     folder: Path,
-    *,
-    say: Callable[[str], None] = print,
-    progress: bool = True,
 ) -> list[Row]:
     """Run the demonstration class and return expected against given for every student."""
     lesson = read_course(project).lesson(chapter)
@@ -335,29 +332,29 @@ def demo(
     ours = DemoClass(project, folder)
     # SQLAlchemy and nbformat warn about nbgrader's own code, several times per submission.
     warnings.filterwarnings("ignore", module=r"nbgrader\.|nbformat\.")
-    say(f"Releasing {chapter.name} and collecting {len(students)} submissions …")
+    print(f"Releasing {chapter.name} and collecting {len(students)} submissions …")
     released = ours.release(chapter)
     for student in students:
         ours.submit(chapter, released, student)
     limits = Limits(cell_seconds=CELL_SECONDS)
-    grade(chapter, find=lambda: ours.room, limits=limits, say=say, progress=progress)
-    outputs(ours.room, chapter, say=say)
+    grade(chapter, find=lambda: ours.room, limits=limits)
+    outputs(ours.room, chapter)
     rows = ours.rows(chapter, students)
-    say(class_table(rows))
+    print(class_table(rows))
     manual = sum(item.points for item in lesson.items if item.kind == "manual")
     if manual:
-        say(f"({manual:g} more points are marked by hand.)")
+        print(f"({manual:g} more points are marked by hand.)")
     differing = [row.student.id for row in rows if not row.agrees]
     if differing:
-        say(f"{len(differing)} of {len(rows)} differ: {', '.join(differing)}")
+        print(f"{len(differing)} of {len(rows)} differ: {', '.join(differing)}")
     else:
-        say(f"All {len(rows)} students got what was expected.")
+        print(f"All {len(rows)} students got what was expected.")
     honest = [student for student in students if student.honest][:STOCK_STUDENTS]
     cells, found = compare_with_stock(project, folder / "stock", chapter, honest, ours)
     for difference in found:
-        say(difference)
+        print(difference)
     if found:
         raise ClassroomError(f"stock nbgrader grades {len(found)} of {cells} cells otherwise")
-    say(f"The class is in {relative(folder, project.root)}/.")
-    say(f"Stock nbgrader gave {len(honest)} of them the same points in all {cells} cells.")
+    print(f"The class is in {relative(folder, project.root)}/.")
+    print(f"Stock nbgrader gave {len(honest)} of them the same points in all {cells} cells.")
     return rows
