@@ -110,7 +110,7 @@ def test_what_is_said_agrees_with_the_arithmetic(
     entries = ENTRY_PRICES
     quantities = [value / entry for value, entry in zip(values, entries, strict=True)]
     marks = [entry * (1 + move / 100) for entry, move in zip(entries, moves, strict=True)]
-    book = Positions(sides, entries, quantities, TierTable.flat(0.004))
+    book = Positions(sides, entries, quantities, TierTable.flat(0.004), coin=["BTC", "ETH"])
     expected = cross_liquidation_prices(book, marks, balance)
     assert [p.liquidation_price for p in at.cross] == pytest.approx(list(expected))
     if not at.is_refused:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leverage.bars import read_bars
 from leverage.contracts import LONG
 from leverage.lessons.figures import (
     COLOURS,
@@ -99,6 +100,7 @@ def plot_stop_in_a_crash(bars: pd.DataFrame, *, opened: str, stop_distance: floa
     """
     import pandas as pd
 
+    read_bars(bars, timeframe="1h")
     start = pd.Timestamp(opened, tz="UTC")
     shown = bars.loc[start - pd.Timedelta(hours=6) : start + pd.Timedelta(hours=20)]
     hours = hours_since(shown.index, start)
@@ -354,7 +356,8 @@ def share_liquidated(
     --------
     >>> import pandas as pd
     >>> days = pd.date_range("2024-01-01", periods=3)
-    >>> bars = pd.DataFrame({"open": [100, 90, 95], "high": [101, 96, 99], "low": [95, 88, 94]}, days)
+    >>> prices = {"open": [100, 90, 95], "high": [101, 96, 99], "low": [95, 88, 94], "close": 95}
+    >>> bars = pd.DataFrame(prices, days)
     >>> share_liquidated(bars, 1, 10, 2, 0.004)
     0.5
     """
@@ -367,6 +370,7 @@ def extreme_moves(bars: pd.DataFrame, side: int, days_held: int) -> npt.NDArray[
     """Return, for each unbroken window, its worst price for the side over its first open price."""
     import pandas as pd
 
+    read_bars(bars, timeframe="1d")
     if not 1 <= days_held <= len(bars):
         raise ValueError(
             f"days_held must be from 1 to {len(bars)}, was {days_held}; give a number of days"
