@@ -353,3 +353,9 @@ def test_orders_precisions_and_the_public_functions_round_by_one_rule(ticks):
         assert order["price"] == float(exchange.price_to_precision(BTC, price))
         assert order["amount"] == round_quantity(1 + price / 1000, step["amount"])
         assert order["amount"] == float(exchange.amount_to_precision(BTC, 1 + price / 1000))
+
+
+def test_the_leverage_tiers_of_a_market_make_the_table_that_it_uses(ticks, rules):
+    table = TierTable.marginal([0, 1e4, 1e6], [0.004, 0.01], [100, 20])
+    exchange = ticks(100.0, rules=rules(tiers=table))
+    assert TierTable.from_rows(exchange.fetch_market_leverage_tiers(BTC)) == table
