@@ -145,7 +145,7 @@ class Notes:
     def truth(self, place: str, value: Any) -> Any:
         """Note whether a condition was true; of an array, whether any part was, and any not."""
         said = self.found.setdefault(place, set())
-        parts = np.asarray(value, dtype=bool)
+        parts = np.asarray(value if hasattr(value, "dtype") else bool(value), dtype=bool)
         said |= {"true"} if parts.any() else set()
         said |= {"false"} if not parts.all() else set()
         return value
@@ -318,7 +318,7 @@ class Survey:
         yield from self.of_parameters
 
 
-def tests_to_note(tests: Mapping[str, str]) -> tuple[dict[str, str], Places]:
+def noted_tests(tests: Mapping[str, str]) -> tuple[dict[str, str], Places]:
     """Return the noting tests of an exercise that compare, and what is wanted of its functions."""
     noted, wanted = {}, Places()
     for item, source in tests.items():

@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 from classroom.authoring.bank import Answer
 from classroom.authoring.execute import KernelSession, error_of, start_session
 from classroom.authoring.reference import comparisons
-from classroom.authoring.survey import Survey, functions_of, own, tests_to_note
+from classroom.authoring.survey import Survey, functions_of, noted_tests, own
 from classroom.authoring.texts import Lesson
 from classroom.errors import ClassroomError
 
@@ -119,7 +119,7 @@ class ReachedExercise:
     def survey(self) -> Survey:
         """Measure the comparisons of the exercise; the kernel has the reference solution."""
         functions = functions_of(self.cell.source)
-        noted, wanted = tests_to_note(self.tests)
+        noted, wanted = noted_tests(self.tests)
         if not noted:
             return Survey(functions)
         said = self.ask("survey", noted)

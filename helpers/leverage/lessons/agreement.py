@@ -267,9 +267,11 @@ class Comparison:
         value = result.value
         if (right is None and value is None) or (type(value) is float and value == value):
             return value
-        mine: Plain = self.subject.plain(value, result.printed, plain_result)
-        one = isinstance(mine, list) and len(mine) == 1 and type(value) not in (list, tuple)
-        return mine[0] if one and not isinstance(right, list) else mine  # type: ignore[index]  # a list
+        number = _is_float(right) and type(value) not in (bool, np.bool_)
+        mine: Plain = self.subject.plain(
+            value, result.printed, plain.to_number if number else plain_result
+        )
+        return mine
 
     def _hint(self, failing: Sequence[Failure]) -> str:
         """Return the hint of the mistake that explains every failure, or of their common kind."""
