@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ HELPERS = PACKAGE.parent
 LAYERS = {
     "leverage": [
         {"_validate", "_grid"},
+        {"_guard"},
         {"contracts", "rounding"},
         {"tiers"},
         {"_solve"},
@@ -154,6 +156,28 @@ def test_imports_inside_a_package_run_one_way_only(path: Path) -> None:
             )
 
 
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_no_modules_import_each_other_in_a_circle(package: Path) -> None:
+    """At any depth: an import inside a function closes a circle as well, only later."""
+    modules = {
+        ".".join(path.relative_to(HELPERS).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in package.rglob("*.py")
+    }
+    graph = {
+        module: {
+            found
+            for name in imported_names(path)
+            for found in [name if name in modules else name.rpartition(".")[0]]
+            if found in modules and found != module
+        }
+        for module, path in modules.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as circle:
+        pytest.fail(" → ".join(reversed(circle.args[1])))
+
+
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
 def test_leverage_never_imports_classroom(path: Path) -> None:
     assert not [name for name in imported_names(path) if name.split(".")[0] == "classroom"]
@@ -171,7 +195,7 @@ def test_all_lists_every_public_name_once_and_in_order() -> None:
         for name, value in vars(sys.modules[f"leverage.{module}"]).items()
         if getattr(value, "__module__", "") == f"leverage.{module}" and not name.startswith("_")
     }
-    assert public | {"LONG", "SHORT"} == set(leverage.__all__)
+    assert public | {"CourseWarning", "LONG", "SHORT"} == set(leverage.__all__)
 
 
 def test_version_is_the_one_in_pyproject() -> None:
