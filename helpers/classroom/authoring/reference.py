@@ -52,7 +52,7 @@ def definitions(answers: Iterable[str]) -> dict[str, ast.stmt]:
     return found
 
 
-def needed(names: Iterable[str], known: dict[str, ast.stmt]) -> list[ast.stmt]:
+def needed_definitions(names: Iterable[str], known: dict[str, ast.stmt]) -> list[ast.stmt]:
     """Return the definitions that some names depend on, in the order of the text."""
     wanted, rest = set(), list(names)
     while rest:
@@ -82,7 +82,7 @@ def with_solution(source: str, answers: Iterable[str]) -> str:
     missing = [name for name in compared if not isinstance(known.get(name), ast.FunctionDef)]
     if missing:
         raise ValueError(f"no answer cell above defines the function {', '.join(missing)}")
-    body = "\n\n".join(ast.unparse(node) for node in needed(compared, known))
+    body = "\n\n".join(ast.unparse(node) for node in needed_definitions(compared, known))
     block = f"def {SOLUTION}():\n{textwrap.indent(body, '    ')}\n    return locals()\n"
     lines = source.split("\n")
     indent = lines[start - 1][: len(lines[start - 1]) - len(lines[start - 1].lstrip())]
