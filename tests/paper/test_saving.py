@@ -131,7 +131,7 @@ def test_a_save_that_fails_leaves_the_old_file_whole(tmp_path, monkeypatch):
     [
         ("gemini", "perpetual", "perpetual.maintenance_limit"),
         ("bitget", "coin_futures", "coin_futures.liquidation_rule"),
-        ("kraken", "spot_margin", "spot_margin.maker_fee_rate"),
+        ("binance", "cross_margin", "cross_margin.taker_fee_rate"),
         ("primexbt", "cfd_margin", "cfd_margin.taker_fee_rate"),
     ],
 )
@@ -173,9 +173,9 @@ def test_an_override_that_nothing_reads_is_refused(venue, product, overrides):
 
 def test_funding_at_an_unknown_interval_needs_the_interval():
     with pytest.raises(UnknownFactError, match="funding_interval_hours"):
-        PaperExchange(history(), venue="bybit", funding=0.0001)
+        PaperExchange(history(), venue="mexc", funding=0.0001)
     exchange = PaperExchange(
-        history(), venue="bybit", funding=0.0001, overrides={"funding_interval_hours": 4}
+        history(), venue="mexc", funding=0.0001, overrides={"funding_interval_hours": 4}
     )
     assert exchange.fetch_funding_rate(BTC)["interval"] == "4h"
 

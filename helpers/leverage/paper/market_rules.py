@@ -235,6 +235,7 @@ def venue_rules(
     product: str | None = None,
     *,
     on: Any = None,
+    place: str = "",
     assets: tuple[str, ...] = ("BTC",),
     overrides: Mapping[str, Any] | None = None,
     needs_interval: bool = False,
@@ -249,6 +250,8 @@ def venue_rules(
         Key of the product; the venue's main one if left out.
     on : date or str, optional
         Day whose rules are wanted.
+    place : str, optional
+        Residence whose rules are wanted, where the venue has some of its own.
     assets : tuple of str, default ("BTC",)
         Coins to trade, which need tiers.
     overrides : mapping of str to value, optional
@@ -272,7 +275,7 @@ def venue_rules(
     >>> rules.requirement, rules.call_level, rules.close_out_level, rules.call_factor
     ('margin level', 0.8, 0.4, 2.0)
     """
-    data = load_venue(venue, on=on)
+    data = load_venue(venue, on=on, place=place)
     traded = data.product(product or data.main_product)
     return _FactReader(traded, overrides or {}).rules(assets, needs_interval)
 
