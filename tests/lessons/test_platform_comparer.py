@@ -40,11 +40,35 @@ def test_the_ranking_is_that_of_the_decision_matrix():
 def test_what_turns_the_ranking_really_turns_it():
     explorer = PlatformComparer()
     before = explorer.ranking
-    said = re.search(r"fees below (\d+\.\d\d) instead of 5 puts (\w+) first", explorer.sentence)
-    explorer.fees.value = math.floor(float(said[1]))
-    assert explorer.ranking[0] == said[2] != before[0]
-    explorer.fees.value = math.ceil(float(said[1]))
+    factor, way, weight, rival = re.search(
+        r"a weight of (.+) (above|below) (\d+\.\d\d) instead of 5 puts (\w+) first",
+        explorer.sentence,
+    ).groups()
+    control = next(
+        getattr(explorer, name)
+        for name in WEIGHTS
+        if explorer.declared[name].label.casefold() == factor
+    )
+    beyond, short = math.floor(float(weight)), math.ceil(float(weight))
+    if way == "above":
+        beyond, short = short, beyond
+    control.value = beyond
+    assert explorer.ranking[0] == rival != before[0]
+    control.value = short
     assert explorer.ranking[0] == before[0]
+
+
+def test_a_venue_of_which_access_is_unknown_says_so_beside_its_score(shared):
+    set_all(shared, residence="EU/EEA")
+    words = {name.partition(". ")[2]: row for name, row in shared.rows.items() if ". " in name}
+    assert words["Bybit"].endswith("; open there: unknown")
+    assert words["Kraken"].endswith("; open there: not refused")
+    for venue in ("Binance", "Bitget", "MEXC", "Gemini"):
+        assert shared.rows[venue].startswith("out: ")
+    assert shared.ranking[0] == "Bybit"
+    assert "Whether Bybit is open there is unknown." in shared.sentence
+    set_all(shared, residence=NOT_CHECKED)
+    assert not any("open there" in row for row in shared.rows.values())
 
 
 def test_a_venue_that_refuses_a_place_is_out_whatever_the_weights(shared):
