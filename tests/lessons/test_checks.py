@@ -987,6 +987,9 @@ def test_mistakes_are_met_relatively(run):
     assert "Per cent" in run("x = 100 * (1 + 1e-9)", check).message
     tiny = 'check.value("x", 0.5, abs_tol=1, mistakes={1e-12: "Tiny."})'
     assert "Tiny" not in run("x = 3e-12 + 5", tiny).message
+    endless = 'check.value("x", 0.5, mistakes={float("inf"): "No end.", 7: "Seven."})'
+    assert "No end" in run("x = float('inf')", endless).message
+    assert "Seven" in run("x = 7", endless).message
     listed = 'check.value("x", [1, 2], mistakes={(2, 0): "Turned."})'
     assert "Turned" in run("x = [2, 0]", listed).message
     assert "Turned" not in run("x = [2, 1e-30]", listed).message

@@ -249,7 +249,8 @@ def _alike(given: FloatArray, wrong: FloatArray, rel: float) -> bool:
         return False
     with np.errstate(invalid="ignore", over="ignore"):
         near = np.abs(given - wrong) <= rel * np.abs(wrong)
-    return bool((near & np.isfinite(given) | (given == wrong)).all())
+    finite = np.isfinite(given) & np.isfinite(wrong)
+    return bool((near & finite | (given == wrong)).all())
 
 
 def same_mistakes(goal: "NumberGoal") -> tuple[str, str] | None:
