@@ -8,7 +8,7 @@ from ..rounding import down_to, nearest_to
 from .exchange_errors import InsufficientFunds, OperationRejected
 from .fills import book_price, depth_within, scratch, settle
 from .formats import amounts, iso
-from .state import Account, Order, Position, Trade, position_key
+from .state import Account, Order, Position, position_key
 from .world import World
 
 
@@ -137,7 +137,6 @@ def fill(world: World, order: Order, contracts: float, price: float, is_maker: b
             world.end_order(order, "canceled", str(error))
             return
     state = world.state
-    trade_id = f"t{len(state.trades) + 1}"
     fee, realised = settle(
         world,
         account,
@@ -147,7 +146,7 @@ def fill(world: World, order: Order, contracts: float, price: float, is_maker: b
         price,
         fee_rate=rate,
         position_side=order.position_side,
-        reference=trade_id,
+        reference=world.next_trade_id,
     )
     lot = world.instruments[order.symbol].market.lot_size
     order.filled = nearest_to(order.filled + contracts, lot)
@@ -155,20 +154,16 @@ def fill(world: World, order: Order, contracts: float, price: float, is_maker: b
     order.fee += fee
     order.fills.append(len(state.trades))
     order.updated = state.now
-    state.trades.append(
-        Trade(
-            trade_id,
-            order.id,
-            account.name,
-            order.symbol,
-            state.now,
-            order.side,
-            price,
-            contracts,
-            fee,
-            realised,
-            is_maker,
-        )
+    world.book_trade(
+        account,
+        order.symbol,
+        order.side,
+        contracts,
+        price,
+        fee,
+        realised,
+        order=order.id,
+        is_maker=is_maker,
     )
     if order.remaining <= 0:
         world.end_order(order, "closed")

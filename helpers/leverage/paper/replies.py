@@ -450,7 +450,7 @@ def liquidation_dict(world: World, done: Liquidation) -> dict[str, Any]:
     return {
         "info": {
             "contractSize": instrument.size,
-            "bankruptcyPrice": done.bankruptcy_price,
+            "bankruptcyPrice": done.bankruptcy_price if 0 < done.bankruptcy_price < inf else None,
             "isPartial": done.is_partial,
             "side": WAYS[done.side],
         },

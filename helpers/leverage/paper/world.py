@@ -11,7 +11,7 @@ from . import ledger
 from .funding import FundingSource
 from .instruments import Instrument, standing
 from .market_rules import Rules
-from .state import Account, Event, Order, Position, State, position_key
+from .state import Account, Event, Order, Position, State, Trade, position_key
 from .tape import Tape
 
 
@@ -219,6 +219,42 @@ class World:
         events = self.state.events
         events.append(
             Event(len(events) + 1, self.state.now, kind, account, symbol, message, numbers)
+        )
+
+    @property
+    def next_trade_id(self) -> str:
+        """Id of the next trade."""
+        return f"t{len(self.state.trades) + 1}"
+
+    def book_trade(
+        self,
+        account: Account,
+        symbol: str,
+        side: int,
+        contracts: float,
+        price: float,
+        fee: float,
+        realised: float,
+        kind: str = "fill",
+        order: str = "",
+        is_maker: bool = False,
+    ) -> None:
+        """Write a trade down."""
+        self.state.trades.append(
+            Trade(
+                self.next_trade_id,
+                order,
+                account.name,
+                symbol,
+                self.state.now,
+                side,
+                price,
+                contracts,
+                fee,
+                realised,
+                is_maker,
+                kind,
+            )
         )
 
     def end_order(self, order: Order, status: str, reason: str = "") -> None:
