@@ -19,7 +19,7 @@ from classroom.grading.pictures import Pictures
 from classroom.grading.runner import make_shell
 from leverage import lessons
 from leverage.lessons import canvas, figures
-from leverage.lessons.charts.basics import plot_equity
+from leverage.lessons.charts.basic_charts import plot_equity
 
 DRAWN = b"drawn"
 

@@ -10,12 +10,12 @@ import os
 
 import corpus
 import pytest
-from conftest import OFFERED, feedback_page, graded_as_nobody, needs
 from corpus import Case
+from offered import BEST, OFFERED, graded_as_nobody, needs
+from student_page import feedback_page
 
 from classroom.grading import LEVELS, Outcome, Release
 
-BEST = next(level for level in LEVELS if OFFERED[level].available)
 OTHERS = [level for level in LEVELS if level != BEST]
 ISOLATED = ("namespaces", "bubblewrap", "landlock")
 
@@ -60,7 +60,7 @@ def all_complaints(
 
 def cases_of(kinds: str, level: str) -> list[Case]:
     """The cases of some kinds that a level has to answer for."""
-    cases = [case for kind in kinds.split(",") for case in corpus.KINDS[kind]()]
+    cases = [case for kind in kinds.split(",") for case in corpus.read_cases(kind)]
     return [case for case in cases if level in case.levels]
 
 

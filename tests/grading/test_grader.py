@@ -244,7 +244,7 @@ def test_a_test_that_needs_the_students_own_objects_runs_inside_with_canaries(
 
 SHOWING = """import pandas as pd
 from leverage.lessons import describe
-from leverage.lessons.charts.basics import plot_recovery
+from leverage.lessons.charts.basic_charts import plot_recovery
 describe(plot_recovery(), "Line chart of the gain that takes a loss back, from none to four fifths.")
 pd.get_option("display.max_columns")"""
 

@@ -29,7 +29,7 @@ def test_a_kept_picture_is_the_one_that_would_be_drawn() -> None:
 
 
 GIVEN = """from leverage.lessons import describe
-from leverage.lessons.charts.basics import plot_recovery
+from leverage.lessons.charts.basic_charts import plot_recovery
 describe(plot_recovery(), "Line chart of the gain that takes a loss back, from none to four fifths.")"""
 COUNT = "from leverage.lessons import figures\nprint(len(figures.kept.__self__._kept))\n"
 SPOIL = "store = figures.kept.__self__._kept\nstore.update(dict.fromkeys(store, b'spoilt'))\n"

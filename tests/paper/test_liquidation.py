@@ -302,7 +302,7 @@ def test_hedged_legs_are_closed_where_both_together_fail(hourly, rules):
     exchange.set_position_mode(True)
     exchange.create_order(BTC, "market", "buy", 1)
     exchange.create_order(BTC, "market", "sell", 4)
-    _, high = lv.hedge_liquidation_range(100, 1, 100, 4, 100, TierTable.flat(0.01), 100)
+    _, high = lv.tiered_hedge_liquidation_prices(100, 1, 100, 4, 100, TierTable.flat(0.01), 100)
     exchange.run_until()
     assert exchange.fetch_my_liquidations()[0]["price"] == pytest.approx(high, rel=1e-12)
 

@@ -5,22 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from . import order_desk
-from .exchange_errors import (
-    BadRequest,
-    InvalidOrder,
-    OrderNotFound,
-)
-from .face import Face, Params
-from .matching import take
-from .replies import (
-    limited,
-    liquidation_dict,
-    order_dict,
-    position_dict,
-    trade_dict,
-)
-from .state import Order
+from leverage.paper import order_desk
+from leverage.paper.exchange_errors import BadRequest, InvalidOrder, OrderNotFound
+from leverage.paper.face import Face, Params
+from leverage.paper.matching import take
+from leverage.paper.replies import limited, liquidation_dict, order_dict, position_dict, trade_dict
+from leverage.paper.state import Order
 
 
 class AccountOrders(Face):

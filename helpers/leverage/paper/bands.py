@@ -11,12 +11,12 @@ from math import inf
 
 import numpy as np
 
-from .._validate import FloatArray
-from .instruments import Instrument
-from .matching import touch_level, touches, trail
-from .state import Order, Position
-from .tape import view
-from .world import MarginGroup, World
+from leverage._validate import FloatArray
+from leverage.paper.instruments import Instrument
+from leverage.paper.matching import touch_level, touches, trail
+from leverage.paper.state import Order, Position
+from leverage.paper.tape import view
+from leverage.paper.world import MarginGroup, World
 
 # Slack is cut by this share, against rounding.
 _CAUTION = 1 - 1e-9

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from ..rounding import down_to, nearest_to, up_to
-from . import ledger
-from .fills import absorb, settle
-from .instruments import Instrument, bankrupt_price
-from .state import FEES, FUND, MARKET, Account, Liquidation, Position, position_key
-from .world import MarginGroup, World
+from leverage._grid import down_to, nearest_to, up_to
+from leverage.paper import ledger
+from leverage.paper.fills import absorb, settle
+from leverage.paper.instruments import Instrument, bankrupt_price
+from leverage.paper.state import (
+    FEES,
+    FUND,
+    MARKET,
+    Account,
+    Liquidation,
+    Position,
+    position_key,
+)
+from leverage.paper.world import MarginGroup, World
 
 # Share of the equity that is a rounding error rather than money.
 _DUST = 1e-12

@@ -14,14 +14,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .bands import Bands, bands_of
-from .closing import check_calls, check_margins, liquidate
-from .holding_costs import charge_due, next_due
-from .instruments import closing_price, standing
-from .matching import touch_level, work_orders
-from .state import Order, Prices
-from .tape import view
-from .world import MarginGroup, World
+from leverage.paper.bands import Bands, bands_of
+from leverage.paper.closing import check_calls, check_margins, liquidate
+from leverage.paper.holding_costs import charge_due, next_due
+from leverage.paper.instruments import closing_price, standing
+from leverage.paper.matching import touch_level, work_orders
+from leverage.paper.state import Order, Prices
+from leverage.paper.tape import view
+from leverage.paper.world import MarginGroup, World
 
 # Halvings that bring a bracket down to neighbouring floats.
 _HALVINGS = 80

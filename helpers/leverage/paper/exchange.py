@@ -8,26 +8,33 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Self
 
-from . import ledger, order_desk, saving
-from .account_orders import AccountOrders
-from .closing import ranking
-from .engine import Engine
-from .exchange_errors import BadRequest, BaseError, NoChange, PermissionDenied
-from .face import Params
-from .fills import book_price, scratch, settle
-from .formats import as_milliseconds, iso
-from .funding import Funding, needs_interval, read_funding
-from .instruments import Market
-from .market_data import MarketData
-from .market_rules import Rules, venue_rules
-from .market_setup import base_of, instrument_for, is_frame, other_feeds, symbol_of
-from .order_desk import Ticket
-from .replies import WAYS, end_prices, position_dict, transaction_dict
-from .settings import Settings
-from .state import FUND, OUTSIDE, SPOT, Account, position_key
-from .tape import checked_path, make_tape, read_bars, read_ticks
-from .wallets import Wallets
-from .world import World
+from leverage.paper import ledger, order_desk, saving
+from leverage.paper.account_orders import AccountOrders
+from leverage.paper.closing import ranking
+from leverage.paper.engine import Engine
+from leverage.paper.exchange_errors import BadRequest, BaseError, NoChange, PermissionDenied
+from leverage.paper.face import Params
+from leverage.paper.fills import book_price, scratch, settle
+from leverage.paper.formats import as_milliseconds, iso
+from leverage.paper.funding import Funding, needs_interval, read_funding
+from leverage.paper.instruments import Market
+from leverage.paper.market_data import MarketData
+from leverage.paper.market_rules import Rules, venue_rules
+from leverage.paper.market_setup import (
+    base_of,
+    feed_reader,
+    instrument_for,
+    is_frame,
+    other_feeds,
+    symbol_of,
+)
+from leverage.paper.order_desk import Ticket
+from leverage.paper.replies import WAYS, end_prices, position_dict, transaction_dict
+from leverage.paper.settings import Settings
+from leverage.paper.state import FUND, OUTSIDE, SPOT, Account, position_key
+from leverage.paper.tape import checked_path, make_tape
+from leverage.paper.wallets import Wallets
+from leverage.paper.world import World
 
 MAIN = "main"
 UNITS = ("tick", "bar")
@@ -42,7 +49,7 @@ class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
     Parameters
     ----------
     bars : feed, or mapping of symbol to feed
-        Traded prices, as :func:`leverage.paper.tape.read_bars` takes them.
+        Traded prices, as :func:`leverage.bars.read_bars` takes them.
     venue : str, default "binance"
         Venue whose rules hold, as in :func:`leverage.venues.load_venue`.
     product : str, optional
@@ -139,7 +146,7 @@ class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
             raise BadRequest(f"spread must be from 0 to below 1, was {spread}; 0.0002 is 0.02 %")
         if not liquidity > 0:
             raise BadRequest(f"liquidity must be positive, was {liquidity}")
-        reader = read_ticks if ticks else read_bars
+        reader = feed_reader(ticks)
         last = {
             name: reader(feed, f"bars of {name}")
             for name, feed in zip(names, feeds.values(), strict=True)

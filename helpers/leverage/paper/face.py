@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, TypeAlias
 
-from ..rounding import down_to, nearest_to
-from . import ledger, order_desk
-from .engine import Engine
-from .exchange_errors import (
+from leverage._grid import down_to, nearest_to
+from leverage.bars import MINUTE
+from leverage.paper import ledger, order_desk
+from leverage.paper.engine import Engine
+from leverage.paper.exchange_errors import (
     ArgumentsRequired,
     AuthenticationError,
     BadRequest,
@@ -17,11 +18,10 @@ from .exchange_errors import (
     InsufficientFunds,
     InvalidOrder,
 )
-from .formats import amounts, as_milliseconds, decimal_text, iso
-from .replies import currency_dict, features_dict, market_dict
-from .state import SPOT, Account
-from .tape import MINUTE
-from .world import World
+from leverage.paper.formats import amounts, as_milliseconds, decimal_text, iso
+from leverage.paper.replies import currency_dict, features_dict, market_dict
+from leverage.paper.state import SPOT, Account
+from leverage.paper.world import World
 
 Params: TypeAlias = Mapping[str, Any] | None
 

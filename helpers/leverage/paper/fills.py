@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
-from ..rounding import nearest_to
-from . import ledger
-from .funding import HOUR
-from .instruments import average
-from .state import FEES, FUND, MARKET, Account, Position, State, position_key
-from .world import World
+from leverage._grid import nearest_to
+from leverage.paper import ledger
+from leverage.paper.funding import HOUR
+from leverage.paper.instruments import average
+from leverage.paper.state import FEES, FUND, MARKET, Account, Position, State, position_key
+from leverage.paper.world import World
 
 # Share of a gain or loss that is a rounding error rather than money.
 _DUST = 1e-12

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from .exchange_errors import BadRequest
+from leverage.paper.exchange_errors import BadRequest
 
 
 def iso(milliseconds: int) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import ledger
-from .funding import HOUR
-from .state import FEES, MARKET, Account, Position
-from .world import World
+from leverage.paper import ledger
+from leverage.paper.funding import HOUR
+from leverage.paper.state import FEES, MARKET, Account, Position
+from leverage.paper.world import World
 
 
 def next_due(world: World) -> int | None:

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 
-from ..margin import (
-    hedge_liquidation_range,
+from leverage.margin import (
     liquidation_price,
+    tiered_hedge_liquidation_prices,
     tiered_liquidation_price,
 )
-from ..tiers import TierTable
-from .market_rules import Rules
-from .state import Position, Prices
+from leverage.paper.market_rules import Rules
+from leverage.paper.state import Position, Prices
+from leverage.tiers import TierTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +327,7 @@ def _hedged_price(
         table = TierTable.flat(instrument.quantity_rate(position.contracts) if on_tiers else 0.0)
     else:
         table = instrument.table
-    low, high = hedge_liquidation_range(
+    low, high = tiered_hedge_liquidation_prices(
         long.entry,
         long.contracts,
         short.entry,

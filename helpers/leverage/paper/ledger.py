@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import fsum, isfinite
 
-from .state import FEES, FUND, MARKET, OUTSIDE, POTS, Posting, State
+from leverage.paper.state import FEES, FUND, MARKET, OUTSIDE, POTS, Posting, State
 
 
 def balance(state: State, pot: str, code: str) -> float:

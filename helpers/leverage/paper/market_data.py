@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..rounding import nearest_to
-from .exchange_errors import BadRequest, NotSupported
-from .face import TIMEFRAMES, Face, Params
-from .fills import touch_price
-from .formats import iso
-from .replies import limited, tier_dicts, times
-from .tape import MINUTE, TICKS_A_BAR
+from leverage._grid import nearest_to
+from leverage.bars import MINUTE
+from leverage.paper.exchange_errors import BadRequest, NotSupported
+from leverage.paper.face import TIMEFRAMES, Face, Params
+from leverage.paper.fills import touch_price
+from leverage.paper.formats import iso
+from leverage.paper.replies import limited, tier_dicts, times
+from leverage.paper.tape import TICKS_A_BAR
 
 DAY = 86_400_000
 # Shown at each level of the book where any size is taken at the best price.

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, fields
 from math import inf
 from typing import Any, cast
 
-from .._validate import checked_choice, shown
-from ..tiers import TierTable
-from ..venues import load_venue
-from ..venues.records import UNKNOWN, Product, TierData, UnknownFactError
-from ..venues.rules import Reading
-from .exchange_errors import BadRequest
+from leverage._validate import checked_choice, shown
+from leverage.paper.exchange_errors import BadRequest
+from leverage.tiers import TierTable
+from leverage.venues import load_venue
+from leverage.venues.records import UNKNOWN, Product, TierData, UnknownFactError
+from leverage.venues.rules import Reading
 
 REQUIREMENTS = (
     "maintenance at mark",

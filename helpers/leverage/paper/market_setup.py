@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from .exchange_errors import BadRequest
-from .instruments import Instrument, Market
-from .market_rules import ON_TIERS, Rules
-from .tape import Bars
+from leverage.bars import Bars, read_bars, read_ticks
+from leverage.paper.exchange_errors import BadFeed, BadRequest
+from leverage.paper.instruments import Instrument, Market
+from leverage.paper.market_rules import ON_TIERS, Rules
 
 
 def is_frame(feed: Any) -> bool:
     """Tell a table of prices from a dict of feeds."""
     return hasattr(feed, "columns") or hasattr(feed, "open")
+
+
+def feed_reader(ticks: bool) -> Callable[[Any, str], Bars]:
+    """Return what reads a feed of ticks or bars; a bad one is refused under ccxt's names."""
+    read = read_ticks if ticks else read_bars
+
+    def reader(feed: Any, name: str) -> Bars:
+        try:
+            return read(feed, name)
+        except ValueError as error:
+            raise BadFeed(str(error)) from None
+
+    return reader
 
 
 def base_of(symbol: str | None) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from math import inf
 
-from ..rounding import down_to, nearest_to
-from .exchange_errors import InsufficientFunds, OperationRejected
-from .fills import book_price, depth_within, scratch, settle
-from .formats import amounts, iso
-from .state import Account, Order, Position, position_key
-from .world import World
+from leverage._grid import down_to, nearest_to
+from leverage.paper.exchange_errors import InsufficientFunds, OperationRejected
+from leverage.paper.fills import book_price, depth_within, scratch, settle
+from leverage.paper.formats import amounts, iso
+from leverage.paper.state import Account, Order, Position, position_key
+from leverage.paper.world import World
 
 
 def work_orders(world: World) -> bool:

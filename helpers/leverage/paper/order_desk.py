@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from ..rounding import down_to, nearest_to
-from .exchange_errors import (
+from leverage._grid import down_to, nearest_to
+from leverage.paper.exchange_errors import (
     AccountNotEnabled,
     ArgumentsRequired,
     AuthenticationError,
@@ -25,12 +25,12 @@ from .exchange_errors import (
     OrderImmediatelyFillable,
     OrderNotFillable,
 )
-from .fills import book_price, depth_within, scratch, touch_price
-from .formats import amounts, iso
-from .instruments import Instrument
-from .matching import afford, next_id, reducible, touches, watched
-from .state import Account, Order, position_key
-from .world import World
+from leverage.paper.fills import book_price, depth_within, scratch, touch_price
+from leverage.paper.formats import amounts, iso
+from leverage.paper.instruments import Instrument
+from leverage.paper.matching import afford, next_id, reducible, touches, watched
+from leverage.paper.state import Account, Order, position_key
+from leverage.paper.world import World
 
 _KINDS = {
     "market": ("market", ""),

@@ -7,11 +7,20 @@ from decimal import ROUND_DOWN, Decimal
 from math import inf
 from typing import Any
 
-from .exchange_errors import BadRequest
-from .formats import iso
-from .instruments import Instrument, bankrupt_price, closing_price
-from .state import OUTSIDE, SPOT, Account, Liquidation, Order, Position, Posting, Trade
-from .world import World
+from leverage.paper.exchange_errors import BadRequest
+from leverage.paper.formats import iso
+from leverage.paper.instruments import Instrument, bankrupt_price, closing_price
+from leverage.paper.state import (
+    OUTSIDE,
+    SPOT,
+    Account,
+    Liquidation,
+    Order,
+    Position,
+    Posting,
+    Trade,
+)
+from leverage.paper.world import World
 
 SIDES = {1: "buy", -1: "sell"}
 WAYS = {1: "long", -1: "short"}

@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..tiers import TierTable
-from .exchange_errors import UnreadableSave
-from .funding import FundingModel, FundingSource
-from .instruments import Instrument, Market
-from .market_rules import Rules
-from .state import (
+from leverage.bars import Bars
+from leverage.paper.exchange_errors import UnreadableSave
+from leverage.paper.funding import FundingModel, FundingSource
+from leverage.paper.instruments import Instrument, Market
+from leverage.paper.market_rules import Rules
+from leverage.paper.state import (
     Account,
     Event,
     Liquidation,
@@ -30,8 +30,9 @@ from .state import (
     State,
     Trade,
 )
-from .tape import Bars, Tape, Track
-from .world import World
+from leverage.paper.tape import Tape, Track
+from leverage.paper.world import World
+from leverage.tiers import TierTable
 
 FORMAT = "leverage paper exchange"
 VERSION = 1

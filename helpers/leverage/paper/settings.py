@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .exchange_errors import (
+from leverage.paper.exchange_errors import (
     BadRequest,
     InsufficientFunds,
     MarginModeAlreadySet,
@@ -12,9 +12,9 @@ from .exchange_errors import (
     NotSupported,
     OperationRejected,
 )
-from .face import Face, Params
-from .fills import scratch
-from .state import Account, Position, position_key
+from leverage.paper.face import Face, Params
+from leverage.paper.fills import scratch
+from leverage.paper.state import Account, Position, position_key
 
 
 class Settings(Face):

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import ledger
-from .exchange_errors import (
-    BadRequest,
-    PermissionDenied,
-)
-from .face import Face, Params
-from .replies import (
+from leverage.paper import ledger
+from leverage.paper.exchange_errors import BadRequest, PermissionDenied
+from leverage.paper.face import Face, Params
+from leverage.paper.replies import (
     balance_dict,
     entry_dicts,
     limited,
     transaction_dict,
     transfer_dict,
 )
-from .state import OUTSIDE, SPOT
+from leverage.paper.state import OUTSIDE, SPOT
 
 
 class Wallets(Face):

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
 
-from . import ledger
-from .funding import FundingSource
-from .instruments import Instrument, standing
-from .market_rules import Rules
-from .state import Account, Event, Order, Position, State, Trade, position_key
-from .tape import Tape
+from leverage.paper import ledger
+from leverage.paper.funding import FundingSource
+from leverage.paper.instruments import Instrument, standing
+from leverage.paper.market_rules import Rules
+from leverage.paper.state import Account, Event, Order, Position, State, Trade, position_key
+from leverage.paper.tape import Tape
 
 
 class MarginGroup(NamedTuple):
