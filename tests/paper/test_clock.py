@@ -195,8 +195,11 @@ def test_asking_changes_nothing():
         if can is not True or not name.startswith("fetch") or name == "fetchLedgerEntry":
             continue
         arguments = {
-            "fetchOrder": ("1",), "fetchOrderTrades": ("1",),
+            "fetchOrder": ("1",), "fetchOrderTrades": ("1",), "fetchOrderStatus": ("1",),
+            "fetchPartialBalance": ("free",), "fetchOrderWithClientOrderId": None,
         }.get(name, ())  # fmt: skip
+        if arguments is None:
+            continue
         needs = ("Ticker", "OHLCV", "Book", "fetchTrades", "FundingRate", "MarketLev", "Position")
         exact = name in ("fetchLeverage", "fetchMarginMode", "fetchTradingFee")
         plural = name.endswith(("Tickers", "Positions", "FundingRates", "PositionMode"))
