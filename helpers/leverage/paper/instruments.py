@@ -30,7 +30,7 @@ class Market:
     tick_size, lot_size : float
         Steps of price and amount.
     min_amount, max_amount : float
-        Contracts in one order.
+        Contracts in one order; at most as many lots as can be told apart, 2**53.
     min_cost : float
         Least notional of an order that opens, in the settlement currency.
 
@@ -44,17 +44,20 @@ class Market:
     lot_size: float = 0.001
     min_amount: float = 0.0
     min_cost: float = 0.0
-    max_amount: float = 1e9
+    max_amount: float = inf
 
     def __post_init__(self) -> None:
-        for name in ("tick_size", "lot_size", "max_amount"):
+        for name in ("tick_size", "lot_size"):
             if not 0 < getattr(self, name) < inf:
-                raise ValueError(f"{name} must be positive, was {getattr(self, name)}")
+                raise ValueError(f"{name} must be positive and finite, was {getattr(self, name)}")
+        if not self.max_amount > 0:
+            raise ValueError(f"max_amount must be positive, was {self.max_amount}")
         for name in ("min_amount", "min_cost"):
             if not 0 <= getattr(self, name) < inf:
                 raise ValueError(f"{name} must be zero or more, was {getattr(self, name)}")
         if self.min_amount < self.lot_size:
             object.__setattr__(self, "min_amount", self.lot_size)
+        object.__setattr__(self, "max_amount", min(self.max_amount, 2.0**53 * self.lot_size))
 
 
 @dataclass(frozen=True)
