@@ -6,10 +6,9 @@ a position is closed by force from here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from math import inf
+from math import inf, nan
 from typing import Any, cast
 
 from leverage._validate import checked_choice, shown
@@ -78,6 +77,17 @@ class Rules:
         What holding a position costs.
     funding_interval_hours : float, optional
         Hours between two settlements of funding, or two rollovers.
+    reduce_only_excess : {"refused", "trimmed"}
+        What becomes of a reduce-only order that is larger than its position.
+    reduce_only_rest : {"cancelled", "trimmed"}
+        What becomes of the rest of one whose position has become smaller since: the order ends
+        cancelled in part, or is cut to what it could close and ends filled.
+    reduce_only_together : bool
+        Whether resting reduce-only orders may not be larger than the position together.
+    isolated_leverage_change : {"any", "raise", "none"}
+        How the leverage of an open isolated position may change.
+    margin_netting : bool
+        Whether of cross positions in one coin the larger side alone requires margin.
     opening_fee_rates, carrying_rates : tuple of float
         For long and short: of the position cost, when it is opened and for each rollover. For
         interest, the rate per hour of what is borrowed.
@@ -114,6 +124,11 @@ class Rules:
     negative_balance_protection: bool = True
     carrying_cost: str = "funding"
     funding_interval_hours: float | None = 8.0
+    reduce_only_excess: str = "refused"
+    reduce_only_rest: str = "cancelled"
+    reduce_only_together: bool = False
+    isolated_leverage_change: str = "any"
+    margin_netting: bool = False
     opening_fee_rates: tuple[float, float] = (0.0, 0.0)
     carrying_rates: tuple[float, float] = (0.0, 0.0)
     name: str = "custom"
@@ -135,6 +150,11 @@ class Rules:
         checked_choice("takeover", self.takeover, ("bankruptcy", "market"))
         checked_choice(
             "carrying_cost", self.carrying_cost, ("funding", "rollover", "interest", "none")
+        )
+        checked_choice("reduce_only_excess", self.reduce_only_excess, ("refused", "trimmed"))
+        checked_choice("reduce_only_rest", self.reduce_only_rest, ("cancelled", "trimmed"))
+        checked_choice(
+            "isolated_leverage_change", self.isolated_leverage_change, ("any", "raise", "none")
         )
         for mode in self.margin_modes:
             checked_choice("margin_modes", mode, MODES)
@@ -277,6 +297,9 @@ class _FactReader:
         self.product = product
         self.given = overrides
         self.assumed: list[str] = []
+        # By the fact that is unknown, what can be given for it.
+        self.missing: dict[str, str] = {}
+        self.used: set[str] = set()
         known = set(product.facts) | {item.name for item in fields(Rules)} | {"tiers"}
         strange = sorted(set(overrides) - known)
         if strange:
@@ -285,33 +308,74 @@ class _FactReader:
                 f"{', '.join(strange)}; see load_venue({product.venue!r})"
             )
 
+    def taken(self, name: str) -> Any:
+        """Take what overrides a fact; None if nothing does."""
+        self.used.add(name)
+        return self.given.get(name)
+
     def number(self, name: str) -> float:
-        if name in self.given:
-            return float(self.given[name])
-        with _naming_overrides(name):
-            return self.product.fact(name).number()
+        given, fact = self.taken(name), self.product.facts.get(name)
+        if given is not None:
+            return float(given)
+        if fact is None or fact.value == UNKNOWN:
+            self.missing[name] = name
+            return nan
+        return fact.number()
 
     def word(self, name: str) -> str:
-        if name in self.given:
-            return str(self.given[name])
-        with _naming_overrides(name):
-            return self.product.fact(name).words()
+        given, fact = self.taken(name), self.product.facts.get(name)
+        if given is not None:
+            return str(given)
+        if fact is None or fact.value == UNKNOWN:
+            self.missing[name] = name
+            return ""
+        return fact.words()
 
     def assumed_value(self, name: str, default: Any, words: str) -> Any:
         """Take a fact, or the default where it is unknown; then say so."""
-        if name in self.given:
-            return self.given[name]
-        fact = self.product.facts.get(name)
+        given, fact = self.taken(name), self.product.facts.get(name)
+        if given is not None:
+            return given
         if fact is not None and fact.is_known:
             return fact.value
         if fact is None or fact.value == UNKNOWN:
             self.assumed.append(f"{self.product.id}.{name} is unknown: {words}")
         return default
 
+    def refuse_missing(self) -> None:
+        """Name every fact that must be given, and how."""
+        if not self.missing:
+            return
+        names = list(dict.fromkeys(self.missing.values()))
+        note = f"or give overrides={{{', '.join(f'{name!r}: ...' for name in names)}}}".replace(
+            "'", '"'
+        )
+        if "liquidation_rule" in names:
+            tiers, levels = (
+                " or ".join(repr(rule) for rule in rules)
+                for rules in (ON_TIERS, REQUIREMENTS[len(ON_TIERS) :])
+            )
+            note += f" with tiers for the rules {tiers}, or close_out_level for {levels},"
+        raise UnknownFactError(
+            self.product.venue,
+            ", ".join(f"{self.product.id}.{name}" for name in self.missing),
+            f"{note} to trade with values of your own",
+        )
+
+    def refuse_unused(self, used: set[str]) -> None:
+        """Refuse what was given and changes nothing."""
+        unused = sorted(set(self.given) - self.used - used)
+        if unused:
+            raise BadRequest(
+                f"overrides must change something, {', '.join(unused)} would not under "
+                f"{self.word('liquidation_rule')!r} of {self.product.venue} {self.product.id}; "
+                "leave it out"
+            )
+
     def rules(self, assets: tuple[str, ...], needs_interval: bool) -> Rules:
-        requirement = self.word("liquidation_rule")
+        requirement = self.taken("requirement") or self.word("liquidation_rule")
         if requirement == "account limit unknown":
-            self.product.fact("maintenance_limit").number()
+            self.missing["maintenance_limit"] = "liquidation_rule"
         contract = self.word("contract")
         on_tiers = requirement in ON_TIERS
         tiers, unit = self._tiers(assets) if on_tiers else ({}, "notional")
@@ -329,12 +393,12 @@ class _FactReader:
             "maker_fee_rate": self.number("maker_fee_rate"),
             "tiers": tiers,
             "tier_unit": unit,
-            "max_leverage": max(
-                (max(t.max_leverages or (1.0,)) for t in tiers.values()), default=1.0
-            )
+            "max_leverage": max(max(t.max_leverages or (1.0,)) for t in tiers.values())
             if states
             else self.number("max_leverage"),
-            "close_out_level": 1.0 if on_tiers else self.number("close_out_level"),
+            "close_out_level": self.number("close_out_level")
+            if requirement in REQUIREMENTS and not on_tiers
+            else 1.0,
             "call_level": self._call_level(),
             "contract": contract,
             "contract_size": self.number("contract_size") if contract == "inverse" else 1.0,
@@ -361,12 +425,28 @@ class _FactReader:
             "name": f"{self.product.venue} {self.product.id}",
         }
         values |= self._carrying_rates(carrying)
-        own = {item.name for item in fields(Rules)}
-        values |= {name: value for name, value in self.given.items() if name in own - {"tiers"}}
+        values |= self._order_rules(contract)
+        self.refuse_missing()
+        own = {item.name for item in fields(Rules)} - {"tiers", "close_out_level"}
+        self.refuse_unused(own)
+        values |= {name: value for name, value in self.given.items() if name in own}
         return Rules(**values, assumptions=tuple(self.assumed))
 
+    def _order_rules(self, contract: str) -> dict[str, Any]:
+        """Take what the venue does with reduce-only orders and open isolated positions."""
+        if contract not in ("linear", "inverse"):
+            return {}
+        said = {
+            "reduce_only_excess": ("refused", "one larger than its position is refused"),
+            "reduce_only_rest": ("cancelled", "what is left of one is cancelled"),
+            "reduce_only_together": (False, "each may be as large as the position"),
+            "isolated_leverage_change": ("any", "it may be raised and lowered"),
+            "margin_netting": (False, "both sides of a hedge require margin"),
+        }
+        return {name: self.assumed_value(name, *row) for name, row in said.items()}
+
     def _words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        value = self.given.get(name)
+        value = self.taken(name)
         if value is None:
             value = self.product.fact(name).known()
         return (value,) if isinstance(value, str) else tuple(cast(tuple[str, ...], value))
@@ -386,14 +466,14 @@ class _FactReader:
         return str(word) if word in ("entry", "mark") else "entry"
 
     def _call_level(self) -> float | None:
-        value = self.given.get("call_level")
+        value = self.taken("call_level")
         if value is None:
             fact = self.product.facts.get("call_level")
             value = fact.number() if fact is not None and fact.is_known else None
         return None if value is None else float(value)
 
     def _settlement(self, contract: str) -> str:
-        words = str(self.given.get("settlement", self.product.fact("settlement").value))
+        words = str(self.taken("settlement") or self.product.fact("settlement").value)
         return words if words.isupper() else ("USD" if contract != "linear" else "USDT")
 
     def _interval(self, carrying: str, needed: bool) -> float | None:
@@ -404,7 +484,7 @@ class _FactReader:
         if carrying != "funding":
             return None
         fact = self.product.facts.get("funding_interval_hours")
-        if needed or "funding_interval_hours" in self.given or (fact and fact.is_known):
+        if needed or self.taken("funding_interval_hours") or (fact and fact.is_known):
             return self.number("funding_interval_hours")
         return None
 
@@ -421,15 +501,19 @@ class _FactReader:
         return {}
 
     def _tiers(self, assets: tuple[str, ...]) -> tuple[dict[str, TierTable], str]:
-        given = self.given.get("tiers")
+        given, unit = self.taken("tiers"), str(self.taken("tier_unit") or "notional")
         if isinstance(given, TierTable):
-            return {"": given}, str(self.given.get("tier_unit", "notional"))
+            return {"": self._capped(given)}, unit
         tables: dict[str, TierTable] = dict(given or {})
         units = set()
         for asset in assets:
             if asset in tables or "" in tables:
                 continue
-            data = self.product.tiers(asset)
+            try:
+                data = self.product.tiers(asset)
+            except UnknownFactError:
+                self.missing[f"tiers.{asset}"] = "tiers"
+                continue
             units.add(data.bounds)
             tables[asset] = data.table(self._reading(data))
             if not data.complete:
@@ -439,10 +523,21 @@ class _FactReader:
                 )
         if len(units) > 1:
             raise BadRequest("all assets of one exchange must have tiers in the same unit")
-        return tables, units.pop() if units else str(self.given.get("tier_unit", "notional"))
+        tables = {asset: self._capped(table) for asset, table in tables.items()}
+        return tables, units.pop() if units else unit
+
+    def _capped(self, table: TierTable) -> TierTable:
+        """Cap the leverages of a table where a largest one is given."""
+        cap = self.taken("max_leverage")
+        if cap is None or table.max_leverages is None:
+            return table
+        leverages = [min(leverage, float(cap)) for leverage in table.max_leverages]
+        return TierTable(
+            table.bounds, table.maintenance_margin_rates, leverages, table.maintenance_amounts
+        )
 
     def _reading(self, data: TierData) -> Reading:
-        method = self.given.get("tier_method", self.product.fact("tier_method").value)
+        method = self.taken("tier_method") or self.product.fact("tier_method").value
         if method == UNKNOWN:
             if len(data.tiers) > 1:
                 self.assumed.append(
@@ -453,16 +548,6 @@ class _FactReader:
         if method == "maintenance amount":
             return "given" if data.states_amounts else "marginal"
         return "marginal" if method == "each bracket" else "whole"
-
-
-@contextmanager
-def _naming_overrides(name: str) -> Iterator[None]:
-    """Add to the error about an unknown fact that it can be given here."""
-    try:
-        yield
-    except UnknownFactError as error:
-        note = f'or give overrides={{"{name}": ...}} to trade with a value of your own'
-        raise UnknownFactError(error.venue, error.fact, note) from None
 
 
 def _check_between(name: str, value: float, low: float, high: float) -> None:
