@@ -346,21 +346,18 @@ class _FactReader:
         """Name every fact that must be given, and how."""
         if not self.missing:
             return
-        names = list(dict.fromkeys(self.missing.values()))
-        note = f"or give overrides={{{', '.join(f'{name!r}: ...' for name in names)}}}".replace(
-            "'", '"'
-        )
+        first, *others = (f"{self.product.id}.{name}" for name in self.missing)
+        names = dict.fromkeys(self.missing.values())
+        given = ", ".join(f'"{name}": ...' for name in names)
+        note = f"so must {', '.join(others)}; " if others else ""
+        note += f"or give overrides={{{given}}} to trade with values of your own"
         if "liquidation_rule" in names:
             tiers, levels = (
                 " or ".join(repr(rule) for rule in rules)
                 for rules in (ON_TIERS, REQUIREMENTS[len(ON_TIERS) :])
             )
-            note += f" with tiers for the rules {tiers}, or close_out_level for {levels},"
-        raise UnknownFactError(
-            self.product.venue,
-            ", ".join(f"{self.product.id}.{name}" for name in self.missing),
-            f"{note} to trade with values of your own",
-        )
+            note += f", with tiers for the rules {tiers}, or close_out_level for {levels}"
+        raise UnknownFactError(self.product.venue, first, note)
 
     def refuse_unused(self, used: set[str]) -> None:
         """Refuse what was given and changes nothing."""

@@ -127,6 +127,10 @@ def fill(world: World, order: Order, contracts: float, price: float, is_maker: b
         if contracts <= 0:
             world.end_order(order, "canceled", "nothing left to reduce")
             return
+        assert held is not None
+        if held.contracts < order.remaining and world.rules.reduce_only_rest == "trimmed":
+            lot = world.instruments[order.symbol].market.lot_size
+            order.amount = nearest_to(order.filled + held.contracts, lot)
     rate = world.rules.maker_fee_rate if is_maker else world.rules.taker_fee_rate
     opening = world.opening_part(account, order, contracts)
     if opening > 0:
