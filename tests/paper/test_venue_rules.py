@@ -176,3 +176,74 @@ def test_a_largest_leverage_that_is_given_caps_the_tiers():
     assert exchange.market(BTC)["limits"]["leverage"]["max"] == 20
     with pytest.raises(exchange_errors.BadRequest, match="1 to 20"):
         exchange.set_leverage(21, BTC)
+
+
+# ---- the larger side
+
+KRAKEN = {"margin_netting": True, "contract": "linear", "settlement": "USD"}
+PERP, FIXED = "BTC/USD:USD", "BTC/USD:USD-261225"
+
+
+def spread_trade(rules, far, netting=True, balance=4_000):
+    """Long 1 in the perpetual and short 0.6 in a fixed maturity, at 50 000 and 20x."""
+    hours = [[n * 3_600_000, *row, 1] for n, row in enumerate([[50_000] * 4, far])]
+    given = rules(
+        tiers=TierTable.flat(0.02, max_leverage=50), **KRAKEN | {"margin_netting": netting}
+    )
+    exchange = PaperExchange({PERP: hours, FIXED: hours}, rules=given, balance=balance)
+    exchange.step(1, "bar")
+    exchange.set_leverage(20, PERP)
+    exchange.set_leverage(20, FIXED)
+    exchange.create_order(PERP, "market", "buy", 1)
+    exchange.create_order(FIXED, "market", "sell", 0.6)
+    return exchange
+
+
+def test_of_two_sides_in_one_coin_the_larger_one_requires_margin(rules):
+    exchange = spread_trade(rules, [50_000] * 4)
+    assert exchange.requirement() == 1_000
+    assert exchange.snapshot()["used"] == 2_500
+    assert exchange.snapshot()["free"] == 1_500
+    apart = spread_trade(rules, [50_000] * 4, netting=False)
+    assert apart.requirement() == pytest.approx(1_600)
+    assert apart.snapshot()["free"] == pytest.approx(0)
+
+
+def test_a_netted_pair_is_closed_where_the_larger_side_is_not_kept(rules):
+    # 4 000 + 0.4 (P - 50 000) = 0.02 P, where both fall alike
+    price = 16_000 / 0.38
+    exchange = spread_trade(rules, [50_000, 50_000, 40_000, 40_000])
+    exchange.run_until()
+    first = exchange.fetch_my_liquidations()[0]
+    assert first["price"] == pytest.approx(price, rel=1e-12)
+    assert first["symbol"] == PERP
+
+
+def test_the_price_shown_for_a_netted_position_is_where_it_ends_alone(rules):
+    exchange = spread_trade(rules, [50_000] * 4)
+    # 4 000 + (P - 50 000) = max(0.02 P, 0.02 * 0.6 * 50 000): the short side is the larger below.
+    shown = exchange.fetch_position(PERP)["liquidationPrice"]
+    assert shown == pytest.approx(max(46_000 / 0.98, 46_600), rel=1e-12)
+
+
+def test_a_hedge_in_one_symbol_is_netted_too(rules):
+    given = rules(tiers=TierTable.flat(0.02, max_leverage=50), **KRAKEN)
+    exchange = PaperExchange([[0, *[50_000] * 4, 1]], rules=given, balance=4_000)
+    exchange.set_position_mode(True)
+    exchange.create_order(PERP, "market", "buy", 1)
+    exchange.create_order(PERP, "market", "sell", 1)
+    assert exchange.requirement() == 1_000
+
+
+def test_a_fixed_maturity_is_a_market_with_an_end(rules):
+    exchange = spread_trade(rules, [50_000] * 4)
+    market = exchange.market(FIXED)
+    assert (market["type"], market["future"], market["swap"]) == ("future", True, False)
+    assert market["expiryDatetime"] == "2026-12-25T08:00:00.000Z"
+    with pytest.raises(exchange_errors.BadRequest, match="yymmdd"):
+        PaperExchange({"BTC/USD:USD-never": [[0, *[1] * 4, 1]]}, rules=exchange.rules, balance=1)
+
+
+def test_kraken_counts_the_larger_side_by_its_facts():
+    exchange = PaperExchange([[0, *[100] * 4, 1]], venue="kraken", balance=1)
+    assert exchange.rules.margin_netting

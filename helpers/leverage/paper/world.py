@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from leverage.paper import ledger
 from leverage.paper.funding import FundingSource
-from leverage.paper.instruments import Instrument, standing
+from leverage.paper.instruments import Instrument, required, standing
 from leverage.paper.market_rules import Rules
 from leverage.paper.state import Account, Event, Order, Position, State, Trade, position_key
 from leverage.paper.tape import Tape
@@ -172,10 +172,11 @@ class World:
     def used(self, group: MarginGroup) -> float:
         """Add up the initial margins of cross positions."""
         prices = self.state.prices
-        return sum(
+        margins = [
             self.instruments[position.symbol].initial(position, prices[position.symbol].mark)
             for position in group.positions
-        )
+        ]
+        return required(self.instruments, group.positions, margins)
 
     def free(self, account: Account, code: str, without: str = "") -> float:
         """Free margin: cross equity less initial and order margins."""
