@@ -41,7 +41,7 @@ def test_time_stamps_are_found_in_a_column(label):
 
 def test_an_object_with_capital_columns_is_read():
     columns = {name: [row[n + 1] for row in ROWS] for n, name in enumerate(NAMES)}
-    assert same(read_bars(SimpleNamespace(index=np.array(TIMES), **columns)))
+    assert same(read_bars(SimpleNamespace(Date=np.array(TIMES), **columns)))
 
 
 def test_a_table_without_names_is_read_as_rows():
@@ -49,14 +49,14 @@ def test_a_table_without_names_is_read_as_rows():
 
 
 @pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3, 1e6])
-@pytest.mark.parametrize("kind", ["rows", "index"])
+@pytest.mark.parametrize("kind", ["rows", "column"])
 def test_time_stamps_are_read_in_the_unit_that_they_can_only_have(unit, kind):
     scaled = [[row[0] * unit, *row[1:]] for row in ROWS]
     if kind == "rows":
         bars = read_bars(scaled)
     else:
         table = frame()
-        table.index = pd.Index([round(row[0]) for row in scaled])
+        table["timestamp"] = [round(row[0]) for row in scaled]
         bars = read_bars(table)
     assert same(bars)
     assert bars.length == HOUR
