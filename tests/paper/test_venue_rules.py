@@ -137,21 +137,33 @@ def test_readme_names_the_venues_that_work_without_overrides():
     assert works == ["Binance", "Bitget", "Bybit", "Kraken", "MEXC"]
 
 
-@pytest.mark.parametrize("venue", ["gemini", "primexbt"])
-def test_the_error_names_all_that_must_be_given_and_that_is_enough(venue):
+PRODUCTS = [(name, p.id) for name in venue_names() for p in load_venue(name).products]
+VALUES = {
+    "liquidation_rule": "maintenance at mark",
+    "tiers": TierTable.flat(0.01),
+    "taker_fee_rate": 0.0005,
+    "maker_fee_rate": 0.0002,
+    "max_leverage": 50,
+    "contract_size": 1,
+    "interest_rate": 0.0001,
+    "close_out_level": 0.5,
+}
+
+
+@pytest.mark.parametrize(("venue", "product"), PRODUCTS)
+def test_the_error_names_all_that_must_be_given_and_that_is_enough(venue, product):
     bars = [[0, *[100] * 4, 1]]
-    with pytest.raises(UnknownFactError) as caught:
-        PaperExchange(bars, venue=venue, balance=100)
-    values = {
-        "liquidation_rule": "maintenance at mark",
-        "tiers": TierTable.flat(0.01),
-        "taker_fee_rate": 0.0005,
-        "maker_fee_rate": 0.0002,
-        "max_leverage": 50,
-    }
-    assert "with tiers for the rules" in str(caught.value)
-    given = {name: value for name, value in values.items() if f'"{name}": ...' in str(caught.value)}
-    exchange = PaperExchange(bars, venue=venue, balance=100, overrides={**values, **given})
+    try:
+        exchange = PaperExchange(bars, venue=venue, product=product, balance=1_000)
+    except UnknownFactError as error:
+        named = [name for name in VALUES if f'"{name}": ...' in str(error)]
+        assert named
+        if "liquidation_rule" in named:
+            named.append("tiers")
+        overrides = {name: VALUES[name] for name in named}
+        exchange = PaperExchange(
+            bars, venue=venue, product=product, balance=1_000, overrides=overrides
+        )
     assert exchange.create_order(exchange.symbols[0], "market", "buy", 1)["status"] == "closed"
 
 

@@ -298,6 +298,14 @@ def venue_rules(
     return _FactReader(traded, dict(overrides or {})).rules(assets, needs_interval)
 
 
+# Facts that another carrying cost than the product's own would need.
+_CARRYING = (
+    "interest_rate",
+    "rollover_interval_hours",
+    *(f"{kind}_fee_rate_{way}" for kind in ("opening", "rollover") for way in ("long", "short")),
+)
+
+
 class _FactReader:
     """Takes facts from a product, or from what overrides them, and keeps book of assumptions."""
 
@@ -308,7 +316,7 @@ class _FactReader:
         # By the fact that is unknown, what can be given for it.
         self.missing: dict[str, str] = {}
         self.used: set[str] = set()
-        known = set(product.facts) | {item.name for item in fields(Rules)} | {"tiers"}
+        known = {*product.facts, *(item.name for item in fields(Rules)), "tiers", *_CARRYING}
         strange = sorted(set(overrides) - known)
         if strange:
             raise BadRequest(
