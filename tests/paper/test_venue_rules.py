@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from leverage import TierTable
-from leverage.paper import PaperExchange, exchange_errors
+from leverage import CourseWarning, TierTable
+from leverage.paper import PaperExchange, Rules, exchange_errors
 from leverage.venues import UnknownFactError, load_venue, venue_names
 
 BTC = "BTC/USDT:USDT"
@@ -179,6 +179,13 @@ def test_the_error_names_all_that_must_be_given_and_that_is_enough(venue, produc
 def test_an_override_that_changes_nothing_is_refused(venue, overrides, unused):
     with pytest.raises(exchange_errors.BadRequest, match=unused):
         PaperExchange([[0, *[100] * 4, 1]], venue=venue, balance=1, overrides=overrides)
+
+
+def test_a_fee_in_per_cent_is_warned_of():
+    with pytest.warns(CourseWarning, match="give 0.0005 for 0.05 %"):
+        Rules(tiers=TierTable.flat(0.005), taker_fee_rate=0.05)
+    with pytest.warns(CourseWarning, match="maker_fee_rate"):
+        PaperExchange([[0, *[100] * 4, 1]], balance=1, overrides={"maker_fee_rate": 0.02})
 
 
 def test_a_largest_leverage_that_is_given_caps_the_tiers():

@@ -170,6 +170,8 @@ class Rules:
             _check_between(name, getattr(self, name), -0.5, 0.5)
         for name in ("taker_fee_rate", "maker_fee_rate"):
             warn_of_per_cent(name, getattr(self, name))
+        for name in ("taker_fee_rate", "maker_fee_rate"):
+            warn_of_per_cent(name, getattr(self, name))
         _check_between("max_leverage", self.max_leverage, 1, inf)
         _check_between("contract_size", self.contract_size, 1e-12, 1e12)
         _check_between("close_out_level", self.close_out_level, 1e-6, 10)
