@@ -8,7 +8,7 @@ from itertools import pairwise
 import ccxt
 import numpy as np
 import pytest
-from conftest import FLAT, bars_through
+from bot_markets import FLAT, bars_through
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import FLAT, SYMBOL, bars_through
+from bot_markets import FLAT, SYMBOL, bars_through
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 

@@ -18,7 +18,7 @@ from classroom.grading.integrity import Integrity, Watched
 from classroom.grading.pictures import Pictures
 from classroom.grading.runner import make_shell
 from leverage import lessons
-from leverage.lessons import canvas, figures
+from leverage.lessons import canvas, figures, wording
 from leverage.lessons.charts.basic_charts import plot_equity
 
 DRAWN = b"drawn"
@@ -111,7 +111,7 @@ PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     ),
     "a named colour": lambda patch: patch.setitem(colors._colors_full_map, "white", "#000000"),
     "the course's own drawing": lambda patch: patch.setattr(figures, "PNG_SCALE", 2.0),
-    "how numbers are written": lambda patch: patch.setattr(figures, "format_amount", str),
+    "how numbers are written": lambda patch: patch.setattr(wording, "format_amount", str),
 }
 
 

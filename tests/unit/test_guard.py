@@ -310,7 +310,7 @@ def test_a_slip_of_per_cent_is_warned_of_where_it_was_written() -> None:
         in {"fee_rate", "exit_fee_rate", "closing_fee_rate", "opening_rate", "rollover_rate"}
         and function.__module__ != "leverage.portfolio"
     ],
-    ids=str,
+    ids=lambda part: part if isinstance(part, str) else part.__name__,
 )
 def test_every_fee_is_watched_for_per_cent(function: Callable[..., Any], name: str) -> None:
     arguments = {

@@ -41,7 +41,6 @@ LAYERS = {
         {"project"},
         {"grading"},
         {"authoring"},
-        {"preprocessors"},
         {"marking"},
         {"doctor", "lab"},
         {"cli"},

@@ -33,6 +33,7 @@ GUARDED = (
     "leverage.lessons.canvas",
     "leverage.lessons.figures",
     "leverage.lessons.ticks",
+    "leverage.lessons.wording",
     "matplotlib",
     "mpl_toolkits",
     "numpy",
