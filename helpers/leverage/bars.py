@@ -216,9 +216,9 @@ def _columns(feed: Any, name: str) -> tuple[IntArray, FloatArray, FloatArray]:
     missing = [column for column in _COLUMNS if column not in named]
     if named and missing and hasattr(feed, "columns"):
         raise ValueError(
-            f"{name} must have the columns open, high, low and close of one symbol, lacked "
-            f"{', '.join(missing)} among {', '.join(str(c) for c in feed.columns)}; rename or "
-            "select columns"
+            f"{name} must have the columns {', '.join(_COLUMNS)}, of which {', '.join(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} missing among "
+            f"{', '.join(str(label) for label in feed.columns)}; rename them, or select one symbol"
         )
     if not missing:
         prices = np.column_stack([_float_column(named[column], name) for column in _COLUMNS])
