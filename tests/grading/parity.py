@@ -6,7 +6,6 @@ files, which can run at the same time.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import json
 from collections.abc import Iterator
@@ -46,18 +45,6 @@ def submissions(release: Release, answers: list[Answer]) -> Iterator[Submission]
         yield dataclasses.replace(made, student=str(number))
 
 
-def without_pictures(release: Release) -> Release:
-    """The release without the given cells that only show something: they take most of the time."""
-    shows = {
-        cell.id
-        for cell in release.cells
-        if cell.kind == "given"
-        and all(isinstance(statement, ast.Expr) for statement in ast.parse(cell.source).body)
-    }
-    cells = tuple(cell for cell in release.cells if cell.id not in shows)
-    return dataclasses.replace(release, cells=cells)
-
-
 def stock_results(lesson: Lesson, answers: list[Answer]) -> dict[str, dict[str, bool]]:
     """What a stock kernel says to each answer: by number of the answer, by test."""
     by_exercise: dict[str, list[Answer]] = {}
@@ -76,7 +63,7 @@ def compare_answers(chapter: Chapter) -> None:
     """Grade every answer of a chapter's bank both ways; tests must say the same of each."""
     answers = list(read_bank(chapter))
     stock = stock_results(read_course(PROJECT).lesson(chapter), answers)
-    release = without_pictures(read_release(chapter.solution_notebook))
+    release = read_release(chapter.solution_notebook)
     with Grader(release, workers=2, allow_limits_only=True) as grader:
         graded = grader.run(submissions(release, answers))
         outcomes = {outcome.student: outcome for outcome in graded}

@@ -1,8 +1,7 @@
 """The warmed server: everything is imported once, and each submission gets a fork.
 
 Started as a program with a clean environment and one socket. It never sees a release, a solution
-or a submission: those go to its forks over sockets of their own. It is told the pictures of a
-release's given cells, which every student has.
+or a submission: those go to its forks over sockets of their own.
 """
 
 from __future__ import annotations
@@ -73,7 +72,6 @@ class ForkServer:
         self._control = control
         self._shell: Any = None
         self._watched: Any = None
-        self._pictures: Any = None
         self._known: set[int] = set()
 
     def warm(self) -> None:
@@ -85,7 +83,6 @@ class ForkServer:
         matplotlib.use("module://matplotlib_inline.backend_inline")
         from classroom.grading import judge, runner, student
         from classroom.grading.integrity import Watched
-        from classroom.grading.pictures import Pictures
 
         self._modules = (judge, runner, student)
         self._shell = runner.make_shell()
@@ -102,10 +99,7 @@ class ForkServer:
             notebook.run(source, "rehearsal", count=False)
         self._shell.reset()
         self._shell.execution_count = 1
-        self._pictures = Pictures()
         self._watched = Watched(self._shell)
-        notebook.run("", "rehearsal", count=False)
-        self._watched.changed(codes=False)  # finds the tables that change with each cell
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
         linux.prepare_filters()
         gc.collect()
@@ -119,9 +113,6 @@ class ForkServer:
             except (ClosedError, OSError):
                 return
             self._reap()
-            if request["op"] == "pictures":
-                self._pictures.keep(request["pictures"])
-                continue
             reply = self._fork(request, descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -168,7 +159,6 @@ class ForkServer:
             limits.output_bytes,
             self._watched,
             raw,
-            self._pictures,
             everybody,
         )
         side.notebook.redirect_descriptors()
@@ -177,7 +167,7 @@ class ForkServer:
     def _judge_server(self, request: dict[str, Any], descriptors: list[int]) -> None:
         from classroom.grading.judge_server import JudgeServer
 
-        JudgeServer(socket.socket(fileno=descriptors[0]), self._shell, self._pictures).loop()
+        JudgeServer(socket.socket(fileno=descriptors[0]), self._shell).loop()
 
 
 def serve(control: int) -> None:

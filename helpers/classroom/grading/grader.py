@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -34,7 +34,6 @@ from classroom.grading.channel import (
 )
 from classroom.grading.launch import NOBODY
 from classroom.grading.model import STUDENT_ENDED, Limits, Outcome, Release, Submission
-from classroom.grading.modes import MODES
 from classroom.grading.notebook_file import LARGE
 from classroom.grading.repair import Prepared, UnreadableError, is_safe_name, prepared_notebook
 
@@ -153,9 +152,6 @@ class Grader:
         self._ending: list[_Job] = []
         """Submissions that are over, whose processes have been asked to end."""
         self._begun = 0
-        self._modes: dict[str, str] = {}
-        self._unsound: tuple[str, ...] = ()
-        self._calibrated = False
 
     def __enter__(self) -> Grader:
         try:
@@ -212,49 +208,12 @@ class Grader:
             self._ask_server({"op": "judges"}, his.fileno())
         self._judges = mine
         Channel(mine).send({"release": self.release.to_json(), "partial": self._partial})
-        pictures = self._wait_ready(mine, "the judge")["pictures"]
-        send_with_descriptors(self._control, {"op": "pictures", "pictures": pictures})
+        self._wait_ready(mine, "the judge")
 
-    @property
-    def modes(self) -> dict[str, str]:
-        """Tests that cannot ask in the strictest way, and how they ask."""
-        self._calibrate()
-        return self._modes
-
-    @property
-    def unsound(self) -> tuple[str, ...]:
-        """Tests that do not accept the release's own solution."""
-        self._calibrate()
-        return self._unsound
-
-    def _calibrate(self, failed: Sequence[str] | None = None) -> None:
-        """Grade the release's own solution, and find for each test how it has to ask.
-
-        This depends on the release alone, so that no submission can choose a weaker way.
-        `failed` are the tests that did not accept it when all asked in the strictest way.
-        """
-        if self._calibrated:
-            return
-        failed = self._refused() if failed is None else failed
-        for mode in MODES[1:]:
-            if not failed:
-                break
-            self._modes |= dict.fromkeys(failed, mode)
-            failed = self._refused()
-        for name in failed:
-            del self._modes[name]
-        self._unsound = tuple(failed)
-        self._calibrated = True
-
-    def _refused(self) -> list[str]:
-        """Return the tests that do not accept the release's own solution."""
-        (outcome,) = self._run([self.release.reference()])
-        return not_passed(outcome)
-
-    def _wait_ready(self, connection: socket.socket, what: str) -> dict[str, Any]:
+    def _wait_ready(self, connection: socket.socket, what: str) -> None:
         connection.settimeout(START_SECONDS)
         try:
-            said: dict[str, Any] = receive_with_descriptors(connection)[0]
+            receive_with_descriptors(connection)
         except (ClosedError, OSError):
             self._log.seek(0)
             lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
@@ -263,7 +222,6 @@ class Grader:
                 f"{what} did not start{reason}; run 'classroom doctor' to see what is missing"
             ) from None
         connection.settimeout(None)
-        return said
 
     def _ask_server(self, request: dict[str, Any], *descriptors: int) -> int:
         send_with_descriptors(self._control, request, descriptors)
@@ -305,47 +263,6 @@ class Grader:
 
     def run(self, submissions: Iterable[Submission]) -> Iterator[Outcome]:
         """Grade submissions; gives each outcome as soon as it is there, in any order."""
-        waiting = iter(submissions)
-        if not self._calibrated:
-            yield from self._run_beside_calibration(waiting)
-        yield from self._run(waiting)
-
-    def _run_beside_calibration(self, waiting: Iterator[Submission]) -> Iterator[Outcome]:
-        """Grade the release's own solution and, while that takes, the first submissions.
-
-        Their outcomes count where all tests accepted the solution in the strictest way, which is
-        how they were graded; otherwise they are graded again once it is known how to ask.
-        """
-        begun: list[Submission] = []
-        early: list[Outcome] = []
-        own = self.release.reference()
-
-        def first() -> Iterator[Submission]:
-            yield own
-            for submission in waiting:
-                if refused is None:
-                    begun.append(submission)
-                yield submission
-                if refused:
-                    return
-
-        refused: list[str] | None = None
-        for outcome in self._run(first()):
-            if refused is None and outcome.submission_digest == own.digest and not outcome.student:
-                refused = not_passed(outcome)
-                if not refused:
-                    self._calibrate(refused)
-                    begun.clear()
-                    yield from early
-            elif refused is None:
-                early.append(outcome)
-            elif not refused:
-                yield outcome
-        if refused:
-            self._calibrate(refused)
-            yield from self._run(begun)
-
-    def _run(self, submissions: Iterable[Submission]) -> Iterator[Outcome]:
         self._require_server()
         waiting = iter(submissions)
         more = True
@@ -436,7 +353,7 @@ class Grader:
                 job.student = self._ask_server(request, student_end.fileno(), files.fileno(), told)
                 send_with_descriptors(
                     self._judges,
-                    {"limits": self.limits.to_json(), "modes": self._modes},
+                    {"limits": self.limits.to_json()},
                     [judge_end.fileno(), his.fileno()],
                 )
                 job.judge = int(receive_with_descriptors(self._judges)[0]["pid"])
@@ -600,15 +517,7 @@ class Grader:
             seconds=time.monotonic() - job.began,
             stages=job.stages,
             memory_mb=job.memory_mb,
-            unsound=self._unsound,
         )
-
-
-def not_passed(outcome: Outcome) -> list[str]:
-    """Return the tests that an outcome did not pass."""
-    return [
-        cell.grade_id for cell in outcome.verdict.cells if cell.kind == "test" and not cell.passed
-    ]
 
 
 def readable(release: Release, submission: Submission) -> Prepared:

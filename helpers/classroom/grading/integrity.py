@@ -12,8 +12,6 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from classroom.grading.names import Names
-
 WATCHED_MODULES = (
     "builtins",
     "math",
@@ -72,35 +70,23 @@ class Watched:
     """What stays as it is while a student's code runs: functions, classes and their methods.
 
     It is taken once, before processes are forked for students. There are some thousands of names,
-    looked at after each cell.
+    looked at once, when the notebook has run.
     """
 
     def __init__(self, shell: Any) -> None:
         self._rows = tuple(_attributes(shell))
-        self._names = Names((space, name) for _, space, name, _, _ in self._rows)
 
     def changed(self, *, codes: bool) -> list[str]:
         """Return the names of what is no longer what it was; `codes` compares functions' code too.
 
         Python raises an audit event for each look at a function's code, which makes that slow.
         """
-        if not codes:
-            rows = [self._rows[number] for number in self._names.differing()]
-            return [f"{owner}.{name}" for owner, _, name, _, _ in rows]
-        found = []
-        for owner, space, name, value, code in self._rows:
-            now = space.get(name)
-            if now is not value or getattr(now, "__code__", None) is not code:
-                found.append(f"{owner}.{name}")
-        return found
-
-    def restore(self) -> None:
-        """Put back what was replaced, as far as Python allows it."""
-        for _, space, name, value, code in self._rows:
-            if isinstance(space, dict):
-                space[name] = value
-            if isinstance(value, types.FunctionType) and isinstance(code, types.CodeType):
-                value.__code__ = code
+        return [
+            f"{owner}.{name}"
+            for owner, space, name, value, code in self._rows
+            if (now := space.get(name)) is not value
+            or (codes and getattr(now, "__code__", None) is not code)
+        ]
 
 
 class Integrity:
@@ -127,8 +113,6 @@ class Integrity:
         self._mended: tuple[str, ...] = ()
         self._code_set = False
         """Somebody has set the code of a function since the last look."""
-        self.codes_kept = True
-        """No function has been given other code or defaults so far."""
         self._limit, self._set_limit = sys.getrecursionlimit(), sys.setrecursionlimit
         sys.addaudithook(self._audit)
 
@@ -164,14 +148,6 @@ class Integrity:
                 self._space[name] = value
                 self._mended += (name,)
 
-    def restore(self) -> None:
-        """Put back what the student's code replaced, as far as it is watched."""
-        self.look()
-        sys.settrace(None)
-        sys.setprofile(None)
-        self._watched.restore()
-        self._shell.ast_transformers = []
-
     def _hooks_now(self) -> dict[str, Any]:
         shell = self._shell
         own = {name for name in vars(shell) if callable(getattr(type(shell), name, None))}
@@ -205,8 +181,6 @@ class Integrity:
                 self.say("sent a signal to a process")
         elif event == "object.__setattr__":
             self._code_set = self._code_set or args[1] == "__code__"
-            if args[1] in ("__code__", "__defaults__", "__kwdefaults__"):
-                self.codes_kept = False
             if args[1] in ("__code__", "__defaults__", "__closure__") and self._from_student():
                 name = getattr(args[0], "__qualname__", "")
                 if getattr(args[0], "__globals__", None) is not self._names:

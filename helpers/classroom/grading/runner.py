@@ -13,7 +13,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from IPython.core.displayhook import DisplayHook
@@ -22,6 +22,8 @@ from IPython.core.error import StdinNotImplementedError
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 from traitlets.config import Config
+
+from leverage.lessons.figures import without_pictures
 
 MOST_OUTPUTS = 2_000
 CUT = "\n… the rest of this cell's output was cut\n"
@@ -286,13 +288,21 @@ class Notebook:
             setattr(sys, name, stream)
         self.shell.recorder = Recorder(min(self._left, self._most))
 
-    def run(self, source: str, cell_id: str, *, count: bool = True) -> dict[str, Any]:
-        """Run one cell; whatever it does, its outputs come back."""
+    def run(
+        self, source: str, cell_id: str, *, count: bool = True, draws: bool = True
+    ) -> dict[str, Any]:
+        """Run one cell; whatever it does, its outputs come back.
+
+        A cell that does not draw shows the descriptions of the course's figures alone.
+        """
         self.begin()
         error = ""
         try:
             try:
-                result = self._run_cell(source, store_history=count, silent=False, cell_id=cell_id)
+                with nullcontext() if draws else without_pictures():
+                    result = self._run_cell(
+                        source, store_history=count, silent=False, cell_id=cell_id
+                    )
             finally:
                 self.mend()
             raised = result.error_before_exec or result.error_in_exec

@@ -29,7 +29,6 @@ from classroom.grading.channel import Channel, ClosedError, ProtocolError
 from classroom.grading.codec import TooLargeError
 from classroom.grading.dialogue import Dialogue
 from classroom.grading.integrity import Integrity, Watched
-from classroom.grading.pictures import Pictures
 from classroom.grading.runner import Notebook, RunnerShell
 from classroom.grading.throwaway import forget_the_way_back
 
@@ -63,7 +62,6 @@ class StudentServer:
         output_bytes: int,
         watched: Watched,
         raw: int,
-        pictures: Pictures,
         everybody: int | None = None,
     ) -> None:
         self.shell = shell
@@ -73,7 +71,6 @@ class StudentServer:
             shell, watched, lambda what: self.peer.channel.send({"report": what})
         )
         self.notebook.mend = self.integrity.mend
-        pictures.unchanged = lambda: self.integrity.codes_kept
         self._running = False
         self._everybody = everybody
         self._child = 0
@@ -89,7 +86,7 @@ class StudentServer:
             "stop": self._stop,
             "imported": self._imported,
             "snapshot": self._snapshot,
-            "inside": self._inside,
+            "look": self._look,
             "end": self._end,
         }
 
@@ -146,9 +143,12 @@ class StudentServer:
         return function
 
     def _run(self, request: dict[str, Any]) -> dict[str, Any]:
-        ran = self.notebook.run(request["source"], request["id"])
-        self.integrity.look()
+        ran = self.notebook.run(request["source"], request["id"], draws=request["draws"])
         return {**ran, "notes": self.notebook.notes}
+
+    def _look(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.integrity.look()
+        return {}
 
     def _names(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"names": [name for name in list(self.shell.user_ns) if type(name) is str]}
@@ -299,43 +299,8 @@ class StudentServer:
         for connection in (mine, judges, home):
             connection.close()
 
-    def _inside(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Run a test that needs the student's own objects; only ever asked of a copy.
-
-        What the code changed is put back first, and the sign that the test passed is the number
-        that came with the request.
-        """
-        self.integrity.restore()
-        self.notebook.begin()
-        name, names = request["file"], self.shell.user_ns
-        try:
-            tree = _parse(_transform(self.shell, request["source"]), name)
-            last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-            _exec(_compile(tree, name, "exec"), names)
-            value = None
-            if last is not None:
-                value = _eval(_compile(ast.Expression(last.value), name, "eval"), names)
-            reply: dict[str, Any] = {"passed": request["sign"], "score": None}
-            if type(value) in (int, float):
-                reply["score"] = value
-        except BaseException as error:
-            reply = {"error": {**self._error_data(error), "line": _line_in(error, name)}}
-        outputs = self.notebook.collect()
-        texts = [part["text"] for part in outputs if part["output_type"] == "stream"]
-        return {**reply, "printed": "".join(texts)}
-
     def _end(self, request: dict[str, Any]) -> dict[str, Any]:
         _exit(0)
-
-
-def _line_in(error: BaseException, name: str) -> int:
-    """Return the line of a test at which an error arose."""
-    trace, line = error.__traceback__, 0
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == name:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
 
 
 class _AnsweredError(Exception):
