@@ -25,6 +25,7 @@ from classroom.grading.channel import (
     receive_with_descriptors,
     send_with_descriptors,
 )
+from classroom.grading.keeper import end_children
 from classroom.grading.model import Limits
 
 WARM = (
@@ -123,7 +124,7 @@ class ForkServer:
         with suppress(ChildProcessError):
             while pid := os.waitpid(-1, os.WNOHANG)[0]:
                 self._known.discard(pid)
-        sandbox.end_children(self._known)
+        end_children(self._known)
 
     def _fork(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
         parent = os.getpid()
@@ -146,9 +147,9 @@ class ForkServer:
         import numpy as np
 
         limits = Limits.from_json(request["limits"])
-        connection, files, report = descriptors
+        connection, files, judge = descriptors
         raw = os.memfd_create("outputs")  # inside it would be refused
-        everybody = sandbox.confine(request["level"], limits, files, request["folder"], report)
+        folder = sandbox.confine(request["level"], limits, files, request["folder"], judge)
         np.random.seed()
         from classroom.grading.student import StudentServer
 
@@ -159,7 +160,7 @@ class ForkServer:
             limits.output_bytes,
             self._watched,
             raw,
-            everybody,
+            folder,
         )
         side.notebook.redirect_descriptors()
         side.loop()
@@ -174,8 +175,7 @@ def serve(control: int) -> None:
     """Run the server on the control socket."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = ForkServer(socket.socket(fileno=control))
-    if sys.platform == "linux":
-        linux.adopt_orphans()
+    linux.adopt_orphans()
     server.warm()
     send_with_descriptors(server._control, {"ready": True})
     server.loop()

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from classroom.errors import ClassroomError
-from classroom.grading import sandbox, verdict
+from classroom.grading import processes, sandbox, verdict
 from classroom.grading.channel import (
     Channel,
     ClosedError,
@@ -33,7 +33,7 @@ from classroom.grading.channel import (
     send_with_descriptors,
 )
 from classroom.grading.launch import NOBODY
-from classroom.grading.model import STUDENT_ENDED, Limits, Outcome, Release, Submission
+from classroom.grading.model import Limits, Outcome, Release, Submission
 from classroom.grading.notebook_file import LARGE
 from classroom.grading.repair import Prepared, UnreadableError, is_safe_name, prepared_notebook
 
@@ -106,8 +106,6 @@ class _Job:
         self.judge = 0
         self.folder = ""
         """Its files, where the level has no file system of its own."""
-        self.report = -1
-        """Where the guard says how the student's process ended."""
         self.channel: Channel | None = None
         self.deadline = 0.0
         """When its processes must have gone, once they have been asked to."""
@@ -188,8 +186,6 @@ class Grader:
         code = sandbox.calling("classroom.grading.fork_server", "serve(int(sys.argv[1]))")
         with theirs:
             command = [sys.executable, "-P", "-s", "-c", code, str(theirs.fileno())]
-            if self.level == "bubblewrap":
-                command = [*sandbox.bubblewrap_command(home), *command]
             self._server = subprocess.Popen(
                 sandbox.launch_command(command),
                 env=environment,
@@ -202,7 +198,7 @@ class Grader:
             )
         self._control = ours
         self._wait_ready(ours, "the grading server")
-        self._base_mb = sandbox.resident_mb(self._server.pid)
+        self._base_mb = processes.resident_mb(self._server.pid)
         mine, his = socket.socketpair()
         with his:
             self._ask_server({"op": "judges"}, his.fileno())
@@ -234,13 +230,13 @@ class Grader:
             if connection is not None:
                 connection.close()
         if self._server is not None:
-            pids = sandbox.descendants(self._server.pid)
+            pids = processes.descendants(self._server.pid)
             for pid in pids:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self._server.wait()
             for pid in pids:
-                sandbox.wait_gone(pid, GRACE_SECONDS)
+                processes.wait_state(pid, "ZX", GRACE_SECONDS)
             self._server = None
         if self._folder is not None:
             self._log.close()
@@ -252,7 +248,7 @@ class Grader:
     def pids(self) -> tuple[int, ...]:
         """Return the processes of this grader, this one first."""
         server = [self._server.pid] if self._server is not None else []
-        return (os.getpid(), *(pid for root in server for pid in sandbox.descendants(root)))
+        return (os.getpid(), *(pid for root in server for pid in processes.descendants(root)))
 
     # submissions
 
@@ -341,8 +337,12 @@ class Grader:
         mine, his = socket.socketpair()
         self._begun += 1
         job.folder = str(self._run_folder / str(self._begun))
-        job.report, told = os.pipe()
-        with student_end, judge_end, his, data_file(self.release, prepared) as files:
+        keepers, judges = socket.socketpair()
+        ends = (student_end, judge_end, his, keepers, judges)
+        with ExitStack() as stack:
+            for end in ends:
+                stack.enter_context(end)
+            files = stack.enter_context(data_file(self.release, prepared))
             request = {
                 "op": "student",
                 "level": self.level,
@@ -350,18 +350,17 @@ class Grader:
                 "folder": job.folder,
             }
             try:
-                job.student = self._ask_server(request, student_end.fileno(), files.fileno(), told)
+                job.student = self._ask_server(
+                    request, student_end.fileno(), files.fileno(), keepers.fileno()
+                )
                 send_with_descriptors(
                     self._judges,
                     {"limits": self.limits.to_json()},
-                    [judge_end.fileno(), his.fileno()],
+                    [judge_end.fileno(), his.fileno(), judges.fileno()],
                 )
                 job.judge = int(receive_with_descriptors(self._judges)[0]["pid"])
             except (ClosedError, OSError):
-                os.close(job.report)
                 raise ClassroomError(SERVER_ENDED) from None
-            finally:
-                os.close(told)
         job.channel = Channel(mine)
         job.stages["fork"] = time.monotonic() - start
         job.channel.send({"plan": verdict.plan(prepared)})
@@ -386,12 +385,7 @@ class Grader:
             job.over = job.over or {"ended": job.killed or JUDGE_ENDED}
             return
         for message in messages:
-            if message.get("do") == "interrupt":
-                with suppress(ProcessLookupError):
-                    os.kill(job.student, signal.SIGINT)
-            elif message.get("do") == "kill":
-                self._kill_student(job)
-            elif "over" in message:
+            if "over" in message:
                 job.over = message
             else:
                 job.records.append(message)
@@ -415,16 +409,16 @@ class Grader:
         `seconds` is the time since the last look. One that keeps more than one processor busy
         has to stand back for the others.
         """
-        pids = sandbox.descendants(job.student)[1:]
-        isolated = self.level in sandbox.ISOLATED
-        files = sandbox.private_mb(job.student) if isolated else 0.0
-        used = files + sum(max(sandbox.resident_mb(pid) - self._base_mb, 0.0) for pid in pids)
+        pids = processes.descendants(job.student)[1:]
+        isolated = self.level == "namespaces"
+        files = processes.private_mb(job.student, sandbox.BOX) if isolated else 0.0
+        used = files + sum(max(processes.resident_mb(pid) - self._base_mb, 0.0) for pid in pids)
         if used > self.limits.memory_mb:  # forks share memory: count it once
-            used = files + sum(sandbox.own_mb(pid) for pid in pids) - self._base_mb
+            used = files + sum(processes.own_mb(pid) for pid in pids) - self._base_mb
         job.memory_mb = max(job.memory_mb, round(used, 1))
-        before, job.cpu = job.cpu, max(job.cpu, sandbox.cpu_of(pids))
+        before, job.cpu = job.cpu, max(job.cpu, processes.cpu_of(pids))
         if job.cpu - before > 1.5 * seconds:
-            sandbox.hold_back(pids)
+            processes.hold_back(pids)
         if used > self.limits.memory_mb * MEMORY_SLACK and not job.killed:
             job.killed = f"it used more than {self.limits.memory_mb} MB of memory"
             self._kill_student(job)
@@ -436,7 +430,7 @@ class Grader:
             self._kill_student(job)
         elif not isolated and not job.killed:
             room = self.limits.file_mb * sandbox.ALL_FILES
-            if sandbox.folder_mb(job.folder, pids) > room:
+            if processes.folder_mb(job.folder, pids) > room:
                 job.killed = f"its files took more than {room} MB"
                 self._kill_student(job)
 
@@ -475,16 +469,15 @@ class Grader:
         """Close and remove what belongs to a submission whose processes have gone."""
         assert job.channel is not None
         job.channel.close()
-        os.close(job.report)
         shutil.rmtree(job.folder, ignore_errors=True)
 
     def _has_gone(self, job: _Job) -> bool:
         """Tell whether a submission's processes have gone; after the deadline they are made to."""
-        if sandbox.has_gone(job.student):
+        if processes.has_gone(job.student):
             return True
         if time.monotonic() < job.deadline:
             return False
-        for pid in sandbox.descendants(job.student):
+        for pid in processes.descendants(job.student):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         return True
@@ -494,10 +487,7 @@ class Grader:
         assert job.over is not None
         if job.killed:
             return False
-        ended = job.over.get("ended")
-        struck = bool(job.over.get("struck")) or ended == JUDGE_ENDED
-        if ended == STUDENT_ENDED:
-            struck = sandbox.ended_from_outside(job.report, self.limits)
+        struck = bool(job.over.get("struck")) or job.over.get("ended") == JUDGE_ENDED
         if struck and job.again:
             job.over["notes"] = [*job.over.get("notes", ()), STRUCK_TWICE]
         return struck

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from classroom.grading.channel import Channel, ClosedError, ProtocolError
+from classroom.grading.channel import Channel, ClosedError, DeadlineError, ProtocolError
 from classroom.grading.codec import CodecError, is_trusted, signature_from
 from classroom.grading.dialogue import Dialogue, DiedError, after
 from classroom.grading.model import (
@@ -45,8 +45,7 @@ INTERRUPTS = 8
 BETWEEN_INTERRUPTS = 0.25
 HIDDEN_FAILED = "A hidden check did not pass."
 LONGEST_ERROR = 20_000
-LONGEST_TOLD = 200
-"""Lines of a cell that a message about a hidden check may point to."""
+KEEPER_SECONDS = 10.0
 
 
 RUNS_CODE = ("call", "next", "attribute")
@@ -241,37 +240,29 @@ class RemoteWatch:
 class StudentClient:
     """The judge's side of one submission."""
 
-    def __init__(
-        self,
-        channel: Channel,
-        limits: Limits,
-        interrupt: Callable[[], None],
-        kill: Callable[[], None],
-    ) -> None:
-        self._peer = Dialogue(channel, self._serve, self._stand_in)
-        self._peer.report = self._reported
+    def __init__(self, channel: Channel, keeper: Channel, limits: Limits) -> None:
+        self._dialogue = Dialogue(channel, self._serve, self._stand_in)
+        self._dialogue.report = self._reported
+        self._home, self._keeper = channel, keeper
         self._limits = limits
-        self._interrupt, self._kill = interrupt, kill
         self._deadline = 0.0
         self._tries = 0
         self.timed_out = False
         self.ended = ""
-        self.copied = False
-        """A copy of the student's process is asked, and not the process itself."""
-        self.lock: bool | None = None
-        """A copy is to be made, locked or not, before it is needed; None where none is."""
+        self.hides = False
+        """The running test has hidden parts, so that a copy of the student's process is asked."""
+        self._copied = False
         self.refused = False
         """There could be no copy, and so a hidden line was not asked."""
         self._copy_died = False
         self.struck = False
-        """A copy was killed; by whom cannot be told."""
+        """A process was killed; by whom cannot be told."""
         self.names: TestNames | None = None
         self._undo: list[Callable[[], None]] = []
         self._student_names: tuple[str, ...] | None = None
         self.unstopped: set[str] = set()
-        """TestNames of which the student's process said that no cell's stop kept them from being stored."""
+        """Names of which the student's process said that no cell's stop kept them from being stored."""
         self._quiet: Callable[[], bool] = lambda: False
-        self._sources: list[list[str]] = []
         self.tampering: list[str] = []
         self.notes: list[str] = []
 
@@ -293,12 +284,37 @@ class StudentClient:
     def _late(self) -> float:
         self.timed_out = True
         self._tries += 1
+        if self._tries > INTERRUPTS and self._copied:
+            raise DiedError  # the copy is thrown away
         if self._tries > INTERRUPTS:
-            self._kill()
-            self.ended = "it ran too long and could not be interrupted"
+            self._end("it ran too long and could not be interrupted")
             raise StudentEndedError
-        self._interrupt()
+        self._ask_keeper("interrupt")
         return after(BETWEEN_INTERRUPTS if self._tries > 1 else 4 * BETWEEN_INTERRUPTS)
+
+    def _end(self, why: str) -> None:
+        """Let the keeper end the submission, which it does when nobody asks it any more."""
+        self.ended = why
+        self._keeper.close()
+
+    def _ask_keeper(self, what: str) -> dict[str, Any]:
+        """Ask the keeper, or learn from it that the student's process has ended."""
+        answer: dict[str, Any] = {}
+        try:
+            self._keeper.send({"op": what})
+            answer = self._keeper.receive(after(KEEPER_SECONDS))
+        except (ClosedError, DeadlineError, ProtocolError):
+            self.struck = True
+        if self.struck or "gone" in answer:
+            self._note_end(answer)
+            raise StudentEndedError
+        return answer
+
+    def _note_end(self, answer: dict[str, Any]) -> None:
+        """Note that the student's process has ended, by itself or killed by something else."""
+        self.ended = self.ended or STUDENT_ENDED
+        code, seconds = answer.get("gone"), answer.get("cpu", 0.0)
+        self.struck |= code == -signal.SIGKILL and seconds < 0.9 * self._limits.cpu_seconds
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Ask the student's process; raises `StudentEndedError` where there is no answer.
@@ -307,10 +323,10 @@ class StudentClient:
         without harm. The copy is made when a hidden line asks, or a function is to be called:
         many tests end before that, because an answer is missing.
         """
-        due = self.lock is not None and not self.copied and not self._copy_died
+        due = self.hides and not self._copied and not self._copy_died
         if due and (request["op"] in RUNS_CODE or self._quiet()):
-            self.snapshot(lock=bool(self.lock))
-            if not self.copied:
+            self._snapshot()
+            if not self._copied:
                 self.refused = True
                 raise NoRoomError
         return self._send(request)
@@ -321,23 +337,29 @@ class StudentClient:
         if self._copy_died:
             raise DiedError
         try:
-            return self._peer.ask(request, self._deadline, self._late)
-        except DiedError as died:
-            self.copied, self._copy_died = False, True
-            self.struck = self.struck or died.args == (-signal.SIGKILL,)
-            raise
+            return self._dialogue.ask(request, self._deadline, self._late)
         except ClosedError:
-            self.ended = self.ended or STUDENT_ENDED
+            if self._copied:
+                self._copy_died = True
+                raise DiedError from None
+            self.ended = STUDENT_ENDED
+            answer: dict[str, Any] = {"gone": -signal.SIGKILL}  # the keeper was killed
+            with suppress(ClosedError, ProtocolError):
+                answer = self._keeper.receive(after(KEEPER_SECONDS))
+            self._note_end(answer)
+        except DiedError:
+            self._copy_died = True
+            raise
+        except DeadlineError:
+            pass  # it hung up, and goes on
         except (ProtocolError, CodecError) as problem:
             self.tampering.append(f"forged a message to the judge ({problem})")
-            self.ended = "it broke the connection to the judge"
-            self._kill()
+            self._end("it broke the connection to the judge")
         raise StudentEndedError
 
     def run(self, source: str, cell_id: str, *, draws: bool) -> dict[str, Any]:
         """Run one of the student's cells; `draws` is False where nobody looks at its pictures."""
         self.begin()
-        self._sources.append([line.strip()[:300] for line in source.split("\n")])
         return self.ask({"op": "run", "source": source, "id": cell_id, "draws": draws})
 
     def look(self) -> None:
@@ -365,11 +387,10 @@ class StudentClient:
     def decode(self, data: Any) -> Any:
         """Return the value of an answer; what is no value ends the conversation."""
         try:
-            return self._peer.decode(data)
+            return self._dialogue.decode(data)
         except CodecError as problem:
             self.tampering.append(f"forged a value ({problem})")
-            self.ended = "it sent a value that is none"
-            self._kill()
+            self._end("it sent a value that is none")
             raise StudentEndedError from None
 
     def attribute(self, number: int, name: str) -> Any:
@@ -384,8 +405,8 @@ class StudentClient:
         request = {
             "op": "call",
             "i": number,
-            "a": self._peer.encode(tuple(args)),
-            "k": self._peer.encode(dict(kwargs)),
+            "a": self._dialogue.encode(tuple(args)),
+            "k": self._dialogue.encode(dict(kwargs)),
         }
         try:
             answer = self.ask(request)
@@ -425,20 +446,12 @@ class StudentClient:
         """Raise the error as if it arose in the student's line, so that messages can name it."""
         error = self._error(data)
         line = data.get("line")
-        if not isinstance(line, int) or not 0 < line < 100_000 or self.names is None:
+        if self._quiet() or self.names is None or not (type(line) is int and 0 < line < 100_000):
             raise error
         name, source = "<your notebook>", str(data.get("source", ""))
-        if self._quiet() and not self._is_handed_in(line, source):
-            raise error
         linecache.cache[name] = (1, None, ["\n"] * (line - 1) + [source + "\n"], name)
         code = compile("\n" * (line - 1) + "raise __error__", name, "exec")
         exec(code, self.names, {"__error__": error})  # noqa: S102 - our own text
-
-    def _is_handed_in(self, line: int, source: str) -> bool:
-        """Tell whether a line stands so in the notebook, and was not made up to tell something."""
-        return line <= LONGEST_TOLD and any(
-            len(lines) >= line and lines[line - 1] == source for lines in self._sources
-        )
 
     def _error(self, data: Mapping[str, Any]) -> BaseException:
         """Make the error that a student's function raised."""
@@ -486,15 +499,15 @@ class StudentClient:
         """Call a function of the test that was handed to the student."""
         if request.get("op") != "call":
             raise ProtocolError("a request that only the judge may make")
-        function = self._peer.exported.get(request.get("i", 0))
+        function = self._dialogue.exported.get(request.get("i", 0))
         if not isinstance(
             function, types.FunctionType | types.BuiltinFunctionType | types.MethodType
         ):
             raise ProtocolError("a call of something that was never handed over")
         try:
-            args = self._peer.decode(request["a"])
-            value = function(*args, **self._peer.decode(request["k"]))
-            return {"value": self._peer.encode(value)}
+            args = self._dialogue.decode(request["a"])
+            value = function(*args, **self._dialogue.decode(request["k"]))
+            return {"value": self._dialogue.encode(value)}
         except Exception as error:
             return {"error": type(error).__name__}
 
@@ -546,20 +559,32 @@ class StudentClient:
 
     # tests
 
-    def snapshot(self, *, lock: bool) -> None:
-        """Go on with a copy of the student's process.
-
-        With `lock` the copy can leave no trace in files, pipes or memory of the original.
-        """
+    def _snapshot(self) -> None:
+        """Go on with a copy of the student's process, which works on a duplicate of the files."""
+        if self._ask_keeper("prepare").get("refused"):
+            return
+        answer = self._send({"op": "snapshot"})
+        if "refused" in answer or "error" in answer:
+            self._ask_keeper("drop")
+            return
+        copy = Channel(self._home.taken_socket())
+        if self._ask_keeper("swap").get("refused"):
+            copy.close()
+            return
+        self._copied, self._dialogue.channel = True, copy
         with suppress(DiedError):
-            answer = self._send({"op": "snapshot", "lock": lock})
-            self.copied = "error" not in answer and "refused" not in answer
+            if "error" in self._send({"op": "settle"}):
+                self._copy_died = True
 
-    def end_snapshot(self) -> None:
-        """Throw the copy away; the process itself tells that the copy has ended."""
-        with suppress(DiedError):
-            self._send({"op": "end"})
-        self.copied = self._copy_died = False
+    def leave_copy(self) -> None:
+        """Throw the copy away, if there is one, and go on with the process itself."""
+        if self._copied and not self.ended:
+            self._dialogue.channel.close()
+            self._dialogue.channel = self._home
+            with suppress(StudentEndedError):
+                killed = self._ask_keeper("drop").get("code") == -signal.SIGKILL
+                self.struck |= killed and not self.timed_out
+        self.hides = self._copied = self._copy_died = False
 
 
 def _coroutine() -> object:

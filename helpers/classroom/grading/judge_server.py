@@ -96,13 +96,13 @@ class JudgeServer:
             send_with_descriptors(self._control, {"pid": child})
 
     def _judge(self, request: Mapping[str, Any], descriptors: list[int]) -> None:
-        student, grader = (
+        student, grader, keeper = (
             Channel(socket.socket(fileno=number), takes_sockets=not place)
             for place, number in enumerate(descriptors)
         )
         limits = Limits.from_json(request["limits"])
         sandbox.limit_memory_and_time(limits)  # an answer may be small here and endless in use
-        Conductor(self, grader, student, limits).run()
+        Conductor(self, grader, StudentClient(student, keeper, limits), limits).run()
 
 
 class Conductor:
@@ -112,16 +112,10 @@ class Conductor:
         self,
         server: JudgeServer,
         grader: Channel,
-        student: Channel,
+        session: StudentClient,
         limits: Limits,
     ) -> None:
-        self._server, self._grader = server, grader
-        self._session = StudentClient(
-            student,
-            limits,
-            lambda: grader.send({"do": "interrupt"}),
-            lambda: grader.send({"do": "kill"}),
-        )
+        self._server, self._grader, self._session = server, grader, session
         self._runner = TestRunner(
             self._session,
             server._shell,
@@ -143,7 +137,6 @@ class Conductor:
         session = self._session
         for step in plan:
             if step["do"] == "run":
-                self._leave_snapshot()
                 began = time.monotonic()
                 self._grader.send({"cell": step["cell"], **self._run_cell(step)})
                 self._seconds["cells"] += time.monotonic() - began
@@ -151,13 +144,11 @@ class Conductor:
                 test = tests[step["grade_id"]]
                 run = TestRun(test.grade_id)
                 if not session.ended:
-                    session.lock = True if test.has_hidden_part else None
+                    session.hides = test.has_hidden_part
                     run = self._runner.run(test)
                     self._seconds["tests"] += run.seconds
-                if test.has_hidden_part:
-                    self._leave_snapshot()  # the next test may show what the student's code says
+                session.leave_copy()
                 self._grader.send({"cell": step["cell"], "test": test_data(run)})
-        self._leave_snapshot()
         session.look()
         self._grader.send(
             {
@@ -190,13 +181,6 @@ class Conductor:
             "count": count if isinstance(count, int) and 0 <= count < 1_000_000 else None,
             "state": "late" if session.timed_out else "run",
         }
-
-    def _leave_snapshot(self) -> None:
-        self._session.lock = None
-        if self._session.copied and not self._session.ended:
-            self._session.begin()
-            with suppress(StudentEndedError):
-                self._session.end_snapshot()
 
 
 def plain_outputs(outputs: Any, room: int) -> list[dict[str, Any]]:
