@@ -71,11 +71,11 @@ mutate: $(TOOLS_READY) ## try small mistakes on the core's tests, twenty minutes
 
 .PHONY: history
 history: $(TOOLS_READY) ## make the bundled prices and the hourly cache from their pinned sources
-	@$(BIN)/python -m classroom.history
+	@$(BIN)/python -m classroom.upkeep.history
 
 .PHONY: lock
 lock: $(TOOLS_READY) ## renew the pinned versions from pyproject.toml
-	@$(BIN)/python -m classroom.lock
+	@$(BIN)/python -m classroom.upkeep.lock
 
 # ---- the environment
 

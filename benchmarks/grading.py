@@ -26,11 +26,11 @@ from pathlib import Path
 import nbformat
 import psutil
 
-from classroom.build import lesson_environment, read_course
-from classroom.demo import make_class, submission
-from classroom.gradebook import Gradebook, Record
+from classroom.authoring.build import lesson_environment, read_course
+from classroom.marking.demo import make_class, submission
+from classroom.marking.gradebook import Gradebook, Record
+from classroom.marking.room import find_room
 from classroom.project import Chapter, Project, find_project
-from classroom.room import find_room
 
 SECONDS_BETWEEN_LOOKS = 1.0
 """Measuring memory takes some of the processor that is measured, so it is done seldom."""
@@ -141,9 +141,11 @@ def floor(
     from leverage.lessons import canvas, figures
 
     figures.in_notebook = lambda: True  # no kernel runs here, and pictures are drawn all the same
-    for name in ("pandas", "IPython.display", "leverage.lessons.explorers.leverage"):
+    for name in ("pandas", "IPython.display", "leverage.lessons.explorers.leverage_explorer"):
         importlib.import_module(name)  # warm, as in the server that our grader forks
-    figures.figure_png(importlib.import_module("leverage.lessons.charts.basics").plot_recovery())
+    figures.figure_png(
+        importlib.import_module("leverage.lessons.charts.basic_charts").plot_recovery()
+    )
     figures.kept = canvas.kept = None if draw else lambda content, drawing: b""
 
     tests = {
@@ -200,12 +202,12 @@ import sys, time
 start = time.perf_counter()
 from classroom.cli import prepare_process
 prepare_process()
-from classroom.feedback import write_feedback
-from classroom.grade import registered
+from classroom.marking.feedback import write_feedback
+from classroom.marking.grade import registered
 from classroom.grading import read_release
-from classroom.gradebook import Gradebook
+from classroom.marking.gradebook import Gradebook
 from classroom.project import find_project
-from classroom.room import find_room
+from classroom.marking.room import find_room
 project = find_project()
 room, chapter = find_room(project), project.select([sys.argv[1]])[0]
 release = read_release(chapter.solution_notebook)

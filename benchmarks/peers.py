@@ -129,7 +129,8 @@ def residual(book: dict[str, np.ndarray], prices: np.ndarray) -> np.ndarray:
     position = (book["side"], book["entry_price"])
     at = np.maximum(prices, 1e-300)
     equity = lv.equity(*position, at, book["quantity"], book["margin"])
-    need = lv.bracket_sum(lv.notional(at, book["quantity"]), BOUNDS, RATES)
+    value = np.asarray(lv.notional(at, book["quantity"]))[:, None]
+    need = (np.clip(value, BOUNDS[:-1], [*BOUNDS[1:-1], np.inf]) - BOUNDS[:-1]) @ RATES
     return (equity - need) / (book["quantity"] * book["entry_price"])
 
 

@@ -10,7 +10,7 @@ mypy
 codespell
 if [ "${1:-}" = lint ]; then exit 0; fi
 
-if ! python -c 'import sys; from classroom.doctor import find_browser; sys.exit(find_browser() is None)'; then
+if ! python -c 'import sys; from leverage.lessons.browser import find_browser; sys.exit(find_browser() is None)'; then
   echo "== a browser for the browser tests"
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update -qq

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from classroom.errors import ClassroomError
 
 if TYPE_CHECKING:
+    from classroom.marking.room import Room
     from classroom.project import Project
-    from classroom.room import Room
 
 EXIT_OK, EXIT_FINDINGS, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run_command(arguments: argparse.Namespace) -> int:
     """Run the command that was asked for and return its exit code."""
     from classroom.project import find_project
 
@@ -132,12 +132,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
         return EXIT_OK
     if arguments.command == "build":
-        from classroom.build import build
+        from classroom.authoring.build import build
 
         build(project, project.select(arguments.chapters, pages=True), force=arguments.force)
         return EXIT_OK
     if arguments.command == "check":
-        from classroom.check import check
+        from classroom.authoring.check import check
 
         findings = check(project, project.select(arguments.chapters, pages=True))
         for finding in findings:
@@ -145,19 +145,19 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{len(findings)} findings." if findings else "Everything is in order.")
         return EXIT_FINDINGS if findings else EXIT_OK
     if arguments.command == "mutants":
-        from classroom.mutants import mutants
+        from classroom.authoring.mutants import mutants
 
         reached = mutants(project, project.select(arguments.chapters))
         return EXIT_OK if reached else EXIT_FINDINGS
     if arguments.command == "score":
-        from classroom.score import score
+        from classroom.marking.score import score
 
         score(project, project.select(arguments.chapters))
         return EXIT_OK
     if arguments.command == "grade":
         return run_grade(project, arguments)
     if arguments.command == "demo":
-        from classroom.demo import demo
+        from classroom.marking.demo import demo
 
         chapter = project.select([arguments.chapters or "01_basics"])[0]
         folder = arguments.folder or project.root / "class" / "demo"
@@ -170,8 +170,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def run_grade(project: Project, arguments: argparse.Namespace) -> int:
     """Grade a class; exit code 1 if a submission needs an instructor's look, 130 if stopped."""
-    from classroom.grade import Options, grade, outputs
-    from classroom.room import find_room
+    from classroom.marking.grade import Options, grade, outputs
+    from classroom.marking.room import find_room
 
     chapter = project.select([arguments.chapter])[0]
     room: list[Room] = []
@@ -203,7 +203,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     prepare_process()
     arguments = parser().parse_args(argv)
     try:
-        return run(arguments)
+        return run_command(arguments)
     except ClassroomError as error:
         print(f"classroom {arguments.command}: {error}", file=sys.stderr)
         return EXIT_USAGE

@@ -1,4 +1,7 @@
-"""`classroom doctor`: what is installed, what is missing, and how to get it."""
+"""`classroom doctor`: what is installed, what is missing and how to get it.
+
+Other packages are imported where they are asked about, because any of them may be missing.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,15 +68,6 @@ def lock_state(path: Path, name: str, remedy: str, *, needed: bool) -> Diagnosis
     parts = [f"{len(missing)} missing ({', '.join(missing[:3])})"] * bool(missing)
     parts += [f"{len(other)} of another version ({', '.join(other[:3])})"] * bool(other)
     return Diagnosis(name, "; ".join(parts), False, needed, remedy)
-
-
-def find_browser() -> str | None:
-    """Return the path of a Chromium-like browser, or None; `leverage.lessons.browser` knows how."""
-    try:
-        from leverage.lessons.browser import find_browser as found
-    except ModuleNotFoundError:  # a package is missing, which has a line of its own
-        return None
-    return found()
 
 
 def can_write(folder: Path) -> bool:
@@ -165,7 +159,12 @@ def diagnose(project: Project) -> Iterator[Diagnosis]:
         yield Diagnosis(
             f"program {program}", "found" if place else "not found", bool(place), False, remedy
         )
-    browser = find_browser()
+    try:
+        from leverage.lessons.browser import find_browser
+
+        browser = find_browser()
+    except ModuleNotFoundError:  # a package is missing, which has a line of its own
+        browser = None
     yield Diagnosis(
         "browser for the tests",
         Path(browser).name if browser else "not found",
@@ -193,16 +192,16 @@ def diagnose(project: Project) -> Iterator[Diagnosis]:
         )
 
 
-def doctor(project: Project, *, say: Callable[[str], None] = print) -> bool:
+def doctor(project: Project) -> bool:
     """Print a diagnosis; return whether everything that is needed is there."""
     results = list(diagnose(project))
     width = max(len(result.name) for result in results)
     for result in results:
-        say(f"{result.state:<8} {result.name:<{width}}  {result.found}")
+        print(f"{result.state:<8} {result.name:<{width}}  {result.found}")
         if not result.ok:
-            say(f"{'':<8} {'':<{width}}  to mend it: {result.remedy}")
+            print(f"{'':<8} {'':<{width}}  to mend it: {result.remedy}")
     needed = [result for result in results if not result.ok and result.needed]
-    say(
+    print(
         "Everything the course needs is there."
         if not needed
         else f"{len(needed)} things are missing."

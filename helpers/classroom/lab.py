@@ -7,7 +7,6 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +93,6 @@ def lab(
     host: str = "127.0.0.1",
     browser: bool | None = None,
     instructor: bool = False,
-    extra: Sequence[str] = (),
 ) -> None:
     """Open JupyterLab on course/ and stay until it is stopped (Ctrl-C).
 
@@ -134,4 +132,4 @@ def lab(
     if path:
         arguments.append(f"--LabApp.default_url=/lab{path}")
     os.chdir(project.root)  # where nbgrader's extensions look for nbgrader_config.py
-    LabApp.launch_instance([*arguments, *extra])
+    LabApp.launch_instance(arguments)

@@ -228,12 +228,12 @@ class Project:
         )
 
 
-def find_project(start: Path | None = None) -> Project:
-    """Find the checkout that contains `start` (default: the current folder).
+def find_project() -> Project:
+    """Find the checkout that contains the current folder.
 
     Falls back to the checkout that this package was installed from.
     """
-    here = (start or Path.cwd()).resolve()
+    here = Path.cwd().resolve()
     installed = Path(__file__).resolve().parents[2]
     for folder in (here, *here.parents, installed):
         if (folder / "solutions").is_dir() and (folder / "nbgrader_config.py").is_file():

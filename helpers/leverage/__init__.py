@@ -4,30 +4,25 @@ The functions here take numbers or arrays and give numbers or arrays: no I/O, no
 Importing this package loads NumPy and nothing else from outside the standard library.
 """
 
-from .accounts import (
-    account_equity,
-    asset_margin_level,
+from leverage.accounts import (
     collateral_value,
     free_margin,
     margin_level,
     margin_level_price,
 )
-from .contracts import (
+from leverage.contracts import (
     LONG,
     SHORT,
     average_entry_price,
     break_even_price,
-    break_even_price_with_realised,
-    entry_fee_break_even_price,
     notional,
     pnl,
     price_move,
     recovery_return,
-    return_on_margin,
     roe,
     target_price,
 )
-from .costs import (
+from leverage.costs import (
     borrowing_interest,
     fee_share_of_margin,
     funding_payment,
@@ -37,49 +32,39 @@ from .costs import (
     round_trip_cost,
     trading_fee,
 )
-from .margin import (
+from leverage.margin import (
     bankruptcy_move,
     bankruptcy_price,
     borrowed_amount,
-    closing_fee,
     effective_leverage,
     equity,
     hedge_liquidation_price,
-    hedge_liquidation_range,
     initial_margin,
-    initial_margin_with_fee,
     liquidation_move,
     liquidation_price,
     maintenance_margin,
     margin_ratio,
     max_quantity,
     order_cost,
-    position_margin,
     position_value,
+    tiered_hedge_liquidation_prices,
     tiered_liquidation_price,
 )
-from .portfolio import (
+from leverage.portfolio import (
     Positions,
     contagion,
     correlation,
     cross_liquidation_prices,
     liquidation_shock,
-    liquidation_step,
     portfolio_equity,
-    portfolio_margin_ratio,
     portfolio_requirement,
     portfolio_volatility,
 )
-from .rounding import (
-    displayed_price,
-    round_price,
-    round_quantity,
-)
-from .sizing import (
+from leverage.rounding import displayed_price, round_price, round_quantity
+from leverage.sizing import (
     break_even_win_rate,
     drawdown,
     expectancy,
-    expectancy_from_trades,
     growth_rate,
     kelly_fraction,
     kelly_leverage,
@@ -91,9 +76,8 @@ from .sizing import (
     reward_to_risk,
     stop_against_liquidation,
 )
-from .tiers import (
+from leverage.tiers import (
     TierTable,
-    bracket_sum,
     maintenance_amounts,
 )
 
@@ -104,18 +88,13 @@ __all__ = [
     "SHORT",
     "Positions",
     "TierTable",
-    "account_equity",
-    "asset_margin_level",
     "average_entry_price",
     "bankruptcy_move",
     "bankruptcy_price",
     "borrowed_amount",
     "borrowing_interest",
-    "bracket_sum",
     "break_even_price",
-    "break_even_price_with_realised",
     "break_even_win_rate",
-    "closing_fee",
     "collateral_value",
     "contagion",
     "correlation",
@@ -123,26 +102,21 @@ __all__ = [
     "displayed_price",
     "drawdown",
     "effective_leverage",
-    "entry_fee_break_even_price",
     "equity",
     "expectancy",
-    "expectancy_from_trades",
     "fee_share_of_margin",
     "free_margin",
     "funding_payment",
     "funding_rate",
     "growth_rate",
     "hedge_liquidation_price",
-    "hedge_liquidation_range",
     "initial_margin",
-    "initial_margin_with_fee",
     "kelly_fraction",
     "kelly_leverage",
     "leverage_for_stop",
     "liquidation_move",
     "liquidation_price",
     "liquidation_shock",
-    "liquidation_step",
     "losing_streak_probability",
     "maintenance_amounts",
     "maintenance_margin",
@@ -156,16 +130,13 @@ __all__ = [
     "order_cost",
     "pnl",
     "portfolio_equity",
-    "portfolio_margin_ratio",
     "portfolio_requirement",
     "portfolio_volatility",
-    "position_margin",
     "position_value",
     "price_move",
     "quantity_for_risk",
     "r_multiples",
     "recovery_return",
-    "return_on_margin",
     "reward_to_risk",
     "roe",
     "rollover_cost",
@@ -174,6 +145,7 @@ __all__ = [
     "round_trip_cost",
     "stop_against_liquidation",
     "target_price",
+    "tiered_hedge_liquidation_prices",
     "tiered_liquidation_price",
     "trading_fee",
 ]

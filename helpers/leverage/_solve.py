@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._validate import FloatArray
-from .tiers import TierTable
+from leverage._validate import FloatArray
+from leverage.tiers import TierTable
 
 # A step of the requirement below this share of the bound is a rounding error of the table.
 _NOISE = 1e-14

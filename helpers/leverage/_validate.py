@@ -112,11 +112,9 @@ _RULES: dict[str, Rule] = {
     # Tier tables
     "bounds": Rule("zero or more", 0.0, inf, "start at 0; inf may stand for no upper bound"),
     "lower_bounds": _zero_or_more("give the notional at which each tier begins"),
-    "rates": _share("give 0.05 for 5 %"),
     "maintenance_margin_rates": _MAINTENANCE_RATE,
     "max_leverages": Rule("1 or more", 1.0, _LARGEST, "give 10 for 10x"),
     "maintenance_amounts": _zero_or_more("give the amount that each tier subtracts"),
-    "first_amount": _zero_or_more("give the amount of the first tier, usually 0"),
     # Margin
     "other_pnl": _any_number("give the unrealised profit or loss of all other positions"),
     "other_requirement": _zero_or_more("give the maintenance margin of all other positions"),
@@ -127,16 +125,11 @@ _RULES: dict[str, Rule] = {
     "short_quantity": _LEG,
     "short_maintenance_margin_rate": _MAINTENANCE_RATE,
     "balance": _any_number("give the wallet balance without unrealised profit or loss"),
-    "unrealised_pnl": _any_number("give the profit or loss of the open positions"),
     "used_margin": _zero_or_more("give the margin that open positions tie up"),
-    "assets": _zero_or_more("give the value of everything the account holds"),
-    "liabilities": _zero_or_more("give the value of everything the account owes"),
-    "interest": _zero_or_more("give the interest owed and not yet paid"),
     "level": _decimal(0.0, 10.0, "from 0 to 10", "give 0.8 for a margin level of 80 %"),
     "values": _any_number("give the value of each balance in one currency"),
     "haircut": _decimal(0.0, 1.0, "from 0 to 1", "give 0.02 for a haircut of 2 %"),
     # Profit and costs
-    "pnl": _any_number("give the profit, a loss as a negative number"),
     "realised_pnl": _any_number("give what is booked so far, fees paid as a negative number"),
     "funding": _any_number("give the funding received, a negative number if paid"),
     "premium": _signed_rate("give 0.0002 for a perpetual 0.02 % above its index"),
@@ -166,6 +159,7 @@ _RULES: dict[str, Rule] = {
     "trades": _count(1.0, 1e6, "give the number of trades"),
     # Price paths and survival
     "start_price": _PRICE,
+    "end_price": Rule("zero or more", 0.0, inf, "give a price, or what liquidation_price returned"),
     "start_prices": _PRICE,
     "level_price": _PRICE,
     "lower_price": _PRICE,
@@ -184,7 +178,6 @@ _RULES: dict[str, Rule] = {
     "jump_volatility": _decimal(0.0, 10.0, "from 0 to 10", "give 0.1 for jumps of about 10 %"),
     "transitions": Rule("from 0 to 1", 0.0, 1.0, "give the probability of each change in a step"),
     # Portfolio
-    "path": _PRICE,
     "moves": Rule("above -1", nextafter(-1.0, 0.0), _LARGEST, "give -0.1 for a fall of 10 %"),
     "shocks": _any_number("give -0.1 for a fall of 10 % at full strength"),
     "notionals": _any_number("give the notional of each position, shorts as negative numbers"),

@@ -8,48 +8,8 @@ account loses, down to a call and then to the close-out. All functions broadcast
 import numpy as np
 import numpy.typing as npt
 
-from ._solve import solve_level
-from ._validate import FloatArray, as_result, checked, checked_flag, refuse_where
-
-
-def account_equity(balance: npt.ArrayLike, unrealised_pnl: npt.ArrayLike) -> float | FloatArray:
-    r"""Balance plus unrealised profit or loss.
-
-    Exchanges call it equity, portfolio value, or the isolated margin of a position.
-
-    Parameters
-    ----------
-    balance : array_like
-        Wallet, trade or isolated balance without profit or loss, in one currency.
-    unrealised_pnl : array_like
-        Profit or loss of the open positions, in the same currency.
-
-    Returns
-    -------
-    float or ndarray
-        Equity in that currency.
-
-    Raises
-    ------
-    ValueError
-        If an argument is not a finite number, or shapes do not match.
-
-    Notes
-    -----
-    .. math:: \text{equity} = \text{balance} + \text{pnl}
-
-    References
-    ----------
-    Kraken API documentation payload, Kraken.Net fixture GetTradeBalance.txt (392.2264 less 10.0232
-    is 382.2032), read 2026-11-22.
-
-    Examples
-    --------
-    >>> round(account_equity(392.2264, -10.0232), 4)
-    382.2032
-    """
-    balance, unrealised_pnl = checked(balance=balance, unrealised_pnl=unrealised_pnl)
-    return as_result(balance + unrealised_pnl)
+from leverage._solve import solve_level
+from leverage._validate import FloatArray, as_result, checked, checked_flag, refuse_where
 
 
 def free_margin(equity: npt.ArrayLike, used_margin: npt.ArrayLike) -> float | FloatArray:
@@ -94,7 +54,9 @@ def free_margin(equity: npt.ArrayLike, used_margin: npt.ArrayLike) -> float | Fl
 def margin_level(equity: npt.ArrayLike, used_margin: npt.ArrayLike) -> float | FloatArray:
     r"""Equity over used margin, the measure of spot margin and CFD accounts.
 
-    It falls as an account loses, while :func:`leverage.margin.margin_ratio` rises.
+    It falls as an account loses, while :func:`leverage.margin.margin_ratio` rises. Binance's spot
+    cross margin takes everything held, borrowed coins included, over everything owed with its
+    interest: give these two.
 
     Parameters
     ----------
@@ -119,8 +81,8 @@ def margin_level(equity: npt.ArrayLike, used_margin: npt.ArrayLike) -> float | F
 
     References
     ----------
-    Kraken support 203053156, "Margin trading examples" (5 000 over 2 000 is 250 %), read
-    2026-11-22.
+    Kraken support 203053156, "Margin trading examples" (5 000 over 2 000 is 250 %); Binance, FAQ
+    360030493931 (spot cross margin); both read 2026-11-22.
 
     Examples
     --------
@@ -132,52 +94,6 @@ def margin_level(equity: npt.ArrayLike, used_margin: npt.ArrayLike) -> float | F
         return as_result(np.where(used_margin > 0, equity / used_margin, np.inf))
 
 
-def asset_margin_level(
-    assets: npt.ArrayLike, liabilities: npt.ArrayLike, *, interest: npt.ArrayLike = 0.0
-) -> float | FloatArray:
-    r"""Assets over what is owed, the measure of a cross margin account with real loans.
-
-    Parameters
-    ----------
-    assets : array_like
-        Value of everything the account holds, borrowed coins included, in one currency. Zero or
-        more.
-    liabilities : array_like
-        Value of everything borrowed, in the same currency. Zero or more.
-    interest : array_like, default 0.0
-        Interest owed and not in `liabilities`, in the same currency. Zero or more.
-
-    Returns
-    -------
-    float or ndarray
-        Margin level as a decimal: 2 means twice as much held as owed. ``inf`` when nothing is owed.
-
-    Raises
-    ------
-    ValueError
-        If an argument breaks its rule, or shapes do not match.
-
-    Notes
-    -----
-    .. math:: \frac{\text{assets}}{\text{liabilities} + \text{interest}}
-
-    References
-    ----------
-    Binance, FAQ 360030493931 (spot cross margin), read 2026-11-22.
-
-    Examples
-    --------
-    >>> round(asset_margin_level(6.82728457, 0.58633215), 4)
-    11.6441
-    """
-    assets, liabilities, interest = checked(
-        assets=assets, liabilities=liabilities, interest=interest
-    )
-    owed = liabilities + interest
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return as_result(np.where(owed > 0, assets / owed, np.inf))
-
-
 def margin_level_price(
     side: npt.ArrayLike,
     entry_price: npt.ArrayLike,
@@ -187,7 +103,6 @@ def margin_level_price(
     level: npt.ArrayLike,
     *,
     floating_margin: bool = False,
-    contract_size: npt.ArrayLike = 1.0,
 ) -> float | FloatArray:
     r"""Price at which the margin level of a position falls to a level: a call or a liquidation.
 
@@ -198,7 +113,7 @@ def margin_level_price(
     entry_price : array_like
         Average entry price, in quote currency per unit of base currency. Positive.
     quantity : array_like
-        Size of the position: base currency, or number of contracts. Positive.
+        Size of the position in base currency. Positive.
     leverage : array_like
         Chosen leverage, 10 for 10x, which sets the used margin. At least 1.
     balance : array_like
@@ -208,8 +123,6 @@ def margin_level_price(
     floating_margin : bool, default False
         Whether the used margin follows the price, as it does where the margin of a short is
         counted in the borrowed coin. Otherwise it stays at its value at entry.
-    contract_size : array_like, default 1.0
-        Base currency that one contract stands for.
 
     Returns
     -------
@@ -252,16 +165,15 @@ def margin_level_price(
     ... ]
     [67000.0, 64655.17]
     """
-    side, entry_price, quantity, leverage, balance, level, contract_size = checked(
+    side, entry_price, quantity, leverage, balance, level = checked(
         side=side,
         entry_price=entry_price,
         quantity=quantity,
         leverage=leverage,
         balance=balance,
         level=level,
-        contract_size=contract_size,
     )
-    backing, share = balance / (quantity * contract_size), level / leverage
+    backing, share = balance / quantity, level / leverage
     if checked_flag("floating_margin", floating_margin):
         refuse_where(
             (side > 0) & (share >= 1),

@@ -12,7 +12,7 @@ fees and funding, which live in :mod:`leverage.costs`.
 import numpy as np
 import numpy.typing as npt
 
-from ._validate import FloatArray, as_result, checked, checked_flag, refuse_where
+from leverage._validate import FloatArray, as_result, checked, checked_flag, refuse_where
 
 LONG = 1
 SHORT = -1
@@ -164,15 +164,16 @@ def pnl(
     return as_result(gain / entry_price / exit_price if checked_flag("inverse", inverse) else gain)
 
 
-def price_move(entry_price: npt.ArrayLike, exit_price: npt.ArrayLike) -> float | FloatArray:
-    r"""Change of the price between entry and exit, as a decimal fraction of the entry.
+def price_move(start_price: npt.ArrayLike, end_price: npt.ArrayLike) -> float | FloatArray:
+    r"""Change of a price, as a decimal fraction of where it started.
 
     Parameters
     ----------
-    entry_price : array_like
+    start_price : array_like
         Price at the start, in quote currency per unit of base currency. Positive.
-    exit_price : array_like
-        Price at the end, in the same unit. Positive.
+    end_price : array_like
+        Price at the end, in the same unit. 0.0 and ``inf``, which a liquidation price function
+        returns where there is none, are moves of -1.0 and ``inf``.
 
     Returns
     -------
@@ -182,23 +183,24 @@ def price_move(entry_price: npt.ArrayLike, exit_price: npt.ArrayLike) -> float |
     Raises
     ------
     ValueError
-        If a price is not positive, or shapes do not match.
+        If an argument breaks its rule, or shapes do not match.
 
     Notes
     -----
-    With entry :math:`E` and exit :math:`X`:
+    From :math:`E` to :math:`X`:
 
     .. math:: x = \frac{X - E}{E}
 
-    This is the return of the unleveraged position; :func:`roe` is the return on the margin.
+    From entry to exit it is the return of the unleveraged position; :func:`roe` is the return on
+    the margin.
 
     Examples
     --------
-    >>> price_move(20_000, 21_000)
-    0.05
+    >>> price_move(20_000, [21_000, 18_100])
+    array([ 0.05 , -0.095])
     """
-    entry_price, exit_price = checked(entry_price=entry_price, exit_price=exit_price)
-    return as_result((exit_price - entry_price) / entry_price)
+    start_price, end_price = checked(start_price=start_price, end_price=end_price)
+    return as_result((end_price - start_price) / start_price)
 
 
 def roe(
@@ -264,49 +266,6 @@ def roe(
     )
     base = exit_price if checked_flag("inverse", inverse) else entry_price
     return as_result(side * leverage * (exit_price - entry_price) / base)
-
-
-def return_on_margin(pnl: npt.ArrayLike, margin: npt.ArrayLike) -> float | FloatArray:
-    r"""Profit or loss as a share of a margin that you name.
-
-    :func:`roe` takes the initial margin at entry. Exchanges also show the return on other margins,
-    such as the balance assigned to the position with its closing fee.
-
-    Parameters
-    ----------
-    pnl : array_like
-        Profit (positive) or loss (negative), in the settlement currency.
-    margin : array_like
-        Margin it is measured on, in the same currency. Zero or more.
-
-    Returns
-    -------
-    float or ndarray
-        Return as a decimal of the margin; ``inf`` when the margin is zero.
-
-    Raises
-    ------
-    ValueError
-        If an argument breaks its rule, or shapes do not match.
-
-    Notes
-    -----
-    With margin :math:`M`:
-
-    .. math:: \frac{\text{pnl}}{M}
-
-    References
-    ----------
-    Bitget API answer recorded in ccxt 4.5.90, parse_position (0.0047 on 5.435199), read 2026-11-22.
-
-    Examples
-    --------
-    >>> round(return_on_margin(0.0047, 5.435199), 9)
-    0.000864734
-    """
-    pnl, margin = checked(pnl=pnl, margin=margin)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return as_result(np.where(margin > 0, pnl / margin, np.inf))
 
 
 def average_entry_price(
@@ -375,9 +334,13 @@ def break_even_price(
     entry_price: npt.ArrayLike,
     fee_rate: npt.ArrayLike,
     *,
+    exit_fee_rate: npt.ArrayLike | None = None,
+    realised_pnl: npt.ArrayLike | None = None,
+    quantity: npt.ArrayLike | None = None,
+    contract_size: npt.ArrayLike = 1.0,
     inverse: bool = False,
 ) -> float | FloatArray:
-    r"""Exit price at which the profit pays the fee on entry and the fee on exit.
+    r"""Exit price at which the profit pays both fees and whatever else was booked.
 
     Parameters
     ----------
@@ -388,117 +351,14 @@ def break_even_price(
     fee_rate : array_like
         Fee of each of the two trades as a decimal of its notional (0.0005 is 0.05 %). A negative
         rate is a rebate.
-    inverse : bool, default False
-        Whether the contract is inverse. The price is the same for both kinds.
-
-    Returns
-    -------
-    float or ndarray
-        Break-even price in quote currency per unit of base currency, above the entry for a long
-        and below it for a short.
-
-    Raises
-    ------
-    ValueError
-        If an argument breaks its rule, or shapes do not match.
-
-    Notes
-    -----
-    With fee rate :math:`f`, setting the profit equal to the fees on :math:`N_E` and :math:`N_X`
-    gives for linear and inverse contracts alike
-
-    .. math:: X = E\,\frac{1 + s f}{1 - s f}.
-
-    The exit fee is charged on the exit notional, so this is slightly more than
-    :math:`E\,(1 + 2 s f)`. Exchanges may display less: Binance counts the fee on entry only,
-    :math:`E\,(1 + f)` for a long. Funding is left out.
-
-    Examples
-    --------
-    >>> round(break_even_price(LONG, 50_000, 0.0005), 2)
-    50050.03
-    >>> round(break_even_price(SHORT, 50_000, 0.0005), 2)
-    49950.02
-    """
-    checked_flag("inverse", inverse)
-    side, entry_price, fee_rate = checked(side=side, entry_price=entry_price, fee_rate=fee_rate)
-    return as_result(entry_price * (1 + side * fee_rate) / (1 - side * fee_rate))
-
-
-def entry_fee_break_even_price(
-    side: npt.ArrayLike, entry_price: npt.ArrayLike, fee_rate: npt.ArrayLike
-) -> float | FloatArray:
-    r"""Break-even price as some exchanges display it: with the fee on entry only.
-
-    Parameters
-    ----------
-    side : {1, -1} or array_like
-        1 for a long position, -1 for a short position.
-    entry_price : array_like
-        Average entry price, in quote currency per unit of base currency. Positive.
-    fee_rate : array_like
-        Fee on entry as a decimal of its notional (0.0005 is 0.05 %). A negative rate is a rebate.
-
-    Returns
-    -------
-    float or ndarray
-        Price in quote currency per unit of base currency. Closing there still loses the exit fee:
-        see :func:`break_even_price`.
-
-    Raises
-    ------
-    ValueError
-        If an argument breaks its rule, or shapes do not match.
-
-    Notes
-    -----
-    With entry :math:`E`, side :math:`s` and fee rate :math:`f`:
-
-    .. math:: E\,(1 + s f)
-
-    Binance shows it for linear and inverse contracts alike; the exact price that earns the entry
-    fee of an inverse contract is :math:`E / (1 - s f)`.
-
-    References
-    ----------
-    Binance API answers recorded in ccxt 4.5.90, parse_position_risk (long from 44 525 at 0.04 %
-    shows 44 542.81), read 2026-11-22.
-
-    Examples
-    --------
-    >>> round(entry_fee_break_even_price(LONG, 44_525, 0.0004), 2)
-    44542.81
-    """
-    side, entry_price, fee_rate = checked(side=side, entry_price=entry_price, fee_rate=fee_rate)
-    return as_result(entry_price * (1 + side * fee_rate))
-
-
-def break_even_price_with_realised(
-    side: npt.ArrayLike,
-    entry_price: npt.ArrayLike,
-    quantity: npt.ArrayLike,
-    realised_pnl: npt.ArrayLike,
-    fee_rate: npt.ArrayLike,
-    *,
-    contract_size: npt.ArrayLike = 1.0,
-    inverse: bool = False,
-) -> float | FloatArray:
-    r"""Exit price at which a position ends at zero with everything that was booked before.
-
-    Parameters
-    ----------
-    side : {1, -1} or array_like
-        1 for a long position, -1 for a short position.
-    entry_price : array_like
-        Average entry price, in quote currency per unit of base currency. Positive.
-    quantity : array_like
-        Size still open: base currency, or number of contracts. Positive.
-    realised_pnl : array_like
-        What the position has booked so far, in the settlement currency: profits of partial closes
-        and funding received, less fees and funding paid. A negative number is a cost.
-    fee_rate : array_like
-        Fee for the exit as a decimal of its notional (0.0005 is 0.05 %). A negative rate is a
-        rebate.
+    exit_fee_rate : array_like, optional
+        Fee for the exit when it differs. With 0 it is the price that Binance displays.
+    realised_pnl : array_like, optional
+        What the position has booked besides the entry fee, in the settlement currency: profits of
+        partial closes and funding received, less funding paid. A negative number is a cost. Where
+        a venue counts the entry fee in, give 0 as `fee_rate` and the fee as `exit_fee_rate`.
+    quantity : array_like, optional
+        Size still open: base currency, or number of contracts. Needed with `realised_pnl`.
     contract_size : array_like, default 1.0
         What one contract stands for: base currency if linear, quote currency if inverse.
     inverse : bool, default False
@@ -513,42 +373,61 @@ def break_even_price_with_realised(
     Raises
     ------
     ValueError
-        If an argument breaks its rule, shapes do not match, or no price pays for what was booked,
-        as for a linear short or an inverse long with costs above its notional at entry.
+        If an argument breaks its rule, shapes do not match, `realised_pnl` comes without
+        `quantity`, or no price pays for what was booked, as for a linear short or an inverse long
+        with costs above its notional at entry.
 
     Notes
     -----
-    With booked result :math:`R` and size :math:`q` (quantity times contract size):
+    With booked result :math:`R`, size :math:`q` (quantity times contract size), and fee rates
+    :math:`f_E` at entry and :math:`f_X` at exit:
 
     .. math::
 
-        X = \frac{E - s R / q}{1 - s f} \quad\text{(linear)}, \qquad
-        X = \frac{1 + s f}{1 / E + s R / q} \quad\text{(inverse)}.
+        X = \frac{E\,(1 + s f_E) - s R / q}{1 - s f_X} \quad\text{(linear)}, \qquad
+        X = \frac{1 + s f_X}{(1 - s f_E) / E + s R / q} \quad\text{(inverse)}.
 
-    With the fee on entry as the only thing booked it is :func:`break_even_price`.
+    The exit fee is charged on the exit notional, so a round trip needs slightly more than
+    :math:`E\,(1 + 2 s f)`. Binance displays :math:`E\,(1 + s f_E)` for inverse contracts too.
 
     References
     ----------
-    Bybit API documentation v5, position.mdx (``breakEvenPrice``), and Bitget API answer recorded in
-    ccxt 4.5.90, parse_position (107 539.2); both read 2026-11-22.
+    Binance API answers recorded in ccxt 4.5.90, parse_position_risk (long from 44 525 at 0.04 %
+    shows 44 542.81: entry fee only); Bybit API documentation v5, position.mdx (``breakEvenPrice``),
+    and Bitget API answer recorded in ccxt 4.5.90, parse_position (107 539.2); read 2026-11-22.
 
     Examples
     --------
-    >>> round(break_even_price_with_realised(LONG, 107_410.3, 0.001, -0.06444618, 0.0006), 2)
+    >>> round(break_even_price(LONG, 50_000, 0.0005), 2)
+    50050.03
+    >>> round(break_even_price(LONG, 44_525, 0.0004, exit_fee_rate=0), 2)
+    44542.81
+
+    The entry fee and some funding are booked, so only the exit is still to be paid:
+
+    >>> booked = {"realised_pnl": -0.06444618, "quantity": 0.001}
+    >>> round(break_even_price(LONG, 107_410.3, 0, exit_fee_rate=0.0006, **booked), 2)
     107539.27
     """
-    side, entry_price, quantity, realised_pnl, fee_rate, contract_size = checked(
+    if realised_pnl is not None and quantity is None:
+        raise ValueError(
+            "quantity must be given together with realised_pnl, was left out; "
+            "give the size that is still open"
+        )
+    side, entry_price, fee_rate, exit_fee_rate, realised_pnl, quantity, contract_size = checked(
         side=side,
         entry_price=entry_price,
-        quantity=quantity,
-        realised_pnl=realised_pnl,
         fee_rate=fee_rate,
+        exit_fee_rate=fee_rate if exit_fee_rate is None else exit_fee_rate,
+        realised_pnl=0.0 if realised_pnl is None else realised_pnl,
+        quantity=1.0 if quantity is None else quantity,
         contract_size=contract_size,
     )
     booked = side * realised_pnl / (quantity * contract_size)
-    is_inverse = checked_flag("inverse", inverse)
-    level = 1 / entry_price + booked if is_inverse else entry_price - booked
-    rising = -side if is_inverse else side
+    if checked_flag("inverse", inverse):
+        level, rising = (1 - side * fee_rate) / entry_price + booked, -side
+    else:
+        level, rising = entry_price * (1 + side * fee_rate) - booked, side
     refuse_where(
         (level <= 0) & (rising < 0),
         "realised_pnl",
@@ -558,9 +437,9 @@ def break_even_price_with_realised(
     )
     level = np.maximum(level, 0.0)
     with np.errstate(divide="ignore"):
-        if is_inverse:
-            return as_result((1 + side * fee_rate) / level)
-        return as_result(level / (1 - side * fee_rate))
+        if inverse:
+            return as_result((1 + side * exit_fee_rate) / level)
+        return as_result(level / (1 - side * exit_fee_rate))
 
 
 def target_price(
@@ -569,11 +448,13 @@ def target_price(
     leverage: npt.ArrayLike,
     target_roe: npt.ArrayLike,
     *,
+    fee_rate: npt.ArrayLike = 0.0,
+    exit_fee_rate: npt.ArrayLike | None = None,
     inverse: bool = False,
 ) -> float | FloatArray:
-    r"""Exit price that gives a chosen return on the initial margin, before fees and funding.
+    r"""Exit price that gives a chosen return on the initial margin, net of the fees that you name.
 
-    It inverts :func:`roe`.
+    Without fees it inverts :func:`roe`. Funding is left out.
 
     Parameters
     ----------
@@ -585,6 +466,11 @@ def target_price(
         Leverage chosen at entry, 10 for 10x. At least 1.
     target_roe : array_like
         Wanted return as a decimal of the initial margin (0.2 is 20 %); negative for a loss.
+    fee_rate : array_like, default 0.0
+        Fee of each of the two trades as a decimal of its notional (0.0005 is 0.05 %). A negative
+        rate is a rebate.
+    exit_fee_rate : array_like, optional
+        Fee for the exit when it differs.
     inverse : bool, default False
         Whether the contract is inverse (settled in the base currency).
 
@@ -602,12 +488,12 @@ def target_price(
 
     Notes
     -----
-    With target :math:`r`:
+    With target :math:`r` and fee rates :math:`f_E` at entry and :math:`f_X` at exit:
 
     .. math::
 
-        X = E\left(1 + \frac{s\,r}{L}\right) \quad\text{(linear)}, \qquad
-        X = \frac{E}{1 - s\,r / L} \quad\text{(inverse)}.
+        X = E\,\frac{1 + s\,(r / L + f_E)}{1 - s f_X} \quad\text{(linear)}, \qquad
+        X = E\,\frac{1 + s f_X}{1 - s\,(r / L + f_E)} \quad\text{(inverse)}.
 
     References
     ----------
@@ -620,12 +506,22 @@ def target_price(
     31500.0
     >>> round(target_price(LONG, 7_000, 5, 0.2, inverse=True), 2)
     7291.67
+
+    Fees of 0.05 % on both trades ask for more:
+
+    >>> round(target_price(LONG, 30_000, 10, 0.5, fee_rate=0.0005), 2)
+    31530.77
     """
-    side, entry_price, leverage, target_roe = checked(
-        side=side, entry_price=entry_price, leverage=leverage, target_roe=target_roe
+    side, entry_price, leverage, target_roe, fee_rate, exit_fee_rate = checked(
+        side=side,
+        entry_price=entry_price,
+        leverage=leverage,
+        target_roe=target_roe,
+        fee_rate=fee_rate,
+        exit_fee_rate=fee_rate if exit_fee_rate is None else exit_fee_rate,
     )
     direction = -side if checked_flag("inverse", inverse) else side
-    factor = 1 + direction * target_roe / leverage
+    factor = 1 + direction * (target_roe / leverage + fee_rate)
     refuse_where(
         factor <= 0,
         "target_roe",
@@ -633,7 +529,8 @@ def target_price(
         target_roe,
         "keep its size below the leverage",
     )
-    return as_result(entry_price / factor if inverse else entry_price * factor)
+    at_exit = 1 - direction * exit_fee_rate
+    return as_result(entry_price * (at_exit / factor if inverse else factor / at_exit))
 
 
 def recovery_return(loss: npt.ArrayLike) -> float | FloatArray:

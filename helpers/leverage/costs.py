@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from . import contracts
-from ._validate import FloatArray, as_result, checked
+from leverage import contracts
+from leverage._validate import FloatArray, as_result, checked
 
 # Above every sum of a premium and its clamp.
 _NO_CAP = np.nextafter(1.0, 0.0)
@@ -313,21 +313,17 @@ def borrowing_interest(
     borrowed: npt.ArrayLike,
     interest_rate: npt.ArrayLike,
     hours: npt.ArrayLike,
-    *,
-    interval_hours: npt.ArrayLike = 1.0,
 ) -> float | FloatArray:
-    r"""Interest on a loan of spot margin; an interval that has begun is charged in full.
+    r"""Interest on a loan of spot margin; an hour that has begun is charged in full.
 
     Parameters
     ----------
     borrowed : array_like
         Amount borrowed, in its own currency. Zero or more.
     interest_rate : array_like
-        Interest for one interval as a decimal (0.0001 is 0.01 %).
+        Interest for one hour as a decimal (0.0001 is 0.01 %).
     hours : array_like
         Time since the loan was taken, in hours. Zero or more.
-    interval_hours : array_like, default 1.0
-        Length of an interval in hours. Positive.
 
     Returns
     -------
@@ -341,9 +337,9 @@ def borrowing_interest(
 
     Notes
     -----
-    With borrowed amount :math:`B` and rate :math:`i` of one interval:
+    With borrowed amount :math:`B` and rate :math:`i` of one hour:
 
-    .. math:: B\,i\,\left\lceil \frac{\text{hours}}{\text{interval}} \right\rceil
+    .. math:: B\,i\,\lceil \text{hours} \rceil
 
     Examples
     --------
@@ -352,11 +348,10 @@ def borrowing_interest(
     >>> round(borrowing_interest(9_000, 0.00001, 24.5), 6)
     2.25
     """
-    borrowed, interest_rate, hours, interval_hours = checked(
-        borrowed=borrowed, interest_rate=interest_rate, hours=hours, interval_hours=interval_hours
+    borrowed, interest_rate, hours = checked(
+        borrowed=borrowed, interest_rate=interest_rate, hours=hours
     )
-    intervals = _intervals(hours, interval_hours, np.ceil)
-    return as_result(borrowed * interest_rate * intervals)
+    return as_result(borrowed * interest_rate * _intervals(hours, 1.0, np.ceil))
 
 
 def rollover_cost(
@@ -489,7 +484,9 @@ def funding_payment(
 
 
 def _intervals(
-    hours: FloatArray, interval_hours: FloatArray, rounder: Callable[[FloatArray], FloatArray]
+    hours: FloatArray,
+    interval_hours: FloatArray | float,
+    rounder: Callable[[FloatArray], FloatArray],
 ) -> FloatArray:
     """Count intervals; hours that a rounding error put beside the end of one are at its end."""
     count = hours / interval_hours

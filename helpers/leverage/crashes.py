@@ -11,19 +11,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from leverage._validate import FloatArray, as_result, checked, checked_choice, refuse_where
 from leverage.contracts import LONG, SHORT
 from leverage.history import crash_windows, load_daily, load_hourly_window
 from leverage.margin import liquidation_price
 from leverage.paper import Market, PaperExchange
-from leverage.paper.rules import Rules
+from leverage.paper.market_rules import Rules
 from leverage.tiers import TierTable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "MAINTENANCE_RATE",
@@ -182,6 +184,8 @@ def crash_bars(date: str, symbol: str = "BTC", *, entry_hour: int = 0) -> pd.Dat
     >>> float(crash_bars("2020-03-12")["open"].iloc[0])
     7934.52
     """
+    import pandas as pd
+
     bars = load_hourly_window(date, symbol)
     entry = pd.Timestamp(date, tz="UTC") + pd.Timedelta(hours=entry_hour)
     if not bars.index[0] <= entry <= bars.index[-1]:
@@ -332,6 +336,8 @@ def survival_table(maintenance_margin_rate: float = MAINTENANCE_RATE) -> pd.Data
     >>> survival_table().loc[("2024-08-05", "ETH"), ["fall", "long"]].astype(float).round(2).tolist()
     [-0.28, 4.59]
     """
+    import pandas as pd
+
     rows = []
     for window in crash_windows():
         for symbol in window.symbols:
@@ -398,6 +404,8 @@ def replay(
     {'BTC': 'open', 'ETH': 'liquidated'}
     {'BTC': 'liquidated', 'ETH': 'liquidated'}
     """
+    import pandas as pd
+
     checked_choice("mode", mode, ("isolated", "cross"))
     (money,) = checked(balance=balance)
     refuse_where(money <= 0, "balance", "positive", money, "give the money in the wallet")
@@ -490,6 +498,8 @@ def tail_table(log_returns: npt.ArrayLike, sigmas: Sequence[float]) -> pd.DataFr
     >>> table["seen"].tolist(), table["expected"].round(3).tolist()
     ([125, 4], [96.825, 0.001])
     """
+    import pandas as pd
+
     (returns,) = checked(log_returns=log_returns)
     if returns.size < 2 or not returns.std():
         raise ValueError(
@@ -509,6 +519,8 @@ def tail_table(log_returns: npt.ArrayLike, sigmas: Sequence[float]) -> pd.DataFr
 
 
 def _milliseconds(bars: pd.DataFrame) -> npt.NDArray[np.int64]:
+    import pandas as pd
+
     if len(bars) == 0:
         raise ValueError("bars must hold at least one bar, had none; give a window of prices")
     return np.asarray(pd.DatetimeIndex(bars.index).as_unit("ms").asi8)

@@ -13,9 +13,9 @@ from difflib import get_close_matches
 from math import nan
 from typing import TYPE_CHECKING
 
-from ._validate import checked_choice
-from .venues import PlaceRule, Product, Venue, load_venue
-from .venues.law import (
+from leverage._validate import checked_choice
+from leverage.venues import PlaceRule, Product, Venue, load_venue
+from leverage.venues.law import (
     CLIENTS,
     LEGAL_PRODUCTS,
     MECHANISMS,
@@ -25,9 +25,9 @@ from .venues.law import (
     places,
     with_wider,
 )
-from .venues.loader import venue_names
-from .venues.records import UNKNOWN, Fact, age_in_days, checked_days, earliest_date, weakest
-from .venues.rules import check_single
+from leverage.venues.loader import venue_names
+from leverage.venues.records import UNKNOWN, Fact, age_in_days, checked_days, earliest_date, weakest
+from leverage.venues.rules import check_single
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,16 +7,16 @@ linear contract, the base currency for an inverse one. All functions broadcast.
 import numpy as np
 import numpy.typing as npt
 
-from ._solve import (
+from leverage._solve import (
     checked_tiers,
     hedge_limits,
     notional_at_liquidation,
     solve_hedge,
     solve_level,
 )
-from ._validate import FloatArray, as_result, checked, checked_flag, refuse_where, shown
-from .contracts import notional, pnl
-from .tiers import TierTable
+from leverage._validate import FloatArray, as_result, checked, checked_flag, refuse_where, shown
+from leverage.contracts import notional, pnl
+from leverage.tiers import TierTable
 
 
 def position_value(margin: npt.ArrayLike, leverage: npt.ArrayLike) -> float | FloatArray:
@@ -149,55 +149,6 @@ def initial_margin(
             else "",
         )
     return as_result(notional / leverage)
-
-
-def initial_margin_with_fee(
-    notional: npt.ArrayLike, leverage: npt.ArrayLike, fee_rate: npt.ArrayLike
-) -> float | FloatArray:
-    r"""Sum of initial margin and one fee on the same notional, which exchanges may show as one.
-
-    Parameters
-    ----------
-    notional : array_like
-        Value of the position at the price the exchange uses (entry or mark), in the settlement
-        currency. Zero or more.
-    leverage : array_like
-        Chosen leverage, 10 for 10x. At least 1.
-    fee_rate : array_like
-        Fee as a decimal of the notional (0.0005 is 0.05 %). A negative rate is a rebate.
-
-    Returns
-    -------
-    float or ndarray
-        Initial margin plus fee in the currency of `notional`.
-
-    Raises
-    ------
-    ValueError
-        If an argument breaks its rule, or shapes do not match.
-
-    See Also
-    --------
-    position_margin : The same with the fee at the bankruptcy price.
-
-    Notes
-    -----
-    With notional :math:`N`, leverage :math:`L` and fee rate :math:`f`:
-
-    .. math:: N\left(\frac{1}{L} + f\right)
-
-    References
-    ----------
-    MEXC API answer recorded in ccxt 4.5.90, parse_position (0.01 ETH at 1 217.3 and 100x shows
-    0.1290338), read 2026-11-22.
-
-    Examples
-    --------
-    >>> round(initial_margin_with_fee(12.173, 100, 0.0006), 7)
-    0.1290338
-    """
-    notional, leverage, fee_rate = checked(notional=notional, leverage=leverage, fee_rate=fee_rate)
-    return as_result(notional / leverage + notional * fee_rate)
 
 
 def effective_leverage(notional: npt.ArrayLike, equity: npt.ArrayLike) -> float | FloatArray:
@@ -410,40 +361,119 @@ def margin_ratio(maintenance_margin: npt.ArrayLike, equity: npt.ArrayLike) -> fl
     return _over_equity(maintenance_margin, equity)
 
 
-def bankruptcy_move(leverage: npt.ArrayLike) -> float | FloatArray:
-    r"""Size of the price move against a position that takes its whole initial margin.
+def bankruptcy_move(
+    side: npt.ArrayLike, leverage: npt.ArrayLike, *, inverse: bool = False
+) -> float | FloatArray:
+    r"""Price move that takes the whole initial margin of a position.
 
     Parameters
     ----------
+    side : {1, -1} or array_like
+        1 for a long position, -1 for a short position.
     leverage : array_like
         Chosen leverage, 10 for 10x. At least 1.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
 
     Returns
     -------
     float or ndarray
-        Move as a positive decimal of the entry price: down for a long, up for a short.
+        Move as a decimal of the entry price: negative for a long, positive for a short, ``inf``
+        for an inverse short at 1x, whose whole margin no price takes.
 
     Raises
     ------
     ValueError
-        If `leverage` is below 1.
+        If an argument breaks its rule, or shapes do not match.
 
     Notes
     -----
-    With leverage :math:`L`:
+    With leverage :math:`L`, and fees left out:
 
-    .. math:: \frac{1}{L}
+    .. math::
 
-    Holds for a linear contract and leaves out fees. Liquidation comes before, because the
-    position must keep its maintenance margin: see :func:`liquidation_price`.
+        -\frac{s}{L} \quad\text{(linear)}, \qquad -\frac{s}{L + s} \quad\text{(inverse)}.
+
+    Liquidation comes before, because the position must keep its maintenance margin: see
+    :func:`liquidation_move`.
 
     Examples
     --------
-    >>> bankruptcy_move([2, 10, 125])
-    array([0.5  , 0.1  , 0.008])
+    >>> bankruptcy_move(1, [2, 10, 125])
+    array([-0.5  , -0.1  , -0.008])
     """
-    (leverage,) = checked(leverage=leverage)
-    return as_result(1 / leverage)
+    return liquidation_move(side, leverage, 0.0, inverse=inverse)
+
+
+def liquidation_move(
+    side: npt.ArrayLike,
+    leverage: npt.ArrayLike,
+    maintenance_margin_rate: npt.ArrayLike,
+    *,
+    closing_fee_rate: npt.ArrayLike = 0.0,
+    inverse: bool = False,
+) -> float | FloatArray:
+    r"""Price move from entry to liquidation of a position with its initial margin.
+
+    Parameters
+    ----------
+    side : {1, -1} or array_like
+        1 for a long position, -1 for a short position.
+    leverage : array_like
+        Chosen leverage, 10 for 10x. At least 1.
+    maintenance_margin_rate : array_like
+        Share of the notional at the mark price that is required, as a decimal (0.004 is 0.4 %).
+        From 0 to below 1.
+    closing_fee_rate : array_like, default 0.0
+        Fee for closing that the venue adds to the requirement, as a decimal of the notional.
+        Below 1 together with `maintenance_margin_rate`.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    float or ndarray
+        Move as a decimal of the entry price: negative for a long, positive for a short, ``inf``
+        for an inverse short at 1x. The opposite sign means that the margin is below the
+        requirement from the start.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or shapes do not match.
+
+    See Also
+    --------
+    liquidation_price : For any margin, with the tier's amount and other positions.
+    leverage.contracts.price_move : The move between any two prices.
+
+    Notes
+    -----
+    With side :math:`s`, leverage :math:`L`, rate :math:`m` and closing fee :math:`f`:
+
+    .. math::
+
+        \frac{m + f - 1 / L}{s - m - f} \quad\text{(linear)}, \qquad
+        \frac{m + f - 1 / L}{s + 1 / L} \quad\text{(inverse)}.
+
+    Examples
+    --------
+    A 10x long is liquidated 9.64 % below its entry, a 10x short 9.56 % above:
+
+    >>> liquidation_move([1, -1], 10, 0.004).round(4)
+    array([-0.0964,  0.0956])
+    """
+    side, leverage, rate, fee_rate = checked(
+        side=side,
+        leverage=leverage,
+        maintenance_margin_rate=maintenance_margin_rate,
+        closing_fee_rate=closing_fee_rate,
+    )
+    share, margin = rate + fee_rate, 1 / leverage
+    _refuse_share_of_one("maintenance_margin_rate", share)
+    way = 1 + side * margin if checked_flag("inverse", inverse) else 1 - side * share
+    with np.errstate(divide="ignore"):
+        return as_result(side * (share - margin) / way)
 
 
 def bankruptcy_price(
@@ -590,7 +620,7 @@ def liquidation_price(
     tiered_liquidation_price : The same with the rate and the amount found in a tier table.
     hedge_liquidation_price : One price for a long and a short leg together.
     bankruptcy_price : The same without a requirement.
-    liquidation_move : The way from the entry price to this price.
+    liquidation_move : The way from the entry price, for the initial margin.
 
     Notes
     -----
@@ -662,13 +692,7 @@ def liquidation_price(
         requirement_price=entry_price if requirement_price is None else requirement_price,
         contract_size=contract_size,
     )
-    refuse_where(
-        rate + fee_rate >= 1,
-        "maintenance_margin_rate plus closing_fee_rate",
-        "below 1",
-        rate + fee_rate,
-        "give both as decimals, 0.004 for 0.4 %",
-    )
+    _refuse_share_of_one("maintenance_margin_rate", rate + fee_rate)
     is_inverse = checked_flag("inverse", inverse)
     size, share = quantity * contract_size, rate + fee_rate
     backing = margin + others - others_need + amount
@@ -886,7 +910,7 @@ def hedge_liquidation_price(
 
     See Also
     --------
-    hedge_liquidation_range : The same on a tier table, in both directions.
+    tiered_hedge_liquidation_prices : The same on a tier table, in both directions.
 
     Notes
     -----
@@ -945,13 +969,7 @@ def hedge_liquidation_price(
         contract_size,
     ) = checked(**names)
     for name, rate in (("", long_rate), ("short_", short_rate)):
-        refuse_where(
-            rate + fee_rate >= 1,
-            f"{name}maintenance_margin_rate plus closing_fee_rate",
-            "below 1",
-            rate + fee_rate,
-            "give both as decimals, 0.004 for 0.4 %",
-        )
+        _refuse_share_of_one(f"{name}maintenance_margin_rate", rate + fee_rate)
     is_inverse = checked_flag("inverse", inverse)
     backing = (margin + others - others_need + amount) / contract_size
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -965,7 +983,7 @@ def hedge_liquidation_price(
     return as_result(level)
 
 
-def hedge_liquidation_range(
+def tiered_hedge_liquidation_prices(
     long_entry_price: npt.ArrayLike,
     long_quantity: npt.ArrayLike,
     short_entry_price: npt.ArrayLike,
@@ -1028,7 +1046,7 @@ def hedge_liquidation_range(
     Examples
     --------
     >>> table = TierTable.marginal([0, 50_000, 250_000], [0.004, 0.05])
-    >>> low, high = hedge_liquidation_range(50_000, 1, 50_000, 0.98, 3_000, table, 50_000)
+    >>> low, high = tiered_hedge_liquidation_prices(50_000, 1, 50_000, 0.98, 3_000, table, 50_000)
     >>> round(low, 2), round(high, 2)
     (0.0, 83544.3)
     """
@@ -1070,183 +1088,6 @@ def hedge_liquidation_range(
         return as_result(1 / high), as_result(1 / low)
 
 
-def liquidation_move(
-    side: npt.ArrayLike, entry_price: npt.ArrayLike, liquidation_price: npt.ArrayLike
-) -> float | FloatArray:
-    r"""Price move from entry to liquidation, as a signed decimal of the entry price.
-
-    Parameters
-    ----------
-    side : {1, -1} or array_like
-        1 for a long position, -1 for a short position.
-    entry_price : array_like
-        Average entry price, in quote currency per unit of base currency. Positive.
-    liquidation_price : array_like
-        What :func:`liquidation_price` returned, in the same unit; 0.0 (long) and ``inf`` (short)
-        stand for no liquidation.
-
-    Returns
-    -------
-    float or ndarray
-        Move as a decimal: negative for a long and positive for a short. -1.0 (long) and ``inf``
-        (short) mean that no price liquidates the position. The opposite sign means that the
-        position is below its requirement from the start.
-
-    Raises
-    ------
-    ValueError
-        If an argument breaks its rule, shapes do not match, a long has the price ``inf`` or a
-        short the price 0.0.
-
-    Notes
-    -----
-    With entry :math:`E`:
-
-    .. math:: \frac{P_{\text{liq}} - E}{E}
-
-    Examples
-    --------
-    >>> round(liquidation_move(1, 50_000, 45_180.72), 4)
-    -0.0964
-    """
-    side, entry_price, price = checked(
-        side=side, entry_price=entry_price, liquidation_price=liquidation_price
-    )
-    refuse_where(
-        np.where(side > 0, np.isinf(price), price == 0),
-        "liquidation_price",
-        "finite for a long and above 0 for a short",
-        price,
-        "check that side is the one it was computed with",
-    )
-    # abs(side) is 1 and gives the result the shape of side.
-    return as_result(abs(side) * (price - entry_price) / entry_price)
-
-
-def closing_fee(
-    side: npt.ArrayLike,
-    entry_price: npt.ArrayLike,
-    quantity: npt.ArrayLike,
-    leverage: npt.ArrayLike,
-    fee_rate: npt.ArrayLike,
-    *,
-    contract_size: npt.ArrayLike = 1.0,
-    inverse: bool = False,
-) -> float | FloatArray:
-    r"""Fee for closing a position at its bankruptcy price, which some exchanges keep back.
-
-    Parameters
-    ----------
-    side : {1, -1} or array_like
-        1 for a long position, -1 for a short position.
-    entry_price : array_like
-        Average entry price, in quote currency per unit of base currency. Positive.
-    quantity : array_like
-        Size of the position: base currency, or number of contracts. Positive.
-    leverage : array_like
-        Chosen leverage, 10 for 10x. At least 1.
-    fee_rate : array_like
-        Fee as a decimal of the notional (0.0005 is 0.05 %). A negative rate is a rebate.
-    contract_size : array_like, default 1.0
-        What one contract stands for: base currency if linear, quote currency if inverse.
-    inverse : bool, default False
-        Whether the contract is inverse (settled in the base currency).
-
-    Returns
-    -------
-    float or ndarray
-        Fee in the settlement currency.
-
-    Raises
-    ------
-    ValueError
-        If an argument breaks its rule, or shapes do not match.
-
-    Notes
-    -----
-    The bankruptcy price is the one of the initial margin. With notional at entry :math:`N_E`:
-
-    .. math::
-
-        f N_E \left(1 - \frac{s}{L}\right) \quad\text{(linear)}, \qquad
-        f N_E \left(1 + \frac{s}{L}\right) \quad\text{(inverse)}.
-
-    References
-    ----------
-    Bybit help centre, "Order Cost", as restated by mobie.io (7.35 USDT for 1 BTC from 10 000 at
-    50x and 0.075 %), read 2026-11-22.
-
-    Examples
-    --------
-    >>> round(closing_fee(1, 10_000, 1, 50, 0.00075), 8)
-    7.35
-    """
-    value, leverage, fee_rate, direction = _checked_order(
-        "entry_price", side, entry_price, quantity, leverage, fee_rate, contract_size, inverse
-    )
-    return as_result(value * fee_rate * (1 - direction / leverage))
-
-
-def position_margin(
-    side: npt.ArrayLike,
-    entry_price: npt.ArrayLike,
-    quantity: npt.ArrayLike,
-    leverage: npt.ArrayLike,
-    fee_rate: npt.ArrayLike,
-    *,
-    contract_size: npt.ArrayLike = 1.0,
-    inverse: bool = False,
-) -> float | FloatArray:
-    r"""Sum of initial margin and the fee for closing at the bankruptcy price.
-
-    Parameters
-    ----------
-    side : {1, -1} or array_like
-        1 for a long position, -1 for a short position.
-    entry_price : array_like
-        Average entry price, in quote currency per unit of base currency. Positive.
-    quantity : array_like
-        Size of the position: base currency, or number of contracts. Positive.
-    leverage : array_like
-        Chosen leverage, 10 for 10x. At least 1.
-    fee_rate : array_like
-        Fee as a decimal of the notional (0.0005 is 0.05 %). A negative rate is a rebate.
-    contract_size : array_like, default 1.0
-        What one contract stands for: base currency if linear, quote currency if inverse.
-    inverse : bool, default False
-        Whether the contract is inverse (settled in the base currency).
-
-    Returns
-    -------
-    float or ndarray
-        Margin that the exchange assigns to the position, in the settlement currency.
-
-    Raises
-    ------
-    ValueError
-        If an argument breaks its rule, or shapes do not match.
-
-    Notes
-    -----
-    With notional at entry :math:`N_E` and leverage :math:`L`:
-
-    .. math:: \frac{N_E}{L} + \text{closing fee}
-
-    References
-    ----------
-    Phemex help centre, liq-price-for-USDTM (500 at 0.4 and 5x is assigned 40.096), read 2026-11-22.
-
-    Examples
-    --------
-    >>> round(position_margin(1, 0.4, 500, 5, 0.0006), 6)
-    40.096
-    """
-    value, leverage, fee_rate, direction = _checked_order(
-        "entry_price", side, entry_price, quantity, leverage, fee_rate, contract_size, inverse
-    )
-    return as_result(value / leverage + value * fee_rate * (1 - direction / leverage))
-
-
 def order_cost(
     side: npt.ArrayLike,
     price: npt.ArrayLike,
@@ -1254,10 +1095,13 @@ def order_cost(
     leverage: npt.ArrayLike,
     fee_rate: npt.ArrayLike,
     *,
+    exit_fee_rate: npt.ArrayLike | None = None,
     contract_size: npt.ArrayLike = 1.0,
     inverse: bool = False,
 ) -> float | FloatArray:
     r"""Money an order ties up: initial margin, opening fee, and closing fee at bankruptcy.
+
+    Venues show parts of it: give 0 for a fee that is not in theirs.
 
     Parameters
     ----------
@@ -1271,6 +1115,8 @@ def order_cost(
         Chosen leverage, 10 for 10x. At least 1.
     fee_rate : array_like
         Fee as a decimal of the notional (0.0005 is 0.05 %). A negative rate is a rebate.
+    exit_fee_rate : array_like, optional
+        Fee for closing at the bankruptcy price of the initial margin, when it differs.
     contract_size : array_like, default 1.0
         What one contract stands for: base currency if linear, quote currency if inverse.
     inverse : bool, default False
@@ -1288,14 +1134,21 @@ def order_cost(
 
     Notes
     -----
-    With notional :math:`N`, leverage :math:`L` and fee rate :math:`f`:
+    With notional :math:`N`, side :math:`s`, leverage :math:`L`, and fee rates :math:`f_E` at entry
+    and :math:`f_X` at exit:
 
-    .. math:: \frac{N}{L} + f N + \text{closing fee}
+    .. math::
+
+        N\left(\frac{1}{L} + f_E + f_X\left(1 \mp \frac{s}{L}\right)\right)
+
+    with minus for a linear and plus for an inverse contract.
 
     References
     ----------
-    Bybit help centre, "Order Cost" (2024-10-30), as restated by mobie.io and ukcamo.com, read
-    2026-11-22.
+    Bybit help centre, "Order Cost" (2024-10-30), as restated by mobie.io and ukcamo.com; MEXC API
+    answer recorded in ccxt 4.5.90, parse_position (0.01 ETH at 1 217.3 and 100x shows 0.1290338:
+    margin and one fee); Phemex help centre, liq-price-for-USDTM (500 at 0.4 and 5x is assigned
+    40.096: margin and closing fee); all read 2026-11-22.
 
     Examples
     --------
@@ -1303,11 +1156,26 @@ def order_cost(
     214.85
     >>> round(order_cost(1, 2_000, 10_000, 25, 0.00055, inverse=True), 8)
     0.20561
+
+    The margin that MEXC shows holds the opening fee, the one that Phemex assigns the closing fee:
+
+    >>> round(order_cost(1, 1_217.3, 0.01, 100, 0.0006, exit_fee_rate=0), 7)
+    0.1290338
+    >>> round(order_cost(1, 0.4, 500, 5, 0, exit_fee_rate=0.0006), 6)
+    40.096
     """
-    value, leverage, fee_rate, direction = _checked_order(
-        "price", side, price, quantity, leverage, fee_rate, contract_size, inverse
+    side, price, quantity, leverage, fee_rate, exit_fee_rate, contract_size = checked(
+        side=side,
+        price=price,
+        quantity=quantity,
+        leverage=leverage,
+        fee_rate=fee_rate,
+        exit_fee_rate=fee_rate if exit_fee_rate is None else exit_fee_rate,
+        contract_size=contract_size,
     )
-    return as_result(value / leverage + value * fee_rate * (2 - direction / leverage))
+    value = np.asarray(notional(price, quantity, contract_size=contract_size, inverse=inverse))
+    at_bankruptcy = 1 + (side if inverse else -side) / leverage
+    return as_result(value * (1 / leverage + fee_rate + exit_fee_rate * at_bankruptcy))
 
 
 def max_quantity(
@@ -1396,30 +1264,14 @@ def max_quantity(
     return as_result(quantity)
 
 
-def _checked_order(
-    price_name: str,
-    side: npt.ArrayLike,
-    price: npt.ArrayLike,
-    quantity: npt.ArrayLike,
-    leverage: npt.ArrayLike,
-    fee_rate: npt.ArrayLike,
-    contract_size: npt.ArrayLike,
-    inverse: bool,
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Check the arguments; give notional, leverage, fee rate, and 1 where a falling one loses."""
-    arguments = {
-        "side": side,
-        price_name: price,
-        "quantity": quantity,
-        "leverage": leverage,
-        "fee_rate": fee_rate,
-        "contract_size": contract_size,
-    }
-    side, price, quantity, leverage, fee_rate, contract_size = checked(**arguments)
-    size = quantity * contract_size
-    if checked_flag("inverse", inverse):
-        return size / price, leverage, fee_rate, -side
-    return size * price, leverage, fee_rate, side
+def _refuse_share_of_one(name: str, share: FloatArray) -> None:
+    refuse_where(
+        share >= 1,
+        f"{name} plus closing_fee_rate",
+        "below 1",
+        share,
+        "give both as decimals, 0.004 for 0.4 %",
+    )
 
 
 def _refuse_fees_above(tiers: TierTable, fee_rate: FloatArray) -> None:

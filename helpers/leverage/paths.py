@@ -13,7 +13,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from ._validate import FloatArray, checked, refuse_where, shown
+from leverage._validate import FloatArray, checked, refuse_where, shown
 
 HOURS_PER_YEAR = 8_760.0
 

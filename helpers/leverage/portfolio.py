@@ -16,11 +16,11 @@ from reprlib import repr as short_repr
 import numpy as np
 import numpy.typing as npt
 
-from ._solve import checked_tiers
-from ._validate import FloatArray, as_result, checked, checked_flag, refuse_where
-from .contracts import notional, pnl
-from .margin import margin_ratio, tiered_liquidation_price
-from .tiers import IntArray, TierTable
+from leverage._solve import checked_tiers
+from leverage._validate import FloatArray, as_result, checked, checked_flag, refuse_where
+from leverage.contracts import notional, pnl
+from leverage.margin import tiered_liquidation_price
+from leverage.tiers import TierTable
 
 # A notional in the last tier of every table.
 _HUGE = 1e300
@@ -181,47 +181,6 @@ def portfolio_requirement(positions: Positions, prices: npt.ArrayLike) -> float 
     return as_result(_requirements(positions, _marks(positions, prices)).sum(axis=-1))
 
 
-def portfolio_margin_ratio(
-    positions: Positions, prices: npt.ArrayLike, balance: npt.ArrayLike
-) -> float | FloatArray:
-    r"""Share of the equity that all requirements take together; liquidation comes at 1.
-
-    Parameters
-    ----------
-    positions : Positions
-        Open positions on one collateral.
-    prices : array_like
-        Mark prices with one column for each position (last axis). Positive.
-    balance : array_like
-        Wallet balance without profit or loss, in the settlement currency.
-
-    Returns
-    -------
-    float or ndarray
-        Margin ratio as a decimal; ``inf`` when the equity is zero or negative.
-
-    Raises
-    ------
-    ValueError
-        If an argument breaks its rule, or shapes do not match.
-
-    Notes
-    -----
-    With balance :math:`B` and the maintenance margin :math:`MM_i` of each position:
-
-    .. math:: \frac{\sum_i MM_i}{B + \sum_i \text{pnl}_i}
-
-    Examples
-    --------
-    >>> book = Positions([1, -1], [50_000, 3_000], [0.2, 4], TierTable.flat(0.005))
-    >>> portfolio_margin_ratio(book, [50_000, 3_000], 1_000)
-    0.11
-    """
-    return margin_ratio(
-        portfolio_requirement(positions, prices), portfolio_equity(positions, prices, balance)
-    )
-
-
 def cross_liquidation_prices(
     positions: Positions, prices: npt.ArrayLike, balance: npt.ArrayLike
 ) -> FloatArray:
@@ -334,57 +293,6 @@ def contagion(
     return cross_liquidation_prices(positions, moved, balance)
 
 
-def liquidation_step(
-    positions: Positions, path: npt.ArrayLike, balance: npt.ArrayLike
-) -> int | IntArray:
-    r"""First step of a price path at which all positions are liquidated together.
-
-    Parameters
-    ----------
-    positions : Positions
-        Open positions on one collateral.
-    path : array_like
-        Mark prices with a row for each step and a column for each position (last two axes).
-        Positive.
-    balance : array_like
-        Wallet balance without profit or loss, in the settlement currency; one for each path, or
-        one for all.
-
-    Returns
-    -------
-    int or ndarray
-        Index of the first step at which the equity is at or below the requirement; -1 when the
-        account lives through the whole path.
-
-    Raises
-    ------
-    ValueError
-        If an argument breaks its rule, or shapes do not match.
-
-    Notes
-    -----
-    Margin is evaluated at every step, so what happens between two steps is not seen.
-
-    Examples
-    --------
-    >>> book = Positions([1, -1], [50_000, 3_000], [0.2, 4], TierTable.flat(0.005))
-    >>> path = [[50_000, 3_000], [49_000, 3_100], [47_500, 3_110]]
-    >>> liquidation_step(book, path, 1_000), liquidation_step(book, path, 5_000)
-    (2, -1)
-    """
-    (path,) = checked(path=path)
-    if path.ndim < 2 or path.shape[-2] == 0:
-        raise ValueError(
-            f"path must have a row for each step and a column for each position, had shape "
-            f"{path.shape}; give at least one step"
-        )
-    marks, (balance,) = _marks(positions, path), checked(balance=balance)
-    equity = balance[..., None] + _profits(positions, marks).sum(axis=-1)
-    dead = equity <= _requirements(positions, marks).sum(axis=-1)
-    step = np.where(dead.any(axis=-1), dead.argmax(axis=-1), -1)
-    return int(step) if step.ndim == 0 else step
-
-
 def liquidation_shock(
     positions: Positions,
     prices: npt.ArrayLike,
@@ -439,7 +347,7 @@ def liquidation_shock(
     if positions.inverse:
         raise ValueError(
             "positions must be linear for an exact shock, were inverse; "
-            "give a path of shocked prices to liquidation_step"
+            "compare portfolio_equity with portfolio_requirement on shocked prices"
         )
     shocks = _one_each("shocks", shocks, positions)
     side, size = _row(positions.side), _row(positions.quantity) * _row(positions.contract_size)

@@ -7,8 +7,8 @@ and volatilities of the past are estimates, and the formulas take them as if the
 import numpy as np
 import numpy.typing as npt
 
-from . import contracts
-from ._validate import BoolArray, FloatArray, as_result, checked, checked_flag, refuse_where
+from leverage import contracts
+from leverage._validate import BoolArray, FloatArray, as_result, checked, checked_flag, refuse_where
 
 
 def quantity_for_risk(
@@ -380,38 +380,6 @@ def expectancy(
         win_rate=win_rate, average_win=average_win, average_loss=average_loss
     )
     return as_result(win_rate * average_win - (1 - win_rate) * average_loss)
-
-
-def expectancy_from_trades(profits: npt.ArrayLike) -> float | FloatArray:
-    r"""Average result of the trades of a record.
-
-    Parameters
-    ----------
-    profits : array_like
-        Result of each trade along the last axis: an amount, or multiples of the risk from
-        :func:`r_multiples`. Losses are negative.
-
-    Returns
-    -------
-    float or ndarray
-        Mean result, in the same unit, with the last axis averaged away.
-
-    Raises
-    ------
-    ValueError
-        If a result is not a finite number, or there is no trade.
-
-    Notes
-    -----
-    It is :func:`expectancy` of the win rate, mean win and mean loss in the record.
-
-    Examples
-    --------
-    >>> expectancy_from_trades([200, -100, -100, 300])
-    75.0
-    """
-    (profits,) = checked(profits=profits)
-    return as_result(_series("profits", "trade", profits).mean(axis=-1))
 
 
 def r_multiples(profits: npt.ArrayLike, risks: npt.ArrayLike) -> float | FloatArray:

@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from ._validate import (
+from leverage._validate import (
     BoolArray,
     FloatArray,
     as_result,
@@ -41,8 +41,6 @@ _ROUNDING = 1e-6
 def maintenance_amounts(
     lower_bounds: npt.ArrayLike,
     maintenance_margin_rates: npt.ArrayLike,
-    *,
-    first_amount: npt.ArrayLike = 0.0,
 ) -> FloatArray:
     r"""Amounts that make the requirement continuous from tier to tier.
 
@@ -53,9 +51,6 @@ def maintenance_amounts(
         or more.
     maintenance_margin_rates : array_like
         Rate of each tier as a decimal (0.004 is 0.4 %). From 0 to below 1.
-    first_amount : array_like, default 0.0
-        Amount of the first tier given. It is 0 in a whole table, and the published amount when
-        the table is continued from a tier in its middle.
 
     Returns
     -------
@@ -84,66 +79,13 @@ def maintenance_amounts(
     >>> maintenance_amounts([0, 50_000, 250_000], [0.004, 0.005, 0.01])
     array([   0.,   50., 1300.])
     """
-    bounds, rates, first = checked(
-        lower_bounds=lower_bounds,
-        maintenance_margin_rates=maintenance_margin_rates,
-        first_amount=first_amount,
+    bounds, rates = checked(
+        lower_bounds=lower_bounds, maintenance_margin_rates=maintenance_margin_rates
     )
     bounds, rates = np.broadcast_arrays(np.atleast_1d(bounds), rates)
     steps = bounds[..., 1:] * np.diff(rates, axis=-1)
-    start = np.broadcast_to(first, rates.shape)[..., :1]
-    return cast(FloatArray, np.concatenate([start, steps], axis=-1).cumsum(axis=-1))
-
-
-def bracket_sum(
-    notional: npt.ArrayLike, bounds: npt.ArrayLike, rates: npt.ArrayLike
-) -> float | FloatArray:
-    r"""Sum of the slices of a notional, each at the rate of its own bracket.
-
-    Parameters
-    ----------
-    notional : array_like
-        Amount to split into brackets: a notional, or a liability. Zero or more.
-    bounds : array_like
-        Bounds of the brackets, from 0 upwards: one more than there are rates. The last may be
-        ``inf``.
-    rates : array_like
-        Rate of each bracket as a decimal (0.05 is 5 %). From 0 to below 1.
-
-    Returns
-    -------
-    float or ndarray
-        Sum in the currency of `notional`. What lies above the last bound counts at the last rate.
-
-    Raises
-    ------
-    ValueError
-        If an argument breaks its rule, the bounds do not rise from 0, or there is not one more
-        bound than there are rates.
-
-    Notes
-    -----
-    With notional :math:`N`, lower bounds :math:`b_k` and rates :math:`m_k`:
-
-    .. math:: \sum_k m_k \max\bigl(0, \min(N, b_{k+1}) - b_k\bigr)
-
-    References
-    ----------
-    Binance, Cross Margin Pro fee page, worked example (13 BTC and 13 ETH owed need 31 330 USDT),
-    read 2026-11-22.
-
-    Examples
-    --------
-    390 000 USDT owed: 50 000 at 5 %, 50 000 at 7 % and the other 290 000 at 8 %:
-
-    >>> bracket_sum(390_000, [0, 50_000, 100_000, float("inf")], [0.05, 0.07, 0.08])
-    29200.0
-    """
-    (value,) = checked(notional=notional)
-    edges, rates = _checked_brackets(bounds, rates)
-    lower, upper = edges[:-1], np.append(edges[1:-1], inf)
-    slices = np.clip(value[..., None], lower, upper) - lower
-    return as_result((slices * rates).sum(axis=-1))
+    first = np.zeros_like(rates[..., :1])
+    return cast(FloatArray, np.concatenate([first, steps], axis=-1).cumsum(axis=-1))
 
 
 @dataclass(frozen=True, init=False)
@@ -280,9 +222,8 @@ class TierTable:
         maintenance_margin_rate: float,
         *,
         max_leverage: float | None = None,
-        cap: float = inf,
     ) -> "TierTable":
-        """Make a table of one tier: the same rate for every notional up to `cap`.
+        """Make a table of one tier: the same rate for every notional.
 
         Parameters
         ----------
@@ -290,8 +231,6 @@ class TierTable:
             Rate as a decimal (0.004 is 0.4 %). From 0 to below 1.
         max_leverage : float, optional
             Maximum leverage. At least 1. Unknown if left out.
-        cap : float, default inf
-            Largest notional that may be held, in the settlement currency.
 
         Returns
         -------
@@ -309,7 +248,7 @@ class TierTable:
         100.0
         """
         leverages = None if max_leverage is None else (max_leverage,)
-        return cls((0.0, cap), (maintenance_margin_rate,), leverages)
+        return cls((0.0, inf), (maintenance_margin_rate,), leverages)
 
     @classmethod
     def from_rows(
@@ -645,14 +584,6 @@ class TierTable:
     def _requirement(self, notional: FloatArray) -> FloatArray:
         index = self._index_of(notional)
         return self._rates[index] * notional - self._amounts[index]
-
-
-def _checked_brackets(bounds: npt.ArrayLike, rates: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-    edges, shares = checked(bounds=bounds)[0], checked(rates=rates)[0]
-    _check_length("rates", shares, max(shares.size, 1))
-    _check_length("bounds", edges, shares.size + 1)
-    _check_bounds(edges)
-    return edges, shares
 
 
 def _check_bounds(edges: FloatArray) -> None:

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "environment"))
 from binder_environment import Server, built_environment, lab_server
 from pages import Trouble
 
-from classroom.doctor import find_browser
+from leverage.lessons.browser import find_browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

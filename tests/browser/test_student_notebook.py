@@ -9,7 +9,7 @@ import pytest
 from pages import ANSWER_MS, PANEL, Notebook, Trouble, open_notebook, picture
 from playwright.sync_api import expect
 
-from classroom.bank import Answer, read_bank
+from classroom.authoring.bank import Answer, read_bank
 from classroom.project import Project
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from classroom.build import build
+from classroom.authoring.build import build
 from classroom.project import Project
 
 TEXT = '''\
@@ -184,7 +184,7 @@ def write_course() -> Callable[[Path, Path], Project]:
 def built_once(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Project:
     """The small course, built; tests copy it."""
     project = write_small_course(tmp_path_factory.mktemp("built") / "small", root)
-    build(project, project.chapters(), say=lambda _: None, progress=False)
+    build(project, project.chapters(), say=lambda _: None)
     return project
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from classroom.build import build
+from classroom.authoring.build import build
 from classroom.errors import ClassroomError
 from classroom.project import Project
 
@@ -30,7 +30,7 @@ def snapshot(project: Project) -> dict[str, bytes]:
 
 def run(project: Project, **options: bool) -> list[str]:
     said: list[str] = []
-    build(project, project.chapters(), say=said.append, progress=False, **options)
+    build(project, project.chapters(), say=said.append, **options)
     return said
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from classroom.check import Finding, check
+from classroom.authoring.check import Finding, check
 from classroom.project import Project
 
 
@@ -87,9 +87,9 @@ def test_a_long_cell_is_found(built: Project) -> None:
 def test_a_picture_without_words_is_found(built: Project) -> None:
     code = "base = 21\nfrom PIL import Image\nImage.new('RGB', (2, 2))"
     edit(text_of(built), "base = 21", code)
-    from classroom.build import build
+    from classroom.authoring.build import build
 
-    build(built, built.chapters(), say=lambda _: None, progress=False)
+    build(built, built.chapters(), say=lambda _: None)
     assert any("the picture has no description" in f.problem for f in findings(built))
 
 
@@ -126,9 +126,9 @@ def test_a_machine_path_and_a_time_stamp_are_found(built: Project) -> None:
         "## 1.B Why",
         "Seen at 2026-11-22T10:11:12 in /home/somebody/x.\n\n## 1.B Why",
     )
-    from classroom.build import build
+    from classroom.authoring.build import build
 
-    build(built, built.chapters(), say=lambda _: None, progress=False)
+    build(built, built.chapters(), say=lambda _: None)
     problems = " ".join(f.problem for f in findings(built))
     assert "names a path of a machine: /home/somebody" in problems
     assert "holds a time stamp: 2026-11-22T10:11:12" in problems
@@ -136,9 +136,9 @@ def test_a_machine_path_and_a_time_stamp_are_found(built: Project) -> None:
 
 def test_a_cell_that_depends_on_an_answer_is_found(built: Project) -> None:
     edit(text_of(built), "## Recap", "```{code-cell} ipython3\nfour = double(2)\n```\n\n## Recap")
-    from classroom.build import build
+    from classroom.authoring.build import build
 
-    build(built, built.chapters(), say=lambda _: None, progress=False)
+    build(built, built.chapters(), say=lambda _: None)
     found = [f for f in findings(built) if "the untouched notebook stops here" in f.problem]
     assert len(found) == 1
     assert found[0].file == "course/01_small/01_small.ipynb"

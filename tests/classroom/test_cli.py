@@ -104,7 +104,7 @@ def test_a_file_that_cannot_be_written_is_one_sentence(
     def refuse(*args: object, **options: object) -> None:
         raise PermissionError(13, "Permission denied", "class/demo")
 
-    monkeypatch.setattr("classroom.demo.demo", refuse)
+    monkeypatch.setattr("classroom.marking.demo.demo", refuse)
     assert main(["demo", "1"]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1

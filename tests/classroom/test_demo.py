@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from classroom.build import read_course
+from classroom.authoring.build import read_course
 from classroom.cli import main
-from classroom.demo import Row, Student, make_class
+from classroom.marking.demo import Row, Student, make_class
 from classroom.project import Project
 
 

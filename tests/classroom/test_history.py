@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from classroom import history as build
 from classroom.errors import ClassroomError
+from classroom.upkeep import history as build
 from leverage import history
 from leverage.history import candle_files
 
@@ -124,7 +124,7 @@ def test_a_written_file_says_whether_it_changed(
 def run_fetch(folder: Path, version: str) -> subprocess.CompletedProcess[str]:
     """Fetch a package from a folder through pip, in an interpreter of its own."""
     code = (
-        "import hashlib, sys; from classroom import history as build\n"
+        "import hashlib, sys; from classroom.upkeep import history as build\n"
         "from classroom.errors import ClassroomError\n"
         f"try: print(hashlib.sha256(build.fetch('package', {version!r})).hexdigest())\n"
         "except ClassroomError as error: sys.exit(str(error))"

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme, ClearSolutions
 
 from classroom import markers
+from classroom.authoring.glossary import read_glossary
+from classroom.authoring.texts import read_lesson
 from classroom.errors import ClassroomError
-from classroom.glossary import read_glossary
 from classroom.grading import read_release
 from classroom.project import Project
-from classroom.texts import read_lesson
 
 PAIRS = [
     (markers.BEGIN_SOLUTION, markers.END_SOLUTION),

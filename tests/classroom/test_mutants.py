@@ -7,18 +7,18 @@ import re
 
 import pytest
 
-from classroom.bank import Answer
-from classroom.cli import main
-from classroom.mutants import (
+from classroom.authoring.bank import Answer
+from classroom.authoring.mutants import (
     Mutant,
     Tally,
-    Verdict,
+    TriedMutant,
     is_form_only,
     make_mutants,
+    mutant_report,
     mutants,
-    report,
     solution_lines,
 )
+from classroom.cli import main
 from classroom.project import Project
 
 ANSWER = '''\
@@ -113,9 +113,9 @@ def test_mistakes_that_nothing_notices_are_listed_and_miss_the_goal(
 
 def test_a_copy_that_the_bank_holds_as_right_is_not_counted() -> None:
     mutant = Mutant("ch01_a", 1, "a", "b", "x = b")
-    tally = Tally("ch01_a", (Verdict(mutant, "bank"), Verdict(mutant, "hidden")))
+    tally = Tally("ch01_a", (TriedMutant(mutant, "bank"), TriedMutant(mutant, "hidden")))
     assert (tally.tried, tally.rejected) == (1, 1)
-    assert "| ch01_a | 1 | 0 | 1 | 0 | 100.0 % |" in report([tally])
+    assert "| ch01_a | 1 | 0 | 1 | 0 | 100.0 % |" in mutant_report([tally])
 
 
 def test_a_right_answer_of_the_bank_explains_a_copy_with_the_same_meaning(
@@ -125,7 +125,9 @@ def test_a_right_answer_of_the_bank_explains_a_copy_with_the_same_meaning(
         m.code for m in make_mutants("ch01_a", "def double(number):\n    return 2 * number")
     )
     right = Answer("ch01_a", "any", code, right=True, hint="", points=0, place="bank.md:1")
-    monkeypatch.setattr("classroom.mutants.all_answers", lambda lesson: {"ch01_a": [right]})
+    monkeypatch.setattr(
+        "classroom.authoring.mutants.all_answers", lambda lesson: {"ch01_a": [right]}
+    )
     mutants(built, built.chapters())
     before = len(make_mutants("ch01_a", "def double(number):\n    return 2 * number"))
     assert f"| ch01_a | {before - 1} |" in capsys.readouterr().out
@@ -136,5 +138,5 @@ def test_the_command_ends_with_the_code_for_findings_when_the_goal_is_missed(
 ) -> None:
     monkeypatch.chdir(built.root)
     assert main(["mutants", "1"]) == 0
-    monkeypatch.setattr("classroom.mutants.GOAL", 1.1)
+    monkeypatch.setattr("classroom.authoring.mutants.GOAL", 1.1)
     assert main(["mutants", "1"]) == 1

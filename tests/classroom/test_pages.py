@@ -10,9 +10,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from classroom.build import build, read_course
-from classroom.cards import HEADER, as_html, flash_cards
-from classroom.check import (
+from classroom.authoring.build import build, read_course
+from classroom.authoring.cards import HEADER, as_html, flash_cards
+from classroom.authoring.check import (
     CHECKS_OF,
     TEXT_CHECKS,
     Finding,
@@ -21,11 +21,11 @@ from classroom.check import (
     read_all,
     terms_are_explained,
 )
+from classroom.authoring.formulas import read_formulas, unlisted
+from classroom.authoring.typography import with_units
 from classroom.cli import main
 from classroom.errors import ClassroomError
-from classroom.formulas import read_formulas, unlisted
 from classroom.project import Page, Project, Review
-from classroom.typography import with_units
 
 PAGE = """\
 ---
@@ -107,7 +107,7 @@ def whole_once(
     (sources / "review_1" / "review_1.md").write_text(REVIEW, encoding="utf-8")
     (sources / "review_1" / "quiz.yml").write_text(REVIEW_QUIZ, encoding="utf-8")
     project.formulas_text.write_text("01_small: [pnl, survival.first_touch]\n", encoding="utf-8")
-    build(project, project.texts(), say=lambda _: None, progress=False)
+    build(project, project.texts(), say=lambda _: None)
     return project
 
 
@@ -143,7 +143,7 @@ def in_texts(project: Project) -> list[Finding]:
 
 
 def test_everything_written_as_a_text_is_built_and_up_to_date_afterwards(whole: Project) -> None:
-    assert build(whole, whole.texts(), say=lambda _: None, progress=False) == []
+    assert build(whole, whole.texts(), say=lambda _: None) == []
     problems = [f.problem for f in check(whole, whole.texts(), say=lambda _: None)]
     assert problems
     assert all("states a formula but is not" in problem for problem in problems), problems
@@ -191,10 +191,10 @@ def test_a_review_is_found_by_its_name_and_a_page_only_where_pages_are_meant(
 def test_a_page_that_someone_worked_in_is_kept_aside_once(whole: Project) -> None:
     path = Page(whole.root, "misconceptions").student_notebook
     edit(whole.root / "solutions" / "pages" / "misconceptions.md", "is a half", "is a third")
-    build(whole, whole.texts(), say=lambda _: None, progress=False)
+    build(whole, whole.texts(), say=lambda _: None)
     assert not (whole.cache / "replaced").exists()
     edit(path, "is a third", "is my note")
-    build(whole, whole.texts(), say=lambda _: None, progress=False)
+    build(whole, whole.texts(), say=lambda _: None)
     assert "is a third" in text_of(path)
     kept = list((whole.cache / "replaced").iterdir())
     assert len(kept) == 1

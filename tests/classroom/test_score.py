@@ -8,8 +8,8 @@ import nbformat
 import pytest
 
 from classroom.errors import ClassroomError
+from classroom.marking.score import score
 from classroom.project import Project
-from classroom.score import score
 
 
 def change(project: Project, edit: Callable[[nbformat.NotebookNode], None]) -> None:
@@ -107,7 +107,7 @@ def test_a_kernel_that_dies_keeps_what_ran_before(built: Project) -> None:
 
 
 def test_a_loop_without_end_is_stopped(built: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("classroom.score.CELL_SECONDS", 2)
+    monkeypatch.setattr("classroom.marking.score.CELL_SECONDS", 2)
     answer(built, **RIGHT | {"ch01_a": "while True:\n    pass"})
     points, text = scored(built)
     assert points == 1

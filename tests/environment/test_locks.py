@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from classroom.lock import SUPPORTED_PYTHONS, split_requirements
+from classroom.upkeep.lock import SUPPORTED_PYTHONS, split_requirements
 
 pytestmark = pytest.mark.environment
 

@@ -551,12 +551,9 @@ def closing_fee(case: Case, price: float) -> float:
     fee, bust = case.needed("fee_rate"), case.other("bust_price")
     if bust is not None:
         return _fee_at(case, bust, fee)
-    leverage = case.needed("leverage")
-    if case.other("tick") is not None:
-        bust = shown_price(case, _bankruptcy(case, price, value_at(case, price) / leverage, 0.0))
-        if 0 < bust < math.inf:
-            return _fee_at(case, bust, fee)
-    return _float(lv.closing_fee(case.side, price, case.size, leverage, fee, **case.contract))
+    margin = value_at(case, price) / case.needed("leverage")
+    bust = shown_price(case, _bankruptcy(case, price, margin, 0.0))
+    return _fee_at(case, bust, fee) if 0 < bust < math.inf else 0.0
 
 
 def _fee_at(case: Case, price: float, rate: float) -> float:
@@ -568,9 +565,9 @@ def with_fee(case: Case, kind: Fee, *, at_mark: bool = False) -> float:
     now = current_value(case) if at_mark else None
     value = entry_value(case) if now is None else now
     leverage, fee = case.needed("leverage"), case.fee()
-    if kind == "taker":
-        return _float(lv.initial_margin_with_fee(value, leverage, fee))
     margin = _float(lv.initial_margin(value, leverage))
+    if kind == "taker":
+        margin += _float(lv.trading_fee(value, fee))
     if kind == "closing" and fee:
         margin += closing_fee(case, (case.mark if at_mark else None) or case.entry)
     return margin
@@ -809,12 +806,11 @@ def level_price(case: Case, usual: float | None) -> float:
     price = lv.margin_level_price(
         case.side,
         case.entry,
-        case.size,
+        case.size * float(case.contract["contract_size"]),
         case.needed("leverage") if leverage is None else leverage,
         wallet(case),
         level,
         floating_margin=case.rules.short_margin_floats and case.side < 0,
-        contract_size=case.contract["contract_size"],
     )
     return shown_price(case, _float(price))
 
@@ -957,7 +953,9 @@ def _bracket_sum(case: Case, debts: Mapping[str, float], name: str) -> float:
             _refuse(f"{name} of {asset} in other_inputs", "pairs of numbers", table, PAIRS)
         brackets = [_pair(f"{name} of {asset}", _without_end(bracket)) for bracket in table]
         bounds = [0.0, *(upper for upper, _ in brackets)]
-        total += _float(lv.bracket_sum(debt, bounds, [rate for _, rate in brackets]))
+        total += _float(
+            lv.TierTable.marginal(bounds, [r for _, r in brackets]).maintenance_margin(debt)
+        )
     return total
 
 
@@ -974,7 +972,7 @@ def maintenance_amount(case: Case) -> float:
         case.needed_other(name) for name in ("tier_floor", "mmr_prev", "cum_prev")
     )
     rates = [before, case.needed("mm_rate") if this is None else this]
-    return float(lv.maintenance_amounts([0.0, floor], rates, first_amount=amount)[-1])
+    return amount + float(lv.maintenance_amounts([0.0, floor], rates)[-1])
 
 
 def margin_ratio(case: Case) -> float:
@@ -985,7 +983,7 @@ def margin_ratio(case: Case) -> float:
         need += _float(lv.trading_fee(notional(case), case.needed("fee_rate")))
     stated = stated_collateral(case)
     backing = with_fee(case, case.rules.balance_fee) if stated is None else stated
-    return _float(lv.margin_ratio(need, lv.account_equity(backing + others.pnl, gain)))
+    return _float(lv.margin_ratio(need, backing + others.pnl + gain))
 
 
 def margin_level(case: Case) -> float:
@@ -1000,7 +998,7 @@ def margin_level(case: Case) -> float:
         need = case.other("maintenance_margin")
         need = maintenance_margin(case) if need is None else need
         return _float(lv.margin_level(assets - debts - interest, need))
-    return _float(lv.asset_margin_level(assets, debts, interest=interest))
+    return _float(lv.margin_level(assets, debts + interest))
 
 
 def margin_level_pct(case: Case) -> float:
@@ -1010,7 +1008,7 @@ def margin_level_pct(case: Case) -> float:
 
 def equity(case: Case) -> float:
     """Balance plus unrealised profit."""
-    return _float(lv.account_equity(wallet(case), upnl(case)))
+    return wallet(case) + upnl(case)
 
 
 def equity_or_wallet(case: Case) -> float:
@@ -1018,14 +1016,14 @@ def equity_or_wallet(case: Case) -> float:
     stated = case.other("equity", "portfolio_value")
     if stated is not None:
         return stated
-    return _float(lv.account_equity(wallet(case), profit(case) or 0.0))
+    return wallet(case) + (profit(case) or 0.0)
 
 
 def isolated_margin(case: Case) -> float:
     """Margin of an isolated position with its unrealised profit."""
     stated = stated_collateral(case)
     balance = with_fee(case, case.rules.balance_fee) if stated is None else stated
-    return _float(lv.account_equity(balance, upnl(case)))
+    return balance + upnl(case)
 
 
 def used_margin(case: Case) -> float:
@@ -1075,7 +1073,7 @@ def roe(case: Case) -> float:
     if margin is None:
         on_balance = case.rules.roe_on == "balance"
         margin = position_balance(case) if on_balance else with_fee(case, "none")
-    return _float(lv.return_on_margin(upnl(case), margin))
+    return upnl(case) / margin
 
 
 def funding(case: Case) -> float:
@@ -1120,7 +1118,8 @@ def break_even_price(case: Case) -> float:
     """Exit price without profit or loss, by the venue's own definition."""
     rate, entry = case.needed("fee_rate"), case.entry
     if case.rules.break_even == "entry fee":
-        return shown_price(case, _float(lv.entry_fee_break_even_price(case.side, entry, rate)))
+        price = lv.break_even_price(case.side, entry, rate, exit_fee_rate=0.0)
+        return shown_price(case, _float(price))
     if case.rules.break_even == "round trip":
         price = lv.break_even_price(case.side, entry, rate, inverse=case.inverse)
         return shown_price(case, _float(price))
@@ -1131,9 +1130,8 @@ def break_even_price(case: Case) -> float:
         received = (case.other("total_funding") or 0.0) - (case.other("funding_total") or 0.0)
         realised = received - abs(opening)
     rate = max(rate, case.rules.smallest_break_even_fee)
-    price = lv.break_even_price_with_realised(
-        case.side, entry, case.size, realised, rate, **case.contract
-    )
+    booked = {"realised_pnl": realised, "quantity": case.size, **case.contract}
+    price = lv.break_even_price(case.side, entry, 0.0, exit_fee_rate=rate, **booked)
     return _float(price)
 
 
@@ -1171,7 +1169,7 @@ def collateral_value(case: Case) -> float:
 def portfolio_value(case: Case) -> float:
     """Balance plus unrealised profit of all positions."""
     gain = case.other("pnl", "upnl")
-    return _float(lv.account_equity(wallet(case), upnl(case) if gain is None else gain))
+    return wallet(case) + (upnl(case) if gain is None else gain)
 
 
 def _float(value: Any) -> float:

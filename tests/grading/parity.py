@@ -15,12 +15,12 @@ import pytest
 from nbformat import from_dict
 from nbgrader.utils import determine_grade
 
-from classroom.bank import Answer, read_bank
-from classroom.build import lesson_environment, read_course
+from classroom.authoring.bank import Answer, read_bank
+from classroom.authoring.build import lesson_environment, read_course
+from classroom.authoring.texts import Lesson
+from classroom.authoring.trial import try_answers
 from classroom.grading import Grader, Outcome, Release, Submission, read_release
 from classroom.project import Chapter, Project
-from classroom.texts import Lesson
-from classroom.trial import try_answers
 
 PROJECT = Project(Path(__file__).resolve().parents[2])
 CHAPTERS = [pytest.param(chapter, id=chapter.name) for chapter in PROJECT.chapters()]

@@ -10,14 +10,13 @@ import os
 
 import corpus
 import pytest
-from conftest import OFFERED, feedback_page, graded_as_nobody, needs
 from corpus import Case
+from offered import BEST, OFFERED, graded_as_nobody, needs
+from student_page import feedback_page
 
 from classroom.grading import LEVELS, Outcome, Release
 
-BEST = next(level for level in LEVELS if OFFERED[level].available)
 OTHERS = [level for level in LEVELS if level != BEST]
-ISOLATED = ("namespaces", "bubblewrap", "landlock")
 
 
 def complaints(case: Case, outcome: Outcome, release: Release) -> list[str]:
@@ -36,6 +35,8 @@ def complaints(case: Case, outcome: Outcome, release: Release) -> list[str]:
         found.append(f"{case.says!r} is not said: {texts}")
     if case.tampering is not None and not any(case.tampering in t for t in verdict.tampering):
         found.append(f"tampering {case.tampering!r} is not named: {verdict.tampering}")
+    if case.name.startswith("honest") and verdict.tampering:
+        found.append(f"accused of {verdict.tampering}")
     if case.shows not in outputs:
         found.append(f"{case.shows!r} is not shown: {outputs[:500]}")
     if case.never and case.never in outputs:
@@ -60,7 +61,7 @@ def all_complaints(
 
 def cases_of(kinds: str, level: str) -> list[Case]:
     """The cases of some kinds that a level has to answer for."""
-    cases = [case for kind in kinds.split(",") for case in corpus.KINDS[kind]()]
+    cases = [case for kind in kinds.split(",") for case in corpus.read_cases(kind)]
     return [case for case in cases if level in case.levels]
 
 
@@ -98,6 +99,4 @@ def test_an_unprivileged_grader_gives_the_same_verdicts(
 
 def test_an_isolating_level_is_offered_here() -> None:
     reasons = {level: OFFERED[level].reason for level in LEVELS}
-    assert any(OFFERED[level].available for level in ISOLATED[:2]), (
-        f"neither namespaces nor bubblewrap can be tested on this machine: {reasons}"
-    )
+    assert BEST != "limits", f"no isolation can be tested on this machine: {reasons}"

@@ -215,7 +215,7 @@ def release_with(test: str, answer: str, folder: Path) -> Release:
 
 SHOWING = """import pandas as pd
 from leverage.lessons import describe
-from leverage.lessons.charts.basics import plot_recovery
+from leverage.lessons.charts.basic_charts import plot_recovery
 describe(plot_recovery(), "Line chart of the gain that takes a loss back, from none to four fifths.")
 pd.get_option("display.max_columns")"""
 

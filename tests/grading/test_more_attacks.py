@@ -6,11 +6,10 @@ import json
 
 import corpus
 import pytest
-from conftest import OFFERED, feedback_page, needs
+from offered import BEST, needs
+from student_page import feedback_page
 
-from classroom import feedback
 from classroom.grading import (
-    LEVELS,
     Grader,
     Outcome,
     Release,
@@ -19,6 +18,7 @@ from classroom.grading import (
     read_release,
 )
 from classroom.grading.repair import UnreadableError, prepared_notebook, read_document
+from classroom.marking import feedback
 
 HIDDEN = "### BEGIN HIDDEN TESTS\n{}\n### END HIDDEN TESTS"
 TESTS = {
@@ -38,7 +38,6 @@ TESTS = {
     ],
 }
 FULL = 5.0
-BEST = next(level for level in LEVELS if OFFERED[level].available)
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +177,7 @@ except OSError:
 time.sleep(0.5)"""
 
 
-@pytest.mark.parametrize("level", ["namespaces", "bubblewrap", "landlock"])
+@pytest.mark.parametrize("level", ["namespaces", "landlock"])
 def test_a_submission_takes_nothing_from_its_neighbours(release: Release, level: str) -> None:
     needs(level)
     batch = [handed_in(release, "fills", {}, FILLING), handed_in(release, "fills too", {}, FILLING)]
@@ -218,7 +217,7 @@ def test_a_fault_in_reading_a_notebook_is_a_verdict_and_the_batch_goes_on(
             raise ValueError("odd")
         return prepared_notebook(release, submission)
 
-    monkeypatch.setattr(module, "prepare", broken)
+    monkeypatch.setattr(module, "prepared_notebook", broken)
     batch = [handed_in(release, "odd", {}), handed_in(release, "ana", {})]
     outcomes = graded(release, BEST, batch)
     assert outcomes["odd"].verdict.status == "cannot be graded"
@@ -233,7 +232,7 @@ def test_a_page_does_not_spend_minutes_on_one_students_text(
         raise AssertionError("handed to a slow reader")
 
     monkeypatch.setattr(feedback, "_cleaner", refuse)
-    monkeypatch.setattr(feedback, "markdown", refuse)
+    monkeypatch.setattr(feedback, "markdown_renderer", refuse)
     assert feedback.clean("<b>" * 20_000).startswith("<pre>&lt;b&gt;")
     assert feedback.rendered("$x$ " * 3_000).startswith("<pre>")
     assert feedback.rendered("x" * 30_000).startswith("<pre>")

@@ -12,8 +12,8 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from classroom.marking.room import Room, find_room
 from classroom.project import Chapter, Project
-from classroom.room import Room, find_room
 
 CHAPTER = "01_small"
 RIGHT = {"double": "def double(number):\n    return 2 * number", "why": "Two halves make a whole."}

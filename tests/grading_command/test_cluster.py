@@ -15,9 +15,9 @@ import pytest
 from small_class import CHAPTER, RIGHT, WRONG, SmallClass
 
 from classroom.errors import ClassroomError
-from classroom.grade import Options, grade
-from classroom.gradebook import Gradebook
 from classroom.grading.sandbox import package_root
+from classroom.marking.grade import Options, grade
+from classroom.marking.gradebook import Gradebook
 
 
 @contextmanager
@@ -99,7 +99,7 @@ def test_two_workers_grade_as_this_machine_does(
         options = Options(cluster=cluster) if small is small_class else Options()
         run = grade(
             small.chapter, options, find=lambda small=small: small.room,
-            say=lambda _: None, progress=False,
+            say=lambda _: None,
         )  # fmt: skip
         assert len(run.graded) == 8
         room = small.room
@@ -121,11 +121,11 @@ def test_two_workers_grade_as_this_machine_does(
 def test_an_address_without_a_scheduler_is_named(
     small_class: SmallClass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("classroom.cluster.SECONDS_TO_CONNECT", 1)
+    monkeypatch.setattr("classroom.marking.cluster.SECONDS_TO_CONNECT", 1)
     with pytest.raises(ClassroomError, match="no Dask scheduler answers"):
         grade(
             small_class.chapter, Options(cluster="tcp://127.0.0.1:1"),
-            find=lambda: small_class.room, say=lambda _: None, progress=False,
+            find=lambda: small_class.room, say=lambda _: None,
         )  # fmt: skip
 
 
@@ -147,7 +147,7 @@ def test_a_worker_that_is_killed_costs_nobody_a_grade(
                 struck.set()
 
         run = grade(
-            small_class.chapter, Options(cluster=address), find=lambda: room, say=strike, progress=False
+            small_class.chapter, Options(cluster=address), find=lambda: room, say=strike
         )  # fmt: skip
         assert struck.is_set()
         assert workers[0].wait(20) == -signal.SIGKILL
@@ -178,11 +178,9 @@ def test_a_cluster_that_dies_is_named_and_the_next_run_goes_on(
         with pytest.raises(ClassroomError, match=r"run the same command again"):
             grade(
                 small_class.chapter, Options(cluster=address), find=lambda: small_class.room,
-                say=strike, progress=False,
+                say=strike,
             )  # fmt: skip
-    run = grade(
-        small_class.chapter, find=lambda: small_class.room, say=lambda _: None, progress=False
-    )
+    run = grade(small_class.chapter, find=lambda: small_class.room, say=lambda _: None)
     assert run.skipped + len(run.graded) == 2
     room = small_class.room
     with Gradebook.open(room.gradebook, room.course, CHAPTER) as book:

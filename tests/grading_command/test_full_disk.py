@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from small_class import CHAPTER, RIGHT, SmallClass, source_notebook
 
-from classroom.gradebook import Gradebook
+from classroom.marking.gradebook import Gradebook
 
 MOUNT = """
 import os, sys

@@ -15,9 +15,10 @@ import nbformat
 import pytest
 from small_class import CHAPTER, RIGHT, WRONG, SmallClass, command
 
-import classroom.gradebook
+import classroom.marking.gradebook
 from classroom.errors import ClassroomError
-from classroom.grade import (
+from classroom.grading import read_release
+from classroom.marking.grade import (
     Options,
     Run,
     changes_table,
@@ -25,9 +26,8 @@ from classroom.grade import (
     grade,
     outputs,
 )
-from classroom.gradebook import Gradebook, Layout, Record, Standing
-from classroom.grading import read_release
-from classroom.room import only_grader
+from classroom.marking.gradebook import Gradebook, Layout, Record, Standing
+from classroom.marking.room import only_grader
 
 HIDDEN = "4711"
 EVERYBODY = Options()
@@ -36,7 +36,7 @@ EVERYBODY = Options()
 def graded(small: SmallClass, options: Options = EVERYBODY) -> tuple[Run, str]:
     """Grade and return the run and what was said."""
     lines: list[str] = []
-    run = grade(small.chapter, options, find=lambda: small.room, say=lines.append, progress=False)
+    run = grade(small.chapter, options, find=lambda: small.room, say=lines.append)
     return run, "\n".join(lines)
 
 
@@ -186,7 +186,7 @@ def test_a_gradebook_locked_all_the_time_stops_the_run_and_the_next_one_goes_on(
     small_class: SmallClass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graded(small_class, Options(students=("ada",)))
-    monkeypatch.setattr(classroom.gradebook, "SECONDS_FOR_A_LOCK", 0.2)
+    monkeypatch.setattr(classroom.marking.gradebook, "SECONDS_FOR_A_LOCK", 0.2)
     other = sqlite3.connect(small_class.room.folder / "gradebook.db", check_same_thread=False)
     say_lines: list[str] = []
 
@@ -200,7 +200,6 @@ def test_a_gradebook_locked_all_the_time_stops_the_run_and_the_next_one_goes_on(
             small_class.chapter,
             find=lambda: small_class.room,
             say=lock_when_started,
-            progress=False,
         )
     other.rollback()
     other.close()
@@ -224,7 +223,7 @@ def test_a_full_disk_leaves_no_half_written_file(
         "import resource, signal, sys\n"
         "from classroom.cli import main\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "import classroom.grade as g\n"
+        "import classroom.marking.grade as g\n"
         "real = g.Writer\n"
         "def full(keeper):\n"
         f"    limits = ({largest_file}, resource.RLIM_INFINITY)\n"

@@ -12,11 +12,11 @@ import pytest
 import sqlalchemy as sql
 from small_class import CHAPTER, SmallClass
 
-import classroom.gradebook
-from classroom.gradebook import (
-    CellRecord,
-    Entry,
+import classroom.marking.gradebook
+from classroom.marking.gradebook import (
+    CellGrade,
     Gradebook,
+    GradebookEntry,
     GradebookError,
     Layout,
     Record,
@@ -27,14 +27,16 @@ from classroom.gradebook import (
 NIGHT = datetime(2026, 1, 15, 20, 0)
 
 
-def entry(student: str, value: float, hidden: float, *, verdict: str = "graded") -> Entry:
+def entry(student: str, value: float, hidden: float, *, verdict: str = "graded") -> GradebookEntry:
     cells = {
-        "ch01_a_value": CellRecord(value, 2),
-        "ch01_a_hidden": CellRecord(hidden, 3, "Other numbers too."),
-        "ch01_b": CellRecord(None, 4),
+        "ch01_a_value": CellGrade(value, 2),
+        "ch01_a_hidden": CellGrade(hidden, 3, "Other numbers too."),
+        "ch01_b": CellGrade(None, 4),
     }
     record = Record(student, "2026-01-15", verdict, "namespaces", "work-1", "tests-1", cells=cells)
-    return Entry(record, {name: cell.points for name, cell in cells.items()}, frozenset(), NIGHT)
+    return GradebookEntry(
+        record, {name: cell.points for name, cell in cells.items()}, frozenset(), NIGHT
+    )
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -190,7 +192,7 @@ def test_a_second_grader_is_kept_out_of_a_server(postgres: str, small_class: Sma
 def test_a_locked_gradebook_is_named_and_loses_nothing(
     tmp_path: Path, small_class: SmallClass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(classroom.gradebook, "SECONDS_FOR_A_LOCK", 0.1)
+    monkeypatch.setattr(classroom.marking.gradebook, "SECONDS_FOR_A_LOCK", 0.1)
     url = f"sqlite:///{tmp_path / 'gradebook.db'}"
     registered(url, small_class)
     book, layout = opened(url)

@@ -17,8 +17,8 @@ import pytest
 from small_class import CHAPTER, RIGHT, SLOW, WRONG, SmallClass, command
 
 from classroom.cli import main
-from classroom.gradebook import Gradebook
-from classroom.room import PART
+from classroom.marking.gradebook import Gradebook
+from classroom.marking.room import PART
 
 BATCH, KILLS = 50, 20
 
@@ -81,7 +81,9 @@ class ForkedGrader:
     """A grader that starts fast, because its parent has imported everything."""
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["nbgrader.preprocessors", "classroom.grade", "tqdm", "alembic"])
+    context.set_forkserver_preload(
+        ["nbgrader.preprocessors", "classroom.marking.grade", "tqdm", "alembic"]
+    )
 
     def __init__(self, small: SmallClass) -> None:
         self.output = small.project.root / "output.txt"

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from small_class import CHAPTER, RIGHT, WRONG, SmallClass, handed_in
 
-from classroom.exports import canvas_csv, moodle_csv, nbgrader_csv
-from classroom.feedback import Page, clean, formula, output_html, plain, rendered
-from classroom.grade import exercises_of, grade, outputs
-from classroom.gradebook import CellRecord, Gradebook, Record, Standing
 from classroom.grading import read_release
-from classroom.report import hints, item_statistics, report_html
-from classroom.similarity import Group, groups
+from classroom.marking.exports import canvas_csv, moodle_csv, nbgrader_csv
+from classroom.marking.feedback import FeedbackPage, clean, formula, output_html, plain, rendered
+from classroom.marking.grade import exercises_of, grade, outputs
+from classroom.marking.gradebook import CellGrade, Gradebook, Record, Standing
+from classroom.marking.report import hints, item_statistics, report_html
+from classroom.marking.similarity import Group, groups
 
 REQUEST = re.compile(
     r"""\b(?:src|srcset|data|action|poster|background)\s*=\s*(?!["']?data:)|url\(|@import"""
@@ -63,7 +63,7 @@ def done(tmp_path_factory: pytest.TempPathFactory, root: Path) -> SmallClass:
         "spy", with_outputs({"double": SPY.strip(), "why": "<b onclick=x()>Why</b>"}, evil)
     )
     made.hand_in("broken", b"no notebook")
-    grade(made.chapter, find=lambda: made.room, say=lambda _: None, progress=False)
+    grade(made.chapter, find=lambda: made.room, say=lambda _: None)
     outputs(made.room, made.chapter, say=lambda _: None)
     return made
 
@@ -228,7 +228,7 @@ def test_discrimination_is_the_correlation_with_all_other_exercises() -> None:
 
 def test_hints_are_counted_by_item_and_sentence() -> None:
     def record(student: str, text: str) -> Record:
-        cells = {"ch01_a_value": CellRecord(0, 1, text)}
+        cells = {"ch01_a_value": CellGrade(0, 1, text)}
         return Record(student, "", "graded", "", "", "", cells=cells)
 
     told = "✗ 1.A value: not yet.\nf(1) gave 3.\nHint: Twice the number."
@@ -252,9 +252,9 @@ EVIL = "</style></title><script>x()</script>\"'><img src=x onerror=x()>\u202egnp
 def test_what_students_write_is_shown_and_never_obeyed(small_class: SmallClass) -> None:
     release = read_release(small_class.chapter.solution_notebook)
     cells = {
-        "ch01_a_value": CellRecord(0, 2, f"{EVIL}\nHint: {EVIL}"),
-        "ch01_a_hidden": CellRecord(0, 3, EVIL),
-        "ch01_b": CellRecord(0, 4),
+        "ch01_a_value": CellGrade(0, 2, f"{EVIL}\nHint: {EVIL}"),
+        "ch01_a_hidden": CellGrade(0, 3, EVIL),
+        "ch01_b": CellGrade(0, 4),
     }
     record = Record(
         EVIL, "", EVIL, EVIL, "", "", EVIL, EVIL, (EVIL,), 1.0, {}, (EVIL,), (EVIL,), cells
@@ -275,7 +275,7 @@ def test_what_students_write_is_shown_and_never_obeyed(small_class: SmallClass) 
     group = Group("ch01_a", (EVIL, EVIL), 50, EVIL)
     exercises = exercises_of(release)
     pages = [
-        Page(release).html(record, standing, handed, handed),
+        FeedbackPage(release).html(record, standing, handed, handed),
         report_html(release, [standing] * 3, [record] * 3, [group], exercises),
     ]
     for text in pages:

@@ -15,8 +15,8 @@ import psutil
 import pytest
 from small_class import CHAPTER, RIGHT, SLOW, WRONG, SmallClass, command
 
-from classroom.gradebook import Gradebook, Record
 from classroom.grading.sandbox import launch_command, package_root
+from classroom.marking.gradebook import Gradebook, Record
 
 STUDENTS = [f"s{number:03d}" for number in range(16)]
 SHOWN = re.compile(r"^(s\d{3}) ", re.MULTILINE)

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from leverage.lessons import figures
-from leverage.lessons.charts.bots import average_rule_returns, plot_growth, plot_run
-from leverage.lessons.explorers import bots as bench
-from leverage.lessons.explorers.bots import BOTS, LEVERAGES, PERIODS, BotBench
+from leverage.lessons.charts.bot_charts import average_rule_returns, plot_growth, plot_run
+from leverage.lessons.explorers import bot_bench as bench
+from leverage.lessons.explorers.bot_bench import BOTS, LEVERAGES, PERIODS, BotBench
 
 
 def plain(text):

@@ -964,7 +964,7 @@ def test_lessons_import_without_plotting_tables_or_widgets():
 
 def test_charts_come_with_the_lessons_at_first_use():
     import leverage.lessons as lessons
-    from leverage.lessons.charts import basics as charts
+    from leverage.lessons.charts import basic_charts as charts
 
     for name in ("plot_equity", "plot_recovery", "plot_roe_table", "plot_two_traders"):
         assert getattr(lessons, name) is getattr(charts, name)

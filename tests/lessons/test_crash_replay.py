@@ -11,7 +11,7 @@ from leverage import LONG, SHORT
 from leverage.crashes import base_rates, survival_table, tail_table
 from leverage.history import load_daily, log_returns
 from leverage.lessons import CrashReplay, figures
-from leverage.lessons.charts import crashes as charts
+from leverage.lessons.charts import crash_charts as charts
 from leverage.lessons.explorers.crash_replay import EVENTS, LARGEST_LEVERAGE, MODES
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from leverage import LONG, SHORT, liquidation_price
 from leverage.lessons import figures
-from leverage.lessons.explorers.leverage import (
+from leverage.lessons.explorers.leverage_explorer import (
     LARGEST_AMOUNT,
     LARGEST_LEVERAGE,
     LARGEST_MOVE_PCT,

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from leverage import LONG, SHORT
-from leverage.lessons import figures
-from leverage.lessons.charts import basics as charts
+from leverage.lessons import figures, wording
+from leverage.lessons.charts import basic_charts as charts
 
 TWELVE_WORDS = "Line chart. Equity falls from 500 USDT to zero, at 45 000 USDT."
 
@@ -129,7 +129,7 @@ def test_the_cycle_never_relies_on_colour_alone():
     ],
 )
 def test_amounts_have_thin_grouping_and_a_true_minus(value, text):
-    assert figures.format_amount(value).replace("\u202f", " ") == text
+    assert wording.format_amount(value).replace("\u202f", " ") == text
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_amounts_have_thin_grouping_and_a_true_minus(value, text):
     ],
 )
 def test_prices_keep_the_digits_that_matter(price, text):
-    assert figures.format_price(price).replace("\u202f", " ") == text
+    assert wording.format_price(price).replace("\u202f", " ") == text
 
 
 @pytest.mark.parametrize("text", ["", "   ", "Line chart.", "one two three four five six seven"])

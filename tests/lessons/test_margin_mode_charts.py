@@ -13,7 +13,7 @@ from leverage import (
     liquidation_shock,
     tiered_liquidation_price,
 )
-from leverage.lessons.charts.margin_modes import (
+from leverage.lessons.charts.margin_mode_charts import (
     plot_account_modes,
     plot_contagion,
     plot_price_by_leverage,

@@ -12,7 +12,7 @@ from PIL import Image
 
 from leverage import LONG, SHORT, Positions, TierTable, cross_liquidation_prices
 from leverage.lessons import figures
-from leverage.lessons.explorers.margin_modes import (
+from leverage.lessons.explorers.margin_mode_explorer import (
     LARGEST_AMOUNT,
     LARGEST_LEVERAGE,
     LARGEST_MOVE_PCT,

@@ -4,7 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leverage.lessons.charts.platforms import plot_fee_drag, plot_max_leverage, plot_sensitivity
+from leverage.lessons.charts.platform_charts import (
+    plot_fee_drag,
+    plot_max_leverage,
+    plot_sensitivity,
+)
 from leverage.lessons.figures import figure_png
 from leverage.venues import load_venue, turning_points, weighted_scores
 

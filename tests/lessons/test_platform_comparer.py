@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from leverage.lessons import figures
-from leverage.lessons.explorers.platforms import (
+from leverage.lessons.explorers.platform_comparer import (
     LARGEST_WEIGHT,
     NOT_CHECKED,
     SIZES,

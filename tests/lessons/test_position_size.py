@@ -12,7 +12,7 @@ from PIL import Image
 
 from leverage import LONG, SHORT, liquidation_price, net_pnl
 from leverage.lessons import figures
-from leverage.lessons.explorers.position_size import (
+from leverage.lessons.explorers.position_size_calculator import (
     LARGEST_AMOUNT,
     LARGEST_DISTANCE_PCT,
     LARGEST_FEE_PCT,

@@ -3,7 +3,7 @@
 import pytest
 
 from leverage.lessons import AuthorError, CheckFailed, manifest
-from leverage.lessons.quizzes import judge, listed
+from leverage.lessons.quizzes import either, judge_option
 
 CHECK = 'check.option("ch01_q1")'
 
@@ -103,13 +103,13 @@ def test_a_question_whose_answer_is_no_option_is_the_authors_mistake(run, monkey
 
 def test_options_written_in_capitals_in_the_course_are_found():
     quiz = manifest.Quiz(answer="B", feedback={"A": "No.", "B": "Yes."})
-    assert judge(quiz, "b").right
-    assert judge(quiz, "a").text == "No."
+    assert judge_option(quiz, "b").right
+    assert judge_option(quiz, "a").text == "No."
 
 
 def test_options_are_listed_in_words():
-    assert listed(["a"]) == '"a"'
-    assert listed(["a", "b", "c", "d"]) == '"a", "b", "c" or "d"'
+    assert either(["a"]) == '"a"'
+    assert either(["a", "b", "c", "d"]) == '"a", "b", "c" or "d"'
 
 
 def test_malformed_quiz_data_reads_as_no_quiz(monkeypatch):

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from leverage import LONG, SHORT, TierTable
 from leverage.history import load_hourly_window
 from leverage.jurisdictions import places, rules_for
-from leverage.lessons.charts.regulation import (
+from leverage.lessons.charts.regulation_charts import (
     option_profit,
     plot_mechanisms,
     plot_option,
     plot_regimes,
-    replay,
+    run_regime,
 )
 from leverage.lessons.figures import figure_png
 from leverage.paper import Rules
@@ -41,8 +41,8 @@ def jump(*prices: float) -> pd.DataFrame:
 @pytest.mark.parametrize(("side", "after"), [(LONG, 20_000), (SHORT, 80_000)])
 def test_gap_beyond_the_account_is_paid_by_the_venue_or_owed(side: int, after: float) -> None:
     bars = jump(50_000, 50_000, after, 50_000)
-    protected = replay(bars, Rules.retail(), quantity=side * 0.04, leverage=2, balance=1_000)
-    bare = replay(bars, BARE, quantity=side * 0.04, leverage=100, balance=1_000)
+    protected = run_regime(bars, Rules.retail(), quantity=side * 0.04, leverage=2, balance=1_000)
+    bare = run_regime(bars, BARE, quantity=side * 0.04, leverage=100, balance=1_000)
     assert (protected.equity, protected.paid_by_venue) == (0, pytest.approx(200))
     assert (bare.equity, bare.paid_by_venue) == (pytest.approx(-200), 0)
     assert protected.closed_at == bare.closed_at == after
@@ -50,13 +50,15 @@ def test_gap_beyond_the_account_is_paid_by_the_venue_or_owed(side: int, after: f
 
 def test_gap_that_leaves_money_is_nobodys_debt() -> None:
     for rules, leverage in [(Rules.retail(), 2), (BARE, 100)]:
-        run = replay(jump(50_000, 30_000), rules, quantity=0.04, leverage=leverage, balance=1_000)
+        run = run_regime(
+            jump(50_000, 30_000), rules, quantity=0.04, leverage=leverage, balance=1_000
+        )
         assert (run.equity, run.paid_by_venue) == (pytest.approx(200), 0)
 
 
 # Equity at the close-out price is half of the used margin: ESMA's rule of 2018-08-01.
 def test_protected_account_is_closed_at_half_of_its_used_margin_in_a_crash() -> None:
-    run = replay(CRASH, Rules.retail(), quantity=0.045, leverage=2, balance=1_000)
+    run = run_regime(CRASH, Rules.retail(), quantity=0.045, leverage=2, balance=1_000)
     entry = CRASH["open"].iloc[0]
     used = 0.045 * entry / 2
     assert run.closed_at == pytest.approx(entry - (1_000 - used / 2) / 0.045)
@@ -64,8 +66,8 @@ def test_protected_account_is_closed_at_half_of_its_used_margin_in_a_crash() -> 
 
 
 def test_same_size_without_cap_outlives_the_crash_and_the_largest_one_does_not() -> None:
-    same = replay(CRASH, BARE, quantity=0.045, leverage=100, balance=1_000)
-    largest = replay(CRASH, BARE, quantity=2.25, leverage=100, balance=1_000)
+    same = run_regime(CRASH, BARE, quantity=0.045, leverage=100, balance=1_000)
+    largest = run_regime(CRASH, BARE, quantity=2.25, leverage=100, balance=1_000)
     assert np.isnan(same.closed_at)
     assert same.equity == pytest.approx(
         1_000 + 0.045 * (CRASH["close"].iloc[-1] - CRASH["open"].iloc[0])
@@ -83,8 +85,8 @@ def test_same_size_without_cap_outlives_the_crash_and_the_largest_one_does_not()
 def test_protected_account_never_ends_below_zero(move: float, thousandths: int, side: int) -> None:
     bars = jump(50_000, 50_000, 50_000 * (1 + move))
     quantity = side * thousandths / 1_000
-    run = replay(bars, Rules.retail(), quantity=quantity, leverage=2, balance=1_000)
-    bare = replay(bars, BARE, quantity=quantity, leverage=100, balance=1_000)
+    run = run_regime(bars, Rules.retail(), quantity=quantity, leverage=2, balance=1_000)
+    bare = run_regime(bars, BARE, quantity=quantity, leverage=100, balance=1_000)
     assert run.equity >= 0
     # A jump costs the same in both; only who bears what is missing differs.
     if bare.equity < 0:
@@ -93,8 +95,8 @@ def test_protected_account_never_ends_below_zero(move: float, thousandths: int, 
 
 def test_regimes_are_drawn_with_their_ends() -> None:
     runs = {
-        "Protected": replay(CRASH, Rules.retail(), quantity=0.045, leverage=2, balance=1_000),
-        "Bare": replay(CRASH, BARE, quantity=0.045, leverage=100, balance=1_000),
+        "Protected": run_regime(CRASH, Rules.retail(), quantity=0.045, leverage=2, balance=1_000),
+        "Bare": run_regime(CRASH, BARE, quantity=0.045, leverage=100, balance=1_000),
     }
     above, below = plot_regimes(runs).axes
     assert min(above.lines[0].get_ydata()) == CRASH["low"].min()

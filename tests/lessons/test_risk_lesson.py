@@ -6,7 +6,7 @@ import pytest
 
 from leverage import LONG, SHORT
 from leverage.history import load_daily, load_hourly_window
-from leverage.lessons.charts import risk
+from leverage.lessons.charts import risk_charts as risk
 from leverage.lessons.trades import breakout_trades
 
 DAYS = pd.date_range("2024-01-01", periods=6, tz="UTC")
@@ -106,7 +106,7 @@ def test_a_day_at_10x_is_liquidated_as_often_as_counted_by_hand_in_the_history()
 
 
 def test_history_has_fatter_tails_than_the_formula_at_low_leverage():
-    table = risk.survival_table(load_daily("BTC"), (3, 20), 7, 0.004)
+    table = risk.liquidation_shares(load_daily("BTC"), (3, 20), 7, 0.004)
     assert table.loc["3x", "history (%)"] > 10 * table.loc["3x", "formula, all the time (%)"]
     assert table.loc["20x", "history (%)"] < table.loc["20x", "formula, all the time (%)"]
     assert (table["formula, once a day (%)"] < table["formula, all the time (%)"]).all()

@@ -11,7 +11,7 @@ from PIL import Image
 from leverage import LONG, SHORT
 from leverage.history import load_daily
 from leverage.lessons import figures
-from leverage.lessons.charts.risk import share_liquidated
+from leverage.lessons.charts.risk_charts import share_liquidated
 from leverage.lessons.explorers.survival_map import (
     LARGEST_DAYS,
     LARGEST_LEVERAGE,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leverage.lessons.explorers.terminal import TradingTerminal
+from leverage.lessons.explorers.trading_terminal import TradingTerminal
 from leverage.paper import PaperExchange
 
 HOUR = 3_600_000

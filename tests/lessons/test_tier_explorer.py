@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from leverage.lessons import figures
-from leverage.lessons.explorers.tiers import (
+from leverage.lessons.explorers.tier_explorer import (
     _MARKETS,
     LARGEST_LEVERAGE,
     LARGEST_NOTIONAL,

@@ -10,10 +10,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from classroom.build import read_course, render, shared_files
-from classroom.check import check, without_pictures
+from classroom.authoring.build import read_course, render, shared_files
+from classroom.authoring.check import check, without_pictures
+from classroom.authoring.texts import Lesson
 from classroom.project import Chapter, Project
-from classroom.texts import Lesson
 
 PROJECT = Project(Path(__file__).resolve().parents[2])
 CHAPTERS = [pytest.param(chapter, id=chapter.name) for chapter in PROJECT.chapters()]

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from classroom.bank import read_bank
-from classroom.build import read_course
+from classroom.authoring.bank import read_bank
+from classroom.authoring.build import read_course
+from classroom.authoring.texts import Lesson
 from classroom.project import Project
-from classroom.texts import Lesson
 
 PROJECT = Project(Path(__file__).resolve().parents[2])
 LESSONS: Mapping[str, Lesson] = read_course(PROJECT).lessons

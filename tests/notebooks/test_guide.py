@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from classroom.build import read_course
+from classroom.authoring.build import read_course
+from classroom.authoring.texts import Lesson
 from classroom.cli import parser
 from classroom.project import Project
-from classroom.texts import Lesson
 
 PROJECT = Project(Path(__file__).resolve().parents[2])
 LESSONS: Mapping[str, Lesson] = {

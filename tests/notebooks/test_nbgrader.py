@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from classroom.build import read_course
+from classroom.authoring.build import read_course
 from classroom.project import Chapter, Project
 
 PROJECT = Project(Path(__file__).resolve().parents[2])

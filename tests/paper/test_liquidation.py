@@ -63,14 +63,14 @@ def test_every_venue_liquidates_where_its_rule_says(venue, product, on, override
     else:
         # Nothing but the margin of one fifth, and the fee, backs a cross position.
         code = exchange.market(symbol)["settle"] or exchange.market(symbol)["quote"]
-        value = exchange._world.contracts[symbol].value(quantity, entry)
+        value = exchange._world.instruments[symbol].value(quantity, entry)
         rate = rules.taker_fee_rate + rules.opening_fee_rates[0 if side > 0 else 1]
         keep = value / leverage * 1.05 + value * rate
         exchange.transfer(code, 1e6 - keep, "trading", "spot")
     exchange.create_order(symbol, "market", "buy" if side > 0 else "sell", quantity)
     position = exchange.fetch_position(symbol)
     info = exchange.fetch_balance()["info"]
-    code = exchange._world.contracts[symbol].settle
+    code = exchange._world.instruments[symbol].settle
     margin = position["positionMargin"] if is_isolated else info[code]["crossCash"]
     expected = liquidation_price_at(
         load_venue(venue, on=on).product(product), side, entry, quantity, margin, leverage=leverage
@@ -301,7 +301,7 @@ def test_hedged_legs_are_closed_where_both_together_fail(hourly, rules):
     exchange.set_position_mode(True)
     exchange.create_order(BTC, "market", "buy", 1)
     exchange.create_order(BTC, "market", "sell", 4)
-    _, high = lv.hedge_liquidation_range(100, 1, 100, 4, 100, TierTable.flat(0.01), 100)
+    _, high = lv.tiered_hedge_liquidation_prices(100, 1, 100, 4, 100, TierTable.flat(0.01), 100)
     exchange.run_until()
     assert exchange.fetch_my_liquidations()[0]["price"] == pytest.approx(high, rel=1e-12)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import leverage as lv
-from leverage.paper import FundingModel, PaperExchange, errors
+from leverage.paper import FundingModel, PaperExchange, exchange_errors
 
 BTC = "BTC/USDT:USDT"
 HOUR = 3_600_000
@@ -18,14 +18,14 @@ def day(price=100.0, hours=25):
 
 def test_a_beginner_takes_the_steps_in_their_order(ticks):
     exchange = ticks(100, balance=None)
-    with pytest.raises(errors.AuthenticationError, match="sign_up"):
+    with pytest.raises(exchange_errors.AuthenticationError, match="sign_up"):
         exchange.fetch_balance()
     exchange.sign_up()
-    with pytest.raises(errors.PermissionDenied, match="verify"):
+    with pytest.raises(exchange_errors.PermissionDenied, match="verify"):
         exchange.deposit("USDT", 100)
     exchange.verify()
     exchange.deposit("USDT", 100)
-    with pytest.raises(errors.AccountNotEnabled, match="enable_margin"):
+    with pytest.raises(exchange_errors.AccountNotEnabled, match="enable_margin"):
         exchange.create_order(BTC, "market", "buy", 1)
     exchange.enable_margin()
     assert exchange.fetch_balance()["USDT"]["total"] == 0
@@ -44,10 +44,10 @@ def test_used_margin_and_open_profit_cannot_leave(ticks):
     exchange.step()
     free = exchange.fetch_balance()["info"]["USDT"]
     assert (free["freeMargin"], free["withdrawable"]) == (3_000, 500)
-    with pytest.raises(errors.InsufficientFunds, match=r"501 USDT.*500 USDT are free"):
+    with pytest.raises(exchange_errors.InsufficientFunds, match=r"501 USDT.*500 USDT are free"):
         exchange.transfer("USDT", 501, "swap", "spot")
     exchange.transfer("USDT", 500, "swap", "spot")
-    with pytest.raises(errors.InsufficientFunds, match="spot wallet"):
+    with pytest.raises(exchange_errors.InsufficientFunds, match="spot wallet"):
         exchange.withdraw("USDT", 500.5)
 
 
@@ -161,9 +161,9 @@ def test_isolated_margin_is_added_and_taken_back(ticks):
     )
     assert position["liquidationPrice"] < before
     assert exchange.reduce_margin(BTC, 50)["total"] == 100
-    with pytest.raises(errors.InsufficientFunds, match="0 are free"):
+    with pytest.raises(exchange_errors.InsufficientFunds, match="0 are free"):
         exchange.reduce_margin(BTC, 1)
-    with pytest.raises(errors.InsufficientFunds, match="900 USDT are free"):
+    with pytest.raises(exchange_errors.InsufficientFunds, match="900 USDT are free"):
         exchange.add_margin(BTC, 901)
 
 
@@ -172,7 +172,7 @@ def test_resting_orders_tie_up_their_margin_and_give_it_back(ticks):
     exchange.set_leverage(10, BTC)
     order = exchange.create_order(BTC, "limit", "buy", 9, 90)
     assert exchange.fetch_balance()["USDT"] == {"free": 19.0, "used": 81.0, "total": 100.0}
-    with pytest.raises(errors.InsufficientFunds, match=r"27 USDT.*19 USDT"):
+    with pytest.raises(exchange_errors.InsufficientFunds, match=r"27 USDT.*19 USDT"):
         exchange.create_order(BTC, "limit", "buy", 3, 90)
     exchange.cancel_order(order["id"])
     assert exchange.fetch_balance()["USDT"]["free"] == 100
@@ -206,6 +206,6 @@ def test_accounts_share_the_market_and_nothing_else(ticks, balanced):
     assert exchange.accounts() == ["main", "other"]
     assert other.equity() == pytest.approx(480)
     assert exchange.equity() == 10_000
-    with pytest.raises(errors.OrderNotFound):
+    with pytest.raises(exchange_errors.OrderNotFound):
         other.cancel_order(order["id"])
     assert balanced(exchange)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leverage import TierTable, round_price, round_quantity
-from leverage.paper import errors
+from leverage.paper import exchange_errors
 
 BTC = "BTC/USDT:USDT"
 FLAT = (100.0, 100.0, 100.0, 100.0)
@@ -253,7 +253,7 @@ def test_time_in_force_decides_what_becomes_of_the_rest(ticks, word, status, fil
 
 def test_a_fill_or_kill_order_fills_whole_or_is_refused(ticks):
     exchange = ticks(100, liquidity=2)
-    with pytest.raises(errors.OrderNotFillable, match="2 at 100"):
+    with pytest.raises(exchange_errors.OrderNotFillable, match="2 at 100"):
         exchange.create_order(BTC, "limit", "buy", 5, 100, {"timeInForce": "FOK"})
     assert exchange.create_order(BTC, "limit", "buy", 5, 101, {"timeInForce": "FOK"})["filled"] == 5
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from leverage import TierTable
-from leverage.paper import FundingModel, PaperExchange, errors
+from leverage.paper import FundingModel, PaperExchange, exchange_errors
 from leverage.venues import UnknownFactError
 
 BTC = "BTC/USDT:USDT"
@@ -90,16 +90,16 @@ def test_a_damaged_or_foreign_file_is_refused(tmp_path, damage, message):
     path = tmp_path / "run.json"
     midway().save(path)
     path.write_text(damage(path.read_text(encoding="utf-8")), encoding="utf-8")
-    with pytest.raises(errors.UnreadableSave, match=message) as caught:
+    with pytest.raises(exchange_errors.UnreadableSave, match=message) as caught:
         PaperExchange.resume(path)
     assert isinstance(caught.value, ValueError)
 
 
 def test_bytes_and_missing_files_are_refused(tmp_path):
     (tmp_path / "run.json").write_bytes(bytes(range(256)))
-    with pytest.raises(errors.UnreadableSave, match="not text"):
+    with pytest.raises(exchange_errors.UnreadableSave, match="not text"):
         PaperExchange.resume(tmp_path / "run.json")
-    with pytest.raises(errors.UnreadableSave, match="cannot be read"):
+    with pytest.raises(exchange_errors.UnreadableSave, match="cannot be read"):
         PaperExchange.resume(tmp_path / "nothing.json")
 
 
@@ -177,7 +177,7 @@ def test_what_is_assumed_is_said():
     ],
 )
 def test_a_wrong_option_is_refused_with_its_name(options, message):
-    with pytest.raises(errors.BadRequest, match=message):
+    with pytest.raises(exchange_errors.BadRequest, match=message):
         PaperExchange(history(), **options)
 
 
@@ -194,11 +194,11 @@ def test_a_wrong_option_is_refused_with_its_name(options, message):
     ],
 )
 def test_wrong_rules_are_refused(rules, changes, message):
-    with pytest.raises(errors.BadRequest, match=message):
+    with pytest.raises(exchange_errors.BadRequest, match=message):
         rules(**changes)
 
 
 @pytest.mark.parametrize("symbol", ["BTCUSDT", "BTC/USDT", "BTC/USDT:BTC", "/:"])
 def test_a_symbol_that_does_not_fit_the_contract_is_refused(symbol):
-    with pytest.raises(errors.BadRequest, match="must look like"):
+    with pytest.raises(exchange_errors.BadRequest, match="must look like"):
         PaperExchange({symbol: history()}, overrides={"tiers": TierTable.flat(0.01)})

@@ -1,15 +1,16 @@
 """ccxt's own structure checks, loaded from its wheel, and the little they need around an exchange.
 
-The checks are written in another language and translated to Python. They are given the paper
-exchange as it is. They are given it a second time with the helpers of ccxt's base class in place of
-its own (`Borrowed`), because a check that asks the exchange to read a value must not pass on the
-word of a wrong reader.
+The checks are written in another language and translated to Python, and read values with internal
+helpers of ccxt's base class, which the paper exchange does not have: they are lent to it (`Helped`).
+The checks look a second time through ccxt's own view of its markets (`Borrowed`), because a check
+that asks the exchange for a market must not pass on the word of a wrong one.
 """
 
 from __future__ import annotations
 
 import importlib
 import math
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +18,14 @@ from typing import Any
 
 import ccxt
 
+from leverage.rounding import up_to
+
 FOLDER = Path(ccxt.__file__).parent / "test" / "exchange"
-PREFIXES = ("safe_", "parse_", "in_array", "is_dictionary", "is_tick", "iso8601", "json", "omit")
+INTERNAL = re.compile(
+    "safe_.*|parse_(number|precision|to_numeric)|number_to_string|precision_from_string|is_.*"
+    "|decimal_to_precision|in_array|array_concat|deep_extend|extend|omit.*|json|[gs]et_property"
+    "|capitalize|exception_message|sort_by|group_by|index_by|filter_by|networkAliases"
+)
 
 
 def names_of_checks(folder: str) -> set[str]:
@@ -46,20 +53,29 @@ class Wrapped:
         return getattr(self, name)
 
 
-class Borrowed(Wrapped):
-    """The paper exchange with ccxt's own helpers and ccxt's own view of its markets."""
+class Helped(Wrapped):
+    """The paper exchange with the internal helpers of ccxt's base class."""
 
     def __init__(self, paper: Any) -> None:
         super().__init__(paper)
         self.tools = ccxt.Exchange()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tools if INTERNAL.fullmatch(name) else self.paper, name)
+
+
+class Borrowed(Helped):
+    """The paper exchange with ccxt's own view of its markets, and ccxt's reading of times."""
+
+    def __init__(self, paper: Any) -> None:
+        super().__init__(paper)
         self.tools.set_markets(paper.fetch_markets(), paper.currencies)
         self.markets = self.tools.markets
         self.currencies = self.tools.currencies
         self.market = self.tools.market
         self.currency = self.tools.currency
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.tools if name.startswith(PREFIXES) else self.paper, name)
+        self.iso8601 = self.tools.iso8601
+        self.parse8601 = self.tools.parse8601
 
 
 class Listed(Wrapped):
@@ -94,7 +110,7 @@ class Number(float):
         return Number(other / float(self))
 
 
-class Spoken(Wrapped):
+class Spoken(Helped):
     """The paper exchange with numbers that ccxt's trading scenario can join to its texts."""
 
     def fetch_balance(self) -> Any:
@@ -105,8 +121,13 @@ class Spoken(Wrapped):
 
     def safe_number(self, *arguments: Any) -> Any:
         """Read a number."""
-        found = self.paper.safe_number(*arguments)
+        found = self.tools.safe_number(*arguments)
         return None if found is None else Number(found)
+
+    def decimal_to_precision(self, value: float, mode: int, step: float, counting: int) -> str:
+        """Round up to a step, which ccxt's scenario asks for and ccxt does not do in Python."""
+        assert (mode, counting) == (2, self.paper.precisionMode)
+        return str(up_to(value, step))
 
     def parse_to_numeric(self, text: Any) -> Number:
         """Read a number."""

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 from leverage import TierTable
-from leverage.paper import PaperExchange, Rules, errors
+from leverage.paper import PaperExchange, Rules, exchange_errors
 
 HOUR = 3_600_000
 START = 1_704_067_200_000
@@ -205,7 +205,7 @@ class Trading(RuleBasedStateMachine):
         refused = None
         try:
             answer = self.call_as(name, method, *arguments, **named)
-        except errors.BaseError as refusal:
+        except exchange_errors.BaseError as refusal:
             type(self).taken[f"{method}: {type(refusal).__name__}"] += 1
             refused = str(refusal)
         if refused is not None:
@@ -540,7 +540,7 @@ class Trading(RuleBasedStateMachine):
         for name, method, arguments, named in self.calls:
             try:
                 getattr(again.account(name), method)(*arguments, **named)
-            except errors.BaseError:
+            except exchange_errors.BaseError:
                 continue
         same(whole_state(again), whole_state(self.paper), "the same calls gave another run")
 

@@ -11,6 +11,7 @@ import ccxt
 import pytest
 from ccxt_checks import (
     Borrowed,
+    Helped,
     Listed,
     Wrapped,
     check_of,
@@ -201,7 +202,7 @@ METHODS_WITHOUT = {
     "sign_in": "there is no session to sign in to",
 }
 
-DRESSES: dict[str, Callable[[Any], Any]] = {"as it is": lambda paper: paper, "borrowed": Borrowed}
+DRESSES: dict[str, Callable[[Any], Any]] = {"as it is": Helped, "borrowed": Borrowed}
 SPECIAL: dict[str, type[Wrapped]] = {"fetch_markets": Listed}
 by_state = pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
 by_dress = pytest.mark.parametrize("dress", DRESSES)
@@ -292,7 +293,7 @@ def test_a_change_of_margin_is_answered_as_ccxt_checks_it(method: str) -> None:
     (state,) = [state for state in STATES if state.name == "open isolated long"]
     paper = state.build()
     answer = getattr(paper, method)(state.symbol, 50)
-    check_of("base", "margin_modification")(paper, {}, method, answer)
+    check_of("base", "margin_modification")(Helped(paper), {}, method, answer)
     assert answer["amount"] == 50
 
 
@@ -318,16 +319,18 @@ def test_a_liquidation_cannot_show_the_size_of_a_contract_and_a_price() -> None:
     assert entry["quoteValue"] == size * entry["price"]
     whole = {**entry, "contractSize": entry["info"]["contractSize"]}
     with pytest.raises(AssertionError, match="quoteValue == contracts"):
-        check_of("base", "liquidation")(paper, {}, "fetchMyLiquidations", whole, state.symbol)
+        check_of("base", "liquidation")(
+            Helped(paper), {}, "fetchMyLiquidations", whole, state.symbol
+        )
 
 
 def test_the_helpers_are_those_of_ccxt() -> None:
     """Errors of the exchange are named and nested as in ccxt."""
-    from leverage.paper import errors
+    from leverage.paper import exchange_errors
 
     named = [
         kind
-        for kind in vars(errors).values()
+        for kind in vars(exchange_errors).values()
         if isinstance(kind, type) and issubclass(kind, Exception) and hasattr(ccxt, kind.__name__)
     ]
     assert len(named) > 10

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from paper_states import FALL, HOUR, LINEAR, START, bars_through, closed, exchange, isolated
 
-from leverage.paper import PaperExchange, errors
+from leverage.paper import PaperExchange, exchange_errors
 
 
 def whole_state(paper: Any, folder: Path) -> str:
@@ -319,7 +319,7 @@ def _at_leverage(paper: Any, leverage: float) -> Any:
 def test_a_refused_call_says_why_and_changes_nothing(refusal: Refusal, tmp_path: Path) -> None:
     paper = refusal.build()
     before = whole_state(paper, tmp_path)
-    with pytest.raises(errors.BaseError) as caught:
+    with pytest.raises(exchange_errors.BaseError) as caught:
         refusal.call(paper)
     names = {kind.__name__ for kind in type(caught.value).__mro__}
     assert names & set(refusal.error.split("|")), f"{type(caught.value)}: {caught.value}"
@@ -376,7 +376,7 @@ def test_a_feed_that_no_market_had_is_refused(name: str, kind: str) -> None:
     elif kind == "frame":
         columns = ["timestamp", "open", "high", "low", "close", "volume"]
         given = pd.DataFrame(rows, columns=columns)
-    with pytest.raises(errors.BadRequest) as caught:
+    with pytest.raises(exchange_errors.BadRequest) as caught:
         PaperExchange({LINEAR: given}, venue="binance", balance=1_000)
     assert isinstance(caught.value, ValueError)
     assert re.search(r"\d", str(caught.value)) or name == "no bars"
@@ -390,7 +390,7 @@ def test_overlapping_bars_are_refused() -> None:
     mixed = sorted(first[:3] + second[:3])
     uneven = [first[0], first[1], [first[1][0] + HOUR // 2, *first[1][1:]], *first[2:]]
     for rows in ([*mixed, mixed[-1]], uneven):
-        with pytest.raises(errors.BadRequest, match=r"\d"):
+        with pytest.raises(exchange_errors.BadRequest, match=r"\d"):
             PaperExchange({LINEAR: rows}, venue="binance", balance=1_000)
 
 
@@ -402,7 +402,7 @@ def test_a_truncated_save_harms_nothing(cut: int, tmp_path: Path) -> None:
     whole = saved.read_bytes()
     saved.write_bytes(whole[:cut])
     before = whole_state(paper, tmp_path)
-    with pytest.raises(errors.BadRequest) as caught:
+    with pytest.raises(exchange_errors.BadRequest) as caught:
         PaperExchange.resume(saved)
     assert isinstance(caught.value, ValueError)
     assert saved.name in str(caught.value)
@@ -416,7 +416,7 @@ def test_a_truncated_save_harms_nothing(cut: int, tmp_path: Path) -> None:
 def test_a_foreign_file_is_not_resumed(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "foreign"
     file.write_bytes(content)
-    with pytest.raises(errors.BadRequest):
+    with pytest.raises(exchange_errors.BadRequest):
         PaperExchange.resume(file)
     assert file.read_bytes() == content
 
@@ -429,7 +429,7 @@ def test_a_save_with_one_changed_digit_is_not_resumed(tmp_path: Path) -> None:
     for place in [m.start() for m in re.finditer(r"\d", text)][:: max(len(text) // 40, 1)]:
         other = "7" if text[place] != "7" else "3"
         saved.write_text(text[:place] + other + text[place + 1 :], encoding="utf-8")
-        with pytest.raises(errors.BadRequest):
+        with pytest.raises(exchange_errors.BadRequest):
             PaperExchange.resume(saved)
 
 

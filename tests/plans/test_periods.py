@@ -7,7 +7,7 @@ import pytest
 
 from leverage.bots import BuyAndHold, Trend
 from leverage.history import crash_windows, load_hourly_window
-from leverage.lessons.charts.plans import checklist_table, plot_report
+from leverage.lessons.charts.plan_charts import checklist_table, plot_report
 from leverage.plans import (
     PERIODS,
     SOUND_PLAN,

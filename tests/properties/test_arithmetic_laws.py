@@ -229,13 +229,18 @@ def test_higher_requirement_never_moves_liquidation_away(position: Position, ext
     assert not_further(position.side, stricter, position.liquidation_price())
 
 
-@for_all(positions())
-def test_liquidation_move_leads_from_entry_to_liquidation_price(position: Position) -> None:
-    price = position.liquidation_price()
-    move = lv.liquidation_move(position.side, position.entry_price, price)
-    assert position.entry_price * (1 + move) == pytest.approx(
-        price, abs=EXACT * position.entry_price
-    )
+@for_all(sides, prices, leverages, maintenance_rates, fee_rates, kinds)
+def test_liquidation_move_leads_from_entry_to_the_price_of_the_initial_margin(
+    side: int, entry: float, leverage: float, rate: float, fee_rate: float, inverse: bool
+) -> None:
+    more = {"closing_fee_rate": fee_rate, "inverse": inverse}
+    margin = lv.initial_margin(lv.notional(entry, 1, inverse=inverse), leverage)
+    price = lv.liquidation_price(side, entry, 1, margin, rate, **more)
+    there = 1 + np.float64(lv.liquidation_move(side, leverage, rate, **more))
+    exact = np.float64(price / entry)
+    # Near an infinite price the reciprocal is what can be told apart.
+    with np.errstate(divide="ignore"):
+        assert abs(there - exact) <= EXACT if exact < 2 else abs(1 / there - 1 / exact) <= EXACT
 
 
 # Monotonicity of profit and cost
@@ -421,8 +426,6 @@ ARGUMENTS: dict[str, st.SearchStrategy[Any]] = {
     "loss": st.floats(0, 0.99),
     "tick_size": quantities,
     "lot_size": quantities,
-    "amount": st.floats(-1e6, 1e6),
-    "decimals": st.integers(0, 9),
     "other_pnl": st.floats(-1e6, 1e6),
     "other_requirement": quantities,
     "requirement_price": prices,
@@ -432,13 +435,12 @@ ARGUMENTS: dict[str, st.SearchStrategy[Any]] = {
     "short_quantity": quantities,
     "short_maintenance_margin_rate": maintenance_rates,
     "balance": st.floats(-1e6, 1e6),
-    "unrealised_pnl": st.floats(-1e6, 1e6),
     "used_margin": quantities,
-    "assets": quantities,
-    "liabilities": quantities,
-    "interest": quantities,
     "level": st.floats(0, 1),
-    "pnl": st.floats(-1e6, 1e6),
+    # A cost above the notional is refused.
+    "realised_pnl": st.floats(0, 1e6),
+    "start_price": prices,
+    "end_price": prices,
     "funding": st.floats(-1e6, 1e6),
     "premium": funding_rates,
     "interest_rate": funding_rates,
@@ -464,8 +466,8 @@ ARGUMENTS: dict[str, st.SearchStrategy[Any]] = {
 }
 FLAGS = {"inverse", "floating_margin"}
 # Functions that join several values, or whose arguments must fit one another.
-JOINING = {lv.average_entry_price, lv.collateral_value, lv.expectancy_from_trades}
-FITTING = {lv.break_even_price_with_realised, lv.hedge_liquidation_range}
+JOINING = {lv.average_entry_price, lv.collateral_value}
+FITTING = {lv.tiered_hedge_liquidation_prices}
 
 
 def arguments_of(function: Callable[..., Any]) -> list[str]:

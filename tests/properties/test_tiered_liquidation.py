@@ -19,6 +19,14 @@ TICK = 1e-7  # of the price: far above rounding errors, far below everything els
 hurry = settings(deadline=None, max_examples=settings.default.max_examples * 150 // 100)
 
 
+def bracket_sum(value: Any, table: TierTable) -> Any:
+    """Sum of the slices of a notional, each at the rate of its own tier."""
+    slices = np.clip(
+        np.asarray(value)[..., None], table.bounds[:-1], [*table.bounds[1:-1], math.inf]
+    )
+    return (slices - table.bounds[:-1]) @ np.array(table.maintenance_margin_rates)
+
+
 @dataclass(frozen=True)
 class Case:
     """A position on a tier table; a unit of notional is a unit of the settlement currency."""
@@ -68,7 +76,7 @@ class Case:
         value = np.asarray(self.notional(price))
         table = self.table
         if table.is_continuous:
-            own = lv.bracket_sum(value, table.bounds, table.maintenance_margin_rates)
+            own = bracket_sum(value, table)
         else:
             own = np.zeros_like(value)
             for low, rate in zip(table.bounds, table.maintenance_margin_rates, strict=False):
@@ -374,7 +382,7 @@ def test_the_requirement_is_continuous_and_the_sum_of_its_brackets(
     table: TierTable, share: float
 ) -> None:
     value = share * table.cap
-    brackets = lv.bracket_sum(value, table.bounds, table.maintenance_margin_rates)
+    brackets = bracket_sum(value, table)
     assert table.is_continuous
     assert table.maintenance_margin(value) == pytest.approx(brackets, rel=1e-12, abs=1e-12)
     inner = np.array(table.bounds[1:-1])
@@ -418,7 +426,7 @@ def hedge_lives(hedge: dict[str, Any], price: Any, need: Any) -> Any:
 def test_a_hedge_lives_between_its_two_liquidation_prices(hedge: dict[str, Any]) -> None:
     hedge = dict(hedge)
     table, mark = hedge.pop("table"), hedge.pop("mark")
-    low, high = lv.hedge_liquidation_range(**hedge, tiers=table, mark_price=mark)
+    low, high = lv.tiered_hedge_liquidation_prices(**hedge, tiers=table, mark_price=mark)
     need = table.maintenance_margin
     if not hedge_lives(hedge, mark, need):
         assert low == pytest.approx(mark, rel=1e-12)
@@ -463,7 +471,9 @@ def test_a_hedge_on_one_tier_has_the_price_of_the_fixed_rate(
     hedge = dict(hedge)
     hedge.pop("table")
     mark = hedge.pop("mark")
-    low, high = lv.hedge_liquidation_range(**hedge, tiers=TierTable.flat(rate), mark_price=mark)
+    low, high = lv.tiered_hedge_liquidation_prices(
+        **hedge, tiers=TierTable.flat(rate), mark_price=mark
+    )
     assume(low != high)
     price = lv.hedge_liquidation_price(**hedge, maintenance_margin_rate=rate)
     assert price == pytest.approx(low, rel=EXACT) or price == pytest.approx(high, rel=EXACT)

@@ -8,8 +8,6 @@ import pytest
 from leverage import (
     LONG,
     SHORT,
-    account_equity,
-    asset_margin_level,
     collateral_value,
     equity,
     free_margin,
@@ -18,10 +16,6 @@ from leverage import (
     margin_level_price,
     notional,
 )
-
-
-def test_equity_is_balance_plus_profit() -> None:
-    assert account_equity(10_000, -2_800) == 7_200
 
 
 def test_margin_level_is_equity_over_used_margin() -> None:
@@ -33,24 +27,20 @@ def test_margin_level_is_equity_over_used_margin() -> None:
 
 def test_no_used_margin_and_no_debt_are_an_infinite_level() -> None:
     assert margin_level([5, 0], 0) == pytest.approx([math.inf, math.inf])
-    assert asset_margin_level([5, 0], 0) == pytest.approx([math.inf, math.inf])
 
 
 def test_free_margin_may_be_negative() -> None:
     assert free_margin(3_000, [1_000, 4_000]) == pytest.approx([2_000, -1_000])
 
 
-def test_interest_counts_as_owed() -> None:
-    assert asset_margin_level(300, 90, interest=10) == 3
-    assert asset_margin_level(0.3, 0.1) == pytest.approx(3)
+def test_margin_level_of_assets_over_what_is_owed() -> None:
+    assert margin_level(300, 90 + 10) == 3
     assert margin_level(0.3, 0.1) == pytest.approx(3)
 
 
 def test_call_price_of_a_long() -> None:
     # Equity 0.8 * 4 000 = 3 200 is left when the price has lost 6 800.
     assert margin_level_price(LONG, 20_000, 1, 5, 10_000, 0.8) == pytest.approx(13_200)
-    contracts = margin_level_price(LONG, 20_000, 100, 5, 10_000, 0.8, contract_size=0.01)
-    assert contracts == pytest.approx(13_200)
 
 
 def test_call_price_of_a_short_whose_used_margin_floats() -> None:
@@ -105,4 +95,3 @@ def test_haircuts_reduce_what_is_owned_and_not_what_is_owed() -> None:
 def test_levels_beyond_the_largest_float_are_infinite_without_a_warning() -> None:
     with np.errstate(all="raise"):
         assert margin_level(1e300, 1e-300) == math.inf
-        assert asset_margin_level(1e300, 1e-300) == math.inf

@@ -12,13 +12,11 @@ from leverage import (
     SHORT,
     average_entry_price,
     break_even_price,
-    break_even_price_with_realised,
-    entry_fee_break_even_price,
+    net_pnl,
     notional,
     pnl,
     price_move,
     recovery_return,
-    return_on_margin,
     roe,
     round_trip_cost,
     target_price,
@@ -62,9 +60,13 @@ def test_unchanged_price_gives_plain_zero_for_a_short() -> None:
     assert str(pnl(SHORT, [100, 100], 100, 2)) == "[0. 0.]"
 
 
-def test_price_move_is_a_decimal_of_the_entry_price() -> None:
+def test_price_move_is_a_decimal_of_where_the_price_started() -> None:
     assert price_move(20_000, 21_000) == 0.05
     assert price_move(20_000, 19_000) == -0.05
+
+
+def test_no_liquidation_price_is_a_move_of_everything_or_without_end() -> None:
+    assert price_move(20_000, [0.0, np.inf]).tolist() == [-1, np.inf]  # type: ignore[union-attr]
 
 
 def test_five_per_cent_at_ten_times_leverage_is_half_the_margin() -> None:
@@ -177,19 +179,16 @@ def test_arguments_are_not_changed() -> None:
 
 
 def test_displayed_break_even_has_the_entry_fee_only() -> None:
-    assert entry_fee_break_even_price(LONG, 44_525, 0.0004) == pytest.approx(44_542.81)
-    assert entry_fee_break_even_price(SHORT, 100, 0.001) == pytest.approx(99.9)
-    assert entry_fee_break_even_price(LONG, 100, 0.001) < break_even_price(LONG, 100, 0.001)
+    displayed = break_even_price([LONG, SHORT], [44_525, 100], [0.0004, 0.001], exit_fee_rate=0)
+    assert displayed == pytest.approx([44_542.81, 99.9])
+    assert break_even_price(LONG, 100, 0.001, exit_fee_rate=0) < break_even_price(LONG, 100, 0.001)
 
 
 def test_break_even_with_what_was_booked_before() -> None:
     # (100 + 0.5 / 2) / 0.999 and (100 - 0.5 / 2) / 1.001
-    assert break_even_price_with_realised(LONG, 100, 2, -0.5, 0.001) == pytest.approx(
-        100.25 / 0.999
-    )
-    assert break_even_price_with_realised(SHORT, 100, 2, -0.5, 0.001) == pytest.approx(
-        99.75 / 1.001
-    )
+    booked = {"realised_pnl": -0.5, "quantity": 2, "exit_fee_rate": 0.001}
+    assert break_even_price(LONG, 100, 0, **booked) == pytest.approx(100.25 / 0.999)
+    assert break_even_price(SHORT, 100, 0, **booked) == pytest.approx(99.75 / 1.001)
 
 
 @pytest.mark.parametrize("inverse", [False, True], ids=["linear", "inverse"])
@@ -198,15 +197,28 @@ def test_break_even_with_the_entry_fee_booked_is_the_exact_break_even(
     side: int, *, inverse: bool
 ) -> None:
     fee = 0.0005 * float(notional(80, 3, contract_size=10, inverse=inverse))
-    price = break_even_price_with_realised(
-        side, 80, 3, -fee, 0.0005, contract_size=10, inverse=inverse
+    price = break_even_price(
+        side,
+        80,
+        0,
+        exit_fee_rate=0.0005,
+        realised_pnl=-fee,
+        quantity=3,
+        contract_size=10,
+        inverse=inverse,
     )
     assert price == pytest.approx(break_even_price(side, 80, 0.0005, inverse=inverse))
 
 
 def test_a_long_that_booked_more_than_its_cost_has_no_break_even_price() -> None:
-    assert break_even_price_with_realised(LONG, 100, 1, 150, 0.001) == 0
-    assert break_even_price_with_realised(SHORT, 100, 1, 0.02, 0.001, inverse=True) == np.inf
+    booked = {"realised_pnl": 150, "quantity": 1}
+    assert break_even_price(LONG, 100, 0.001, **booked) == 0
+    assert break_even_price(SHORT, 100, 0.001, **booked, inverse=True) == np.inf
+
+
+def test_what_was_booked_needs_the_size_that_is_open() -> None:
+    with pytest.raises(ValueError, match="quantity must be given together with realised_pnl"):
+        break_even_price(LONG, 100, 0.001, realised_pnl=1)
 
 
 @pytest.mark.parametrize(("side", "cost", "inverse"), [(SHORT, -100.0, False), (LONG, -0.01, True)])
@@ -214,15 +226,26 @@ def test_a_cost_that_no_price_can_earn_is_rejected(
     side: int, cost: float, *, inverse: bool
 ) -> None:
     with pytest.raises(ValueError, match="realised_pnl must") as caught:
-        break_even_price_with_realised(side, 100, 1, cost, 0.001, inverse=inverse)
+        break_even_price(side, 100, 0, realised_pnl=cost, quantity=1, inverse=inverse)
     assert str(caught.value) == (
         "realised_pnl must be a cost below the notional at entry, which is all that this position "
         f"can earn, was {cost:g}; check its sign and its currency"
     )
 
 
-def test_return_on_a_margin_of_one_s_choice() -> None:
-    assert return_on_margin(-50, 200) == -0.25
-    assert return_on_margin(0.1, 0.5) == 0.2
-    assert return_on_margin(1, 0) == np.inf
-    assert return_on_margin([0, -1], 0).tolist() == [np.inf, np.inf]  # type: ignore[union-attr]
+@pytest.mark.parametrize("inverse", [False, True], ids=["linear", "inverse"])
+@pytest.mark.parametrize("side", [LONG, SHORT], ids=["long", "short"])
+def test_a_target_net_of_fees_leaves_the_return_that_was_asked_for(
+    side: int, *, inverse: bool
+) -> None:
+    fees = {"exit_fee_rate": 0.0002, "inverse": inverse}
+    price = target_price(side, 30_000, 10, 0.5, fee_rate=0.0005, **fees)
+    earned = net_pnl(side, 30_000, price, 3, 0.0005, **fees)
+    margin = notional(30_000, 3, inverse=inverse) / 10
+    assert earned / margin == pytest.approx(0.5, rel=1e-12)
+
+
+def test_a_target_net_of_fees_by_hand() -> None:
+    # 0.1 BTC from 30 000 at 10x: 150 USDT net of 1.5 and 0.05 % of the exit: P = 31 515 / 0.9995.
+    assert target_price(LONG, 30_000, 10, 0.5, fee_rate=0.0005) == pytest.approx(31_515 / 0.9995)
+    assert target_price(SHORT, 30_000, 10, 0.5, fee_rate=0.0005) == pytest.approx(28_485 / 1.0005)

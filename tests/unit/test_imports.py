@@ -1,4 +1,4 @@
-"""What importing `leverage` loads, and which of its modules may import which."""
+"""What importing `leverage` loads, and which modules of both packages may import which."""
 
 import ast
 import subprocess
@@ -9,41 +9,69 @@ from pathlib import Path
 
 import pytest
 
+import classroom
 import leverage
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(leverage.__file__).parent
+HELPERS = PACKAGE.parent
 
 # A module may import modules of the lines above its own, never of its own line or below.
-LAYERS = [
-    {"_validate"},
-    {"contracts", "rounding"},
-    {"tiers"},
-    {"_solve"},
-    {"margin", "costs", "accounts"},
-    {"history", "paths"},
-    {"sizing", "portfolio", "survival"},
-    {"venues"},
-    {"jurisdictions"},
-    {"paper"},
-    {"bots", "crashes"},
-    {"plans"},
-    {"lessons"},
-]
-LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
-SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE) + sorted(
-    path for path in PACKAGE.glob("*.py") if path.name != "__init__.py"
+LAYERS = {
+    "leverage": [
+        {"_validate", "_grid"},
+        {"contracts", "rounding"},
+        {"tiers"},
+        {"_solve"},
+        {"margin", "costs", "accounts"},
+        {"bars"},
+        {"history", "paths"},
+        {"sizing", "portfolio", "survival"},
+        {"venues"},
+        {"jurisdictions"},
+        {"paper"},
+        {"bots", "crashes"},
+        {"plans"},
+        {"lessons"},
+    ],
+    "classroom": [
+        {"errors", "markers"},
+        {"project"},
+        {"grading"},
+        {"preprocessors"},
+        {"authoring"},
+        {"marking"},
+        {"doctor", "lab"},
+        {"cli"},
+        {"__main__"},
+    ],
+}
+# What maintainers run stands apart: it uses the one error of all commands, and nothing uses it.
+APART = {"upkeep": {"errors"}}
+LAYER = {
+    (package, module): number
+    for package, layers in LAYERS.items()
+    for number, modules in enumerate(layers)
+    for module in modules
+}
+PACKAGES = [PACKAGE, Path(classroom.__file__).parent]
+SOURCES = sorted(
+    path
+    for package in PACKAGES
+    for path in package.rglob("*.py")
+    if path != package / "__init__.py"
 )
 
 
-def module_of(path: Path) -> str:
-    """Name the module or subpackage directly inside `leverage` that a source file belongs to."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def place_of(path: Path) -> tuple[str, str]:
+    """Name the package, and the module or subpackage directly inside it, of a source file."""
+    package, module, *_ = path.relative_to(HELPERS).parts
+    return package, module.removesuffix(".py")
 
 
 def imported_names(path: Path) -> Iterator[str]:
     """Give the full dotted name of everything that a source file imports, at any depth."""
-    package = ["leverage", *path.relative_to(PACKAGE).parent.parts]
+    package = list(path.relative_to(HELPERS).parent.parts)
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -88,28 +116,45 @@ def test_paths_and_a_small_simulation_need_neither_pandas_nor_numba() -> None:
     assert not {"pandas", "numba", "matplotlib"} & top_level_packages_loaded_by(statement)
 
 
+def test_everything_but_the_lessons_can_be_imported_without_pandas() -> None:
+    # candle_files reads the archives that `make history` fetches.
+    modules = [
+        ".".join(["leverage", *path.relative_to(PACKAGE).with_suffix("").parts])
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.relative_to(PACKAGE).parts[0] != "lessons"
+        and path.stem not in {"__init__", "__main__", "candle_files"}
+    ]
+    blocked = "import sys; sys.modules.update(dict.fromkeys(['pandas', 'matplotlib', 'numba']))"
+    assert "leverage" in top_level_packages_loaded_by(f"{blocked}; import {', '.join(modules)}")
+
+
 @pytest.mark.parametrize("name", ["pandas", "matplotlib", "ipywidgets", "IPython"])
 def test_importing_leverage_leaves_heavy_packages_alone(name: str) -> None:
     assert name not in top_level_packages_loaded_by("import leverage")
 
 
-def test_every_module_of_leverage_has_a_place_in_the_order() -> None:
-    assert {module_of(path) for path in SOURCES} <= set(LAYER), "give the new module a layer"
+def test_every_module_has_a_place_in_the_order() -> None:
+    places = {place_of(path) for path in SOURCES}
+    assert places <= set(LAYER) | {("classroom", name) for name in APART}, "give it a layer"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_inside_leverage_run_one_way_only(path: Path) -> None:
-    own = module_of(path)
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(HELPERS)))
+def test_imports_inside_a_package_run_one_way_only(path: Path) -> None:
+    package, own = place_of(path)
     for name in imported_names(path):
-        parts = name.split(".")
-        if parts[0] != "leverage" or len(parts) < 2 or parts[1] not in LAYER:
+        root, _, rest = name.partition(".")
+        other = rest.partition(".")[0]
+        if root != package or other == own or ((root, other) not in LAYER and other not in APART):
             continue
-        assert parts[1] == own or LAYER[parts[1]] < LAYER[own], f"{own} must not import {name}"
+        if own in APART:
+            assert other in APART[own], f"{own} stands apart and must not import {name}"
+        else:
+            assert LAYER.get((root, other), 99) < LAYER[package, own], (
+                f"{own} must not import {name}"
+            )
 
 
-@pytest.mark.parametrize(
-    "path", [*SOURCES, PACKAGE / "__init__.py"], ids=lambda path: str(path.relative_to(PACKAGE))
-)
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
 def test_leverage_never_imports_classroom(path: Path) -> None:
     assert not [name for name in imported_names(path) if name.split(".")[0] == "classroom"]
 

@@ -12,13 +12,10 @@ from leverage import (
     bankruptcy_move,
     bankruptcy_price,
     borrowed_amount,
-    closing_fee,
     effective_leverage,
     equity,
     hedge_liquidation_price,
-    hedge_liquidation_range,
     initial_margin,
-    initial_margin_with_fee,
     liquidation_move,
     liquidation_price,
     maintenance_margin,
@@ -27,9 +24,9 @@ from leverage import (
     notional,
     order_cost,
     pnl,
-    position_margin,
     position_value,
     price_move,
+    tiered_hedge_liquidation_prices,
     tiered_liquidation_price,
 )
 
@@ -80,7 +77,9 @@ def test_maintenance_margin_subtracts_the_amount_of_the_tier() -> None:
 
 
 def test_bankruptcy_move_is_one_over_leverage() -> None:
-    assert bankruptcy_move([1, 2, 10, 125]) == pytest.approx([1, 0.5, 0.1, 0.008])
+    assert bankruptcy_move(LONG, [1, 2, 10, 125]) == pytest.approx([-1, -0.5, -0.1, -0.008])
+    assert bankruptcy_move(SHORT, [1, 2, 10, 125]) == pytest.approx([1, 0.5, 0.1, 0.008])
+    assert bankruptcy_move([LONG, SHORT], 4, inverse=True) == pytest.approx([-1 / 5, 1 / 3])
 
 
 @pytest.mark.parametrize("leverage", [2, 10, 125])
@@ -88,7 +87,7 @@ def test_bankruptcy_move_is_one_over_leverage() -> None:
 def test_bankruptcy_price_lies_one_bankruptcy_move_from_entry(side: int, leverage: float) -> None:
     margin = initial_margin(notional(50_000, 0.1), leverage)
     price = bankruptcy_price(side, 50_000, 0.1, margin)
-    assert price_move(50_000, price) == pytest.approx(-side * bankruptcy_move(leverage))
+    assert price_move(50_000, price) == pytest.approx(bankruptcy_move(side, leverage))
 
 
 def test_a_closing_fee_brings_bankruptcy_nearer() -> None:
@@ -179,23 +178,32 @@ def test_margin_below_the_requirement_puts_liquidation_on_the_profitable_side() 
     assert liquidation_price(SHORT, 100, 1, 0.5, 0.01) < 100
 
 
-def test_liquidation_move_is_negative_for_a_long_and_positive_for_a_short() -> None:
-    assert liquidation_move(LONG, 50_000, 45_000) == -0.1
-    assert liquidation_move(SHORT, 50_000, 55_000) == pytest.approx(0.1)
+@pytest.mark.parametrize("inverse", [False, True], ids=["linear", "inverse"])
+@pytest.mark.parametrize("side", [LONG, SHORT], ids=["long", "short"])
+def test_liquidation_move_leads_to_the_liquidation_price_of_the_initial_margin(
+    side: int, *, inverse: bool
+) -> None:
+    for leverage in (2, 10, 125):
+        margin = initial_margin(notional(300, 2, inverse=inverse), leverage)
+        fee = {"closing_fee_rate": 0.0006, "inverse": inverse}
+        price = liquidation_price(side, 300, 2, margin, 0.004, **fee)
+        assert price_move(300, price) == pytest.approx(
+            liquidation_move(side, leverage, 0.004, **fee), rel=1e-12
+        )
 
 
-def test_liquidation_move_of_a_position_that_cannot_be_liquidated() -> None:
-    assert liquidation_move(LONG, 50_000, 0.0) == -1
-    assert liquidation_move(SHORT, 50_000, math.inf) == math.inf
+def test_liquidation_move_of_a_position_that_is_paid_in_full() -> None:
+    assert liquidation_move(LONG, 1, 0.0) == -1
+    assert liquidation_move(SHORT, 1, 0.004, inverse=True) == math.inf
 
 
-def test_liquidation_move_has_one_result_for_each_side() -> None:
-    assert liquidation_move([LONG, SHORT], 50_000, 45_000) == pytest.approx([-0.1, -0.1])
+def test_a_position_below_its_requirement_at_entry_has_a_move_of_the_other_sign() -> None:
+    assert liquidation_move(LONG, 200, 0.01) > 0
+    assert liquidation_move(SHORT, 200, 0.01) < 0
 
 
 def test_ten_times_leverage_is_liquidated_before_a_fall_of_ten_per_cent() -> None:
-    price = liquidation_price(LONG, 50_000, 0.1, 500, 0.004)
-    assert -bankruptcy_move(10) < liquidation_move(LONG, 50_000, price) < 0
+    assert bankruptcy_move(LONG, 10) < liquidation_move(LONG, 10, 0.004) < 0
 
 
 # Cross margin, and requirements measured elsewhere
@@ -421,7 +429,7 @@ def test_hedge_rates_must_leave_room_for_the_fee(rates: tuple[float, float], nam
 def test_a_nearly_closed_hedge_dies_upwards_by_its_requirement() -> None:
     # Above the bound 6 600 - 0.079 P are left: 2 000 + 0.02 P - 0.05 * 1.98 P + 4 600.
     table = TierTable.marginal([0, 50_000, 250_000], [0.004, 0.05])
-    low, high = hedge_liquidation_range(50_000, 1, 50_000, 0.98, 3_000, table, 50_000)
+    low, high = tiered_hedge_liquidation_prices(50_000, 1, 50_000, 0.98, 3_000, table, 50_000)
     assert low == 0
     assert high == pytest.approx(6_600 / 0.079)
 
@@ -430,17 +438,19 @@ def test_many_hedges_at_once_each_die_in_the_tiers_of_their_own_legs() -> None:
     # Amounts 0, 4 and 26.5. First: 26.3 + 2 (P - 100) - (P - 100) = 0.2 * 2 P - 26.5 + 0.01 P, so
     # 0.59 P = 47.2. Second: 43.5 - (P - 100) = 0.2 * 2 P - 26.5 + 0.05 P - 4, so 1.45 P = 174.
     table = TierTable.marginal([0, 100, 150, 1_000], [0.01, 0.05, 0.2])
-    low, high = hedge_liquidation_range(100, [2, 1], 100, [1, 2], [26.3, 43.5], table, [90, 80])
+    low, high = tiered_hedge_liquidation_prices(
+        100, [2, 1], 100, [1, 2], [26.3, 43.5], table, [90, 80]
+    )
     assert np.asarray(low) == pytest.approx([80, 0])
     assert np.asarray(high) == pytest.approx([math.inf, 120])
     # The same in coins: the short leg gains where 1 / P rises.
-    low, high = hedge_liquidation_range(
+    low, high = tiered_hedge_liquidation_prices(
         0.01, [1, 2], 0.01, [2, 1], [26.3, 43.5], table, [1 / 90, 1 / 80], inverse=True
     )
     assert np.asarray(low) == pytest.approx([0, 1 / 120])
     assert np.asarray(high) == pytest.approx([1 / 80, math.inf])
     # The same in contracts of 0.01, with 30 - 2 - 1.7 and 40 + 5 - 1.5 behind them.
-    low, high = hedge_liquidation_range(
+    low, high = tiered_hedge_liquidation_prices(
         100, [200, 100], 100, [100, 200], [30, 40], table, [90, 80],
         other_pnl=[-2, 5], other_requirement=[1.7, 1.5], contract_size=0.01,
     )  # fmt: skip
@@ -449,7 +459,7 @@ def test_many_hedges_at_once_each_die_in_the_tiers_of_their_own_legs() -> None:
 
 
 def test_a_dead_hedge_is_liquidated_at_the_mark() -> None:
-    assert hedge_liquidation_range(100, 1, 90, 1, 5, TABLE, 95) == (95, 95)
+    assert tiered_hedge_liquidation_prices(100, 1, 90, 1, 5, TABLE, 95) == (95, 95)
 
 
 # What an order and a position tie up
@@ -457,8 +467,7 @@ def test_a_dead_hedge_is_liquidated_at_the_mark() -> None:
 
 def test_order_cost_is_margin_and_both_fees() -> None:
     # 10 000 / 50 + 7.5 + 9 800 * 0.00075
-    assert closing_fee(LONG, 10_000, 1, 50, 0.00075) == pytest.approx(7.35)
-    assert position_margin(LONG, 10_000, 1, 50, 0.00075) == pytest.approx(207.35)
+    assert order_cost(LONG, 10_000, 1, 50, 0, exit_fee_rate=0.00075) == pytest.approx(207.35)
     assert order_cost(LONG, 10_000, 1, 50, 0.00075) == pytest.approx(214.85)
     assert order_cost(SHORT, 10_000, 1, 50, 0.00075) == pytest.approx(207.5 + 10_200 * 0.00075)
 
@@ -469,15 +478,21 @@ def test_inverse_order_cost_is_in_coins() -> None:
     assert cost == pytest.approx(0.2 + 0.00275 + 5.2 * 0.00055)
 
 
-def test_closing_fee_is_charged_at_the_bankruptcy_price() -> None:
-    for side in (LONG, SHORT):
-        margin = initial_margin(notional(300, 2), 8)
-        there = notional(bankruptcy_price(side, 300, 2, margin), 2)
-        assert closing_fee(side, 300, 2, 8, 0.0006) == pytest.approx(0.0006 * float(there))
+@pytest.mark.parametrize("inverse", [False, True], ids=["linear", "inverse"])
+@pytest.mark.parametrize("side", [LONG, SHORT], ids=["long", "short"])
+def test_the_fee_for_closing_is_charged_at_the_bankruptcy_price(
+    side: int, *, inverse: bool
+) -> None:
+    margin = initial_margin(notional(300, 2, inverse=inverse), 8)
+    bust = bankruptcy_price(side, 300, 2, margin, inverse=inverse)
+    fee = 0.0006 * float(notional(bust, 2, inverse=inverse))
+    cost = order_cost(side, 300, 2, 8, 0, exit_fee_rate=0.0006, inverse=inverse)
+    assert cost == pytest.approx(margin + fee)
 
 
-def test_margin_with_a_fee_on_the_same_notional() -> None:
-    assert initial_margin_with_fee(107.415, 20, 0.0006) == pytest.approx(5.435199)
+def test_order_cost_without_the_closing_fee_is_margin_and_one_fee() -> None:
+    cost = order_cost(LONG, 107.415, 1, 20, 0.0006, exit_fee_rate=0)
+    assert cost == pytest.approx(5.435199)
 
 
 def test_largest_quantity_costs_the_whole_balance() -> None:
@@ -543,7 +558,7 @@ def test_the_maximum_in_the_message_is_that_of_the_position_that_breaks_it() -> 
 
 def test_equal_legs_without_requirement_stay_alive_at_every_mark_without_a_warning() -> None:
     with np.errstate(all="raise"):
-        limits = hedge_liquidation_range(100, 1, 110, 1, 5, TierTable.flat(0.0), 100)
+        limits = tiered_hedge_liquidation_prices(100, 1, 110, 1, 5, TierTable.flat(0.0), 100)
     assert limits == (0, math.inf)
 
 

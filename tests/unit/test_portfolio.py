@@ -18,9 +18,8 @@ from leverage import (
     cross_liquidation_prices,
     liquidation_price,
     liquidation_shock,
-    liquidation_step,
+    margin_ratio,
     portfolio_equity,
-    portfolio_margin_ratio,
     portfolio_requirement,
     portfolio_volatility,
     tiered_liquidation_price,
@@ -33,11 +32,23 @@ LONGS = Positions([LONG, LONG], [50_000, 3_000], [0.2, 4], [STEPS, FLAT])
 hurry = settings(deadline=None, max_examples=100)
 
 
+def ratio(book: Positions, prices: object, balance: float) -> float:
+    """Margin ratio of the account."""
+    return margin_ratio(
+        portfolio_requirement(book, prices), portfolio_equity(book, prices, balance)
+    )
+
+
+def is_dead(book: Positions, path: object, balance: float) -> np.ndarray:
+    """Whether the equity is at or below the requirement, for each row of prices."""
+    return np.asarray(portfolio_equity(book, path, balance)) <= portfolio_requirement(book, path)
+
+
 def test_profits_and_requirements_add_up() -> None:
     # Long: 0.2 * -1 000 = -200; short: 4 * -100 = -400. Requirement: 0.5 % of 9 800 + 12 400.
     assert portfolio_equity(BOOK, [49_000, 3_100], 1_000) == pytest.approx(400)
     assert portfolio_requirement(BOOK, [49_000, 3_100]) == pytest.approx(111)
-    assert portfolio_margin_ratio(BOOK, [49_000, 3_100], 1_000) == pytest.approx(111 / 400)
+    assert ratio(BOOK, [49_000, 3_100], 1_000) == pytest.approx(111 / 400)
 
 
 def test_each_position_has_its_own_tier_table() -> None:
@@ -116,7 +127,7 @@ def test_at_a_cross_liquidation_price_the_margin_ratio_is_one() -> None:
     for column in range(2):
         moved = prices.copy()
         moved[column] = there[column]
-        assert portfolio_margin_ratio(LONGS, moved, 1_000) == pytest.approx(1, rel=1e-9)
+        assert ratio(LONGS, moved, 1_000) == pytest.approx(1, rel=1e-9)
 
 
 def test_beyond_a_jump_the_liquidation_price_is_looked_for_from_the_mark() -> None:
@@ -126,8 +137,9 @@ def test_beyond_a_jump_the_liquidation_price_is_looked_for_from_the_mark() -> No
     above, below = 980_050 / 0.98 / 20, 980_050 / 0.99 / 20
     prices = cross_liquidation_prices(book, [[51_000], [49_900]], 9_950)
     assert prices == pytest.approx(np.array([[above], [below]]))
-    assert portfolio_margin_ratio(book, [above], 9_950) == pytest.approx(1)
-    assert liquidation_step(book, [[51_000], [above + 0.01], [above - 0.01]], 9_950) == 2
+    assert ratio(book, [above], 9_950) == pytest.approx(1)
+    dead = is_dead(book, [[51_000], [above + 0.01], [above - 0.01]], 9_950)
+    assert dead.tolist() == [False, False, True]
     assert contagion(book, [49_900], 9_950, [0.03]) == pytest.approx(np.array([[above]]))
 
 
@@ -147,13 +159,13 @@ def test_no_mark_is_dead_before_the_cross_liquidation_price(
     jumps = TierTable([0, 1, 1.2, 1.5, 9], [0.004, 0.01, 0.02, 0.03])
     book = Positions([side], [entry], [size], jumps, inverse=inverse)
     mark, balance = entry * gain**side, value * margin
-    assume(portfolio_margin_ratio(book, [mark], balance) < 1)
+    assume(ratio(book, [mark], balance) < 1)
     (price,) = cross_liquidation_prices(book, [mark], balance)
     assume(abs(price - mark) > 1e-6 * mark)
     assert side * (mark - price) > 0
     way = np.geomspace(mark, price * (1 + side * 1e-7), 300)[:, None]
-    assert liquidation_step(book, way, balance) == -1
-    assert liquidation_step(book, [[price * (1 - side * 1e-7)]], balance) == 0
+    assert not is_dead(book, way, balance).any()
+    assert is_dead(book, [price * (1 - side * 1e-7)], balance)
 
 
 def test_contagion_moves_one_price_at_a_time() -> None:
@@ -165,23 +177,12 @@ def test_contagion_moves_one_price_at_a_time() -> None:
     assert matrix[1, 0] > still[0]
 
 
-def test_the_first_step_at_or_below_the_requirement_liquidates() -> None:
-    path = [[50_000, 3_000], [49_000, 3_100], [47_500, 3_110], [50_000, 3_000]]
-    assert liquidation_step(BOOK, path, 1_000) == 2
-    assert liquidation_step(BOOK, path, 5_000) == -1
-    assert type(liquidation_step(BOOK, path, 5_000)) is int
-    # A balance equal to the requirement is not enough.
-    assert liquidation_step(BOOK, path[:1], 110) == 0
-    assert liquidation_step(BOOK, path[:1], 110.001) == -1
-
-
-def test_many_paths_and_balances_at_once_equal_each_alone() -> None:
+def test_many_paths_at_once_equal_each_alone() -> None:
     paths = 1 + 0.02 * np.random.default_rng(7).standard_normal((6, 30, 2)).cumsum(axis=1)
     paths = np.maximum(paths, 0.2) * [50_000, 3_000]
-    steps = liquidation_step(BOOK, paths, 900)
-    assert np.asarray(steps).tolist() == [liquidation_step(BOOK, path, 900) for path in paths]
-    both = liquidation_step(BOOK, paths[0], [100, 1e6])
-    assert np.asarray(both).tolist() == [0, -1]
+    alone = [is_dead(BOOK, path, 900).tolist() for path in paths]
+    assert is_dead(BOOK, paths, 900).tolist() == alone
+    assert any(map(any, alone))
 
 
 def test_shock_that_liquidates_matches_hand_calculation() -> None:
@@ -318,11 +319,6 @@ def test_positions_compare_and_hash_by_content() -> None:
             "give the columns in the order of the positions",
         ),
         (
-            lambda: liquidation_step(BOOK, [1, 2], 1),
-            "path must have a row for each step and a column for each position, had shape (2,); "
-            "give at least one step",
-        ),
-        (
             lambda: contagion(BOOK, [[1, 2]], 1, 0.1),
             "prices must hold one price for each position, had shape (1, 2); "
             "give the prices of one moment",
@@ -345,7 +341,7 @@ def test_positions_compare_and_hash_by_content() -> None:
         (
             lambda: liquidation_shock(Positions(1, 1, 1, FLAT, inverse=True), [1], 1, 0.1),
             "positions must be linear for an exact shock, were inverse; "
-            "give a path of shocked prices to liquidation_step",
+            "compare portfolio_equity with portfolio_requirement on shocked prices",
         ),
         (
             lambda: portfolio_volatility([1, 2], 0.1, [[1]]),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leverage import LONG, SHORT, displayed_price, round_price, round_quantity
-from leverage.rounding import down_to, nearest_to, up_to
+from leverage._grid import down_to, nearest_to, up_to
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from leverage import (
     break_even_win_rate,
     drawdown,
     expectancy,
-    expectancy_from_trades,
     growth_rate,
     initial_margin,
     kelly_fraction,
@@ -155,19 +154,11 @@ def test_break_even_win_rate_has_no_expectancy() -> None:
     assert kelly_fraction(break_even_win_rate(2), 2) == pytest.approx(0)
 
 
-def test_expectancy_of_a_record_is_that_of_its_rates() -> None:
-    profits = [200, -100, -100, 300]
-    assert expectancy_from_trades(profits) == 75
-    assert expectancy(0.5, 250, 100) == 75
-    assert expectancy_from_trades([[1, 3], [-1, -3]]) == pytest.approx([2, -2])
+def test_expectancy_of_a_record_is_the_mean_of_its_trades() -> None:
+    assert expectancy(0.5, 250, 100) == np.mean([200, -100, -100, 300])
 
 
 def test_a_record_of_nothing_is_rejected() -> None:
-    with pytest.raises(ValueError, match="profits must") as caught:
-        expectancy_from_trades([])
-    assert str(caught.value) == (
-        "profits must hold at least one trade, was empty; give one value for each trade"
-    )
     with pytest.raises(ValueError, match=r"^equities must hold at least one moment, was empty;"):
         drawdown([])
 

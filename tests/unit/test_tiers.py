@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from leverage import TierTable, bracket_sum, initial_margin, maintenance_amounts
+from leverage import TierTable, initial_margin, maintenance_amounts
 
 # Three tiers: amounts 50 000 * 0.001 = 50 and 50 + 250 000 * 0.005 = 1 300.
 BOUNDS = (0.0, 50_000.0, 250_000.0, 1_000_000.0)
@@ -44,12 +44,6 @@ ROWS: list[dict[str, Any]] = [
 
 def test_maintenance_amounts_follow_the_recurrence() -> None:
     assert maintenance_amounts(BOUNDS[:-1], RATES).tolist() == pytest.approx([0, 50, 1_300])
-
-
-def test_the_recurrence_goes_on_from_a_tier_in_the_middle() -> None:
-    # 300 + 800 000 * (0.0065 - 0.005) = 1 500
-    amounts = maintenance_amounts([300_000, 800_000], [0.005, 0.0065], first_amount=300)
-    assert amounts.tolist() == pytest.approx([300, 1_500])
 
 
 def test_a_table_made_bracket_by_bracket_has_the_amounts_of_the_recurrence() -> None:
@@ -132,11 +126,11 @@ def test_a_table_without_maximum_leverages_says_so() -> None:
 
 def test_brackets_add_up_slice_by_slice() -> None:
     # 50 000 * 0.1112 + 50 000 * 0.1429 + 290 000 * 0.2 = 70 705
-    rates = [0.1112, 0.1429, 0.2]
-    assert bracket_sum(390_000, [0, 50_000, 100_000, math.inf], rates) == pytest.approx(70_705)
-    assert bracket_sum(0, [0, 1], [0.5]) == 0
+    table = TierTable.marginal([0, 50_000, 100_000, math.inf], [0.1112, 0.1429, 0.2])
+    assert table.maintenance_margin(390_000) == pytest.approx(70_705)
     # What lies above the last bound goes on at the last rate.
-    assert bracket_sum([10, 300], [0, 100], [0.5]) == pytest.approx([5, 150])
+    table = TierTable.marginal([0, 100], [0.5])
+    assert table.maintenance_margin([0, 10, 300]) == pytest.approx([0, 5, 150])
 
 
 def test_coin_bounds_serve_inverse_contracts() -> None:
@@ -314,20 +308,6 @@ def test_wrong_rows_are_rejected_with_the_whole_message(
     with pytest.raises(ValueError, match=" must ") as caught:
         TierTable.from_rows(rows, reading=reading)
     assert str(caught.value) == message
-
-
-def test_wrong_brackets_are_rejected() -> None:
-    with pytest.raises(ValueError, match=r"^bounds must have shape \(2,\), had \(1,\);"):
-        bracket_sum(1, [0], [0.1])
-    with pytest.raises(ValueError, match=r"^bounds must rise "):
-        bracket_sum(1, [0, 2, 1], [0.1, 0.2])
-    with pytest.raises(ValueError, match=r"^bounds must start at 0, started at 1;"):
-        bracket_sum(1, [1, 2], [0.1])
-
-
-def test_brackets_without_rates_are_rejected() -> None:
-    with pytest.raises(ValueError, match=r"^rates must have shape \(1,\), had \(0,\);"):
-        bracket_sum(1, [0, 1], [])
 
 
 def test_amounts_that_lower_the_requirement_are_named_by_their_tier() -> None:

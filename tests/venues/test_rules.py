@@ -154,7 +154,7 @@ def test_binance_cross_margin_closes_where_assets_are_110_percent_of_debt(
     found = liquidation_price_at(spot, side, entry, 1, 10_000, leverage=5)
     assert found == pytest.approx(price)
     assets, debt = (found, 40_000) if side == LONG else (70_000, found)
-    assert lv.asset_margin_level(assets, debt) == pytest.approx(1.1)
+    assert lv.margin_level(assets, debt) == pytest.approx(1.1)
 
 
 def test_long_without_debt_has_no_liquidation_price_in_binance_cross_margin() -> None:

@@ -39,7 +39,7 @@ from classroom.grading.model import (
 from classroom.grading.runner import Recorder, RunnerShell
 from classroom.markers import hidden_lines
 from leverage.lessons import checks
-from leverage.lessons.cells import Stop
+from leverage.lessons.cells import StoppedCell
 
 INTERRUPTS = 8
 BETWEEN_INTERRUPTS = 0.25
@@ -212,14 +212,14 @@ class RemoteWatch:
     def started_check(self) -> None:
         """Do nothing: a test is no cell of the student's process."""
 
-    def _ask(self, name: str, *, last: bool) -> Stop | None:
+    def _ask(self, name: str, *, last: bool) -> StoppedCell | None:
         fields = self._session.ask({"op": "stop", "name": name, "last": last}).get("stop")
         if fields is None:
             return None
         error, stub, source, names = fields
-        return Stop(str(error), bool(stub), str(source), tuple(map(str, names)))
+        return StoppedCell(str(error), bool(stub), str(source), tuple(map(str, names)))
 
-    def stop_of(self, name: str) -> Stop | None:
+    def stop_of(self, name: str) -> StoppedCell | None:
         """Return the stop that kept `name` from being stored."""
         if name in self._session.unstopped:  # and no cell has run since
             return None
@@ -228,7 +228,7 @@ class RemoteWatch:
             self._session.unstopped.add(name)
         return stop
 
-    def last_stop(self, name: str) -> Stop | None:
+    def last_stop(self, name: str) -> StoppedCell | None:
         """Return the stop of the cell run last."""
         return self._ask(name, last=True)
 

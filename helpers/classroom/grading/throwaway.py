@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import inspect
 import os
 import stat
 import sys
@@ -29,10 +30,6 @@ _own_memory, _shared_memory, _objects = linux.own_memory, linux.shared_memory, g
 _landlock_abi, _restrict_files = linux.landlock_abi, linux.restrict_files
 _refuse_signals = linux.refuse_signals
 _MODE = os.O_ACCMODE | os.O_APPEND | os.O_NONBLOCK
-_OF_A_POOL = {
-    "_max_workers", "_initializer", "_initargs", "_thread_name_prefix", "_mp_context", "_processes",
-    "_maxtasksperchild", "_ctx",
-}  # fmt: skip
 _UNNAMED = os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC
 
 
@@ -134,12 +131,11 @@ def _renew_pools() -> None:
     for pool in _objects() if kinds else ():
         if issubclass(type(pool), kinds):
             with suppress(Exception):
-                made: Any = pool
-                made.__init__(
-                    **{_given(name): vars(made)[name] for name in _OF_A_POOL & {*vars(made)}}
-                )
+                _renew(pool)
 
 
-def _given(name: str) -> str:
-    """Return the parameter that a pool keeps under a name."""
-    return {"_ctx": "context", "_mp_context": "mp_context"}.get(name, name[1:])
+def _renew(pool: Any) -> None:
+    """Make a pool anew, with what it keeps of the arguments that it was made with."""
+    known = inspect.signature(pool.__init__).parameters
+    given = {"context" if name == "_ctx" else name[1:]: value for name, value in vars(pool).items()}
+    pool.__init__(**{name: value for name, value in given.items() if name in known})

@@ -6,16 +6,13 @@ so, on anything with ccxt's unified methods; `run_bot` does it at every bar of a
 >>> from leverage.bots import Martingale, run_bot, worst_case
 """
 
-from leverage.bots.runner import (
-    BotRun,
-    KillSwitch,
+from leverage.bots.backtest import BotRun, KillSwitch, run_bot, walk_forward
+from leverage.bots.placing import (
     Placed,
     close_everything,
     decision_id,
     place_orders,
-    run_bot,
     used_ids,
-    walk_forward,
 )
 from leverage.bots.strategies import BuyAndHold, FundingCarry, Grid, Martingale, Trend
 from leverage.bots.views import AccountView, Bot, BotOrder, MarketView, look, stop_loss, to_position

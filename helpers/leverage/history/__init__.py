@@ -16,10 +16,12 @@ from importlib.resources import files
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "SYMBOLS",
@@ -42,8 +44,8 @@ WINDOW_DAYS = 4
 
 _DATA = files(__package__) / "data"
 # A longer gap is the end of one source and the start of another, not an outage.
-_LONGEST_OUTAGE = pd.Timedelta(days=7)
-_HOUR = pd.Timedelta(hours=1)
+_LONGEST_OUTAGE = np.timedelta64(7, "D")
+_HOUR = np.timedelta64(1, "h")
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,8 @@ def crash_windows() -> tuple[CrashWindow, ...]:
     >>> crash_windows()[2].title, crash_windows()[2].symbols
     ('Black Thursday', ('BTC',))
     """
+    import pandas as pd
+
     return tuple(
         CrashWindow(
             row["date"],
@@ -208,6 +212,8 @@ def crashes() -> pd.DataFrame:
     >>> crashes().loc["2021-05-19", "confidence"]
     'secondary'
     """
+    import pandas as pd
+
     table = _crash_rows().set_index("date").drop(columns=["symbols", "start"])
     return table.assign(reported_usd=pd.to_numeric(table["reported_usd"], errors="raise"))
 
@@ -231,6 +237,8 @@ def outages(symbol: str = "BTC") -> pd.DataFrame:
     >>> longest["start"].isoformat(), int(longest["hours"]), longest["kind"]
     ('2018-02-08T01:00:00+00:00', 33, 'no trades')
     """
+    import pandas as pd
+
     text = (_DATA / "outages.csv").read_text(encoding="utf-8")
     table = pd.read_csv(StringIO(text), parse_dates=["start", "end"])
     own = table[table["symbol"] == _known(symbol)]
@@ -259,6 +267,8 @@ def find_outages(hourly: pd.DataFrame) -> pd.DataFrame:
     >>> find_outages(load_hourly_window("2021-04-18"))[["hours", "kind"]].values.tolist()
     [[2, 'missing']]
     """
+    import pandas as pd
+
     spells = []
     times = hourly.index
     for before, after in pairwise(times):
@@ -337,6 +347,8 @@ def log_returns(bars: pd.DataFrame) -> pd.Series[float]:
     >>> float(log_returns(load_daily("BTC")).min().round(3))
     -0.503
     """
+    import pandas as pd
+
     if len(bars) < 2 or not bars.index.is_monotonic_increasing:
         raise ValueError(
             f"bars must be at least two and oldest first, were {len(bars)}; sort them by time"
@@ -425,11 +437,15 @@ def _bundled(kind: str, symbol: str) -> pd.DataFrame:
 
 
 def _read_bars(text: str) -> pd.DataFrame:
+    import pandas as pd
+
     bars = pd.read_csv(StringIO(text), index_col="time")
     bars.index = pd.DatetimeIndex(pd.to_datetime(bars.index, utc=True), name="time").as_unit("s")
     return bars
 
 
 def _crash_rows() -> pd.DataFrame:
+    import pandas as pd
+
     text = (_DATA / "crashes.csv").read_text(encoding="utf-8")
     return pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)

@@ -10,15 +10,20 @@ import also starts to follow which cells stop with an error, so that a check can
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import cells
-from .checks import AuthorError, Check, CheckFailed, Exercise, exercise
-from .progress import forget_progress, show_progress
-from .revision import draw, revisit
+from leverage.lessons import cells
+from leverage.lessons.checks import AuthorError, Check, CheckFailed, Exercise, exercise
+from leverage.lessons.progress import forget_progress, show_progress
+from leverage.lessons.revision import draw, revisit
 
 if TYPE_CHECKING:
-    from .charts.basics import plot_equity, plot_recovery, plot_roe_table, plot_two_traders
-    from .completion import completion_sheet
-    from .explorers import (
+    from leverage.lessons.charts.basic_charts import (
+        plot_equity,
+        plot_recovery,
+        plot_roe_table,
+        plot_two_traders,
+    )
+    from leverage.lessons.completion import completion_sheet
+    from leverage.lessons.explorers import (
         BotBench,
         CrashReplay,
         LeverageExplorer,
@@ -30,7 +35,7 @@ if TYPE_CHECKING:
         TierExplorer,
         TradingTerminal,
     )
-    from .figures import describe
+    from leverage.lessons.figures import describe
 
 __all__ = [
     "AuthorError",
@@ -73,10 +78,10 @@ _HOME_OF = {
     "TradingTerminal": "explorers",
     "completion_sheet": "completion",
     "describe": "figures",
-    "plot_equity": "charts.basics",
-    "plot_recovery": "charts.basics",
-    "plot_roe_table": "charts.basics",
-    "plot_two_traders": "charts.basics",
+    "plot_equity": "charts.basic_charts",
+    "plot_recovery": "charts.basic_charts",
+    "plot_roe_table": "charts.basic_charts",
+    "plot_two_traders": "charts.basic_charts",
 }
 
 cells.watch()

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from .goals import AnswerError, Subject
-from .wording import counted, shortened
+from leverage.lessons.goals import AnswerError, Subject
+from leverage.lessons.wording import counted, shortened
 
 _PRINT_LIMIT = 2_000
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CallResult:
     """What a learner's function did: a value, what it printed, or the error that ended it."""
 
     value: object = None
@@ -56,7 +56,7 @@ def refuse_signature(
         ) from None
 
 
-def call(function: Any, args: Any, kwargs: Any) -> Outcome:
+def call(function: Any, args: Any, kwargs: Any) -> CallResult:
     """Call a learner's function; what it prints or warns of must not spoil the verdict."""
     printed = _Printed()
     try:
@@ -64,8 +64,8 @@ def call(function: Any, args: Any, kwargs: Any) -> Outcome:
             warnings.simplefilter("ignore")
             value = function(*args, **kwargs)
     except BaseException as error:
-        return Outcome(printed=printed.getvalue(), error=error)
-    return Outcome(value=value, printed=printed.getvalue())
+        return CallResult(printed=printed.getvalue(), error=error)
+    return CallResult(value=value, printed=printed.getvalue())
 
 
 def copied(value: Any) -> Any:

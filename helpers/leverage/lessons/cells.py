@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from .wording import safe_repr, shortened
+from leverage.lessons.wording import safe_repr, shortened
 
 _MISSING = object()
 _MESSAGE_LIMIT = 100
@@ -29,7 +29,7 @@ _IMPORT = re.compile(r"(?:from\s+\S+\s+)?import\s+(.+)")
 
 
 @dataclass(frozen=True)
-class Stop:
+class StoppedCell:
     """A cell that stopped with an error.
 
     Attributes
@@ -77,10 +77,10 @@ class CellRecord(Protocol):
     def started_check(self) -> None:
         """Note that the running cell is a test: its error is a verdict and not a stop."""
 
-    def stop_of(self, name: str) -> Stop | None:
+    def stop_of(self, name: str) -> StoppedCell | None:
         """Return the stop that kept `name` from being stored, unless it was stored since."""
 
-    def last_stop(self, name: str) -> Stop | None:
+    def last_stop(self, name: str) -> StoppedCell | None:
         """Return the stop of the cell run last, if that cell may have been to store `name`."""
 
     def is_imported(self, name: str) -> bool:
@@ -92,23 +92,23 @@ class CellWatch:
     """Follows the cells of one IPython shell."""
 
     shell: Any
-    _stopped: dict[str, tuple[Stop, object, str | None]] = field(default_factory=dict)
+    _stopped: dict[str, tuple[StoppedCell, object, str | None]] = field(default_factory=dict)
     _imported: set[str] = field(default_factory=set)
-    _last: Stop | None = None
+    _last: StoppedCell | None = None
     _checking: bool = False
 
     def started_check(self) -> None:
         """Note that the running cell is a test: its error is a verdict and not a stop."""
         self._checking = True
 
-    def stop_of(self, name: str) -> Stop | None:
+    def stop_of(self, name: str) -> StoppedCell | None:
         """Return the stop that kept `name` from being stored, unless it was stored since."""
         stop, before, _ = self._stopped.get(name, (None, None, None))
         if stop is None or self.shell.user_ns.get(name, _MISSING) is not before:
             return None
         return None if stop.stub and before is _MISSING else stop
 
-    def last_stop(self, name: str) -> Stop | None:
+    def last_stop(self, name: str) -> StoppedCell | None:
         """Return the stop of the cell run last, if that cell may have been to store `name`."""
         stop = self._last
         return stop if stop is not None and not stop.stub and stop.is_about(name) else None
@@ -146,7 +146,7 @@ class CellWatch:
         for name in set(stored) - set(names):
             self._stopped.pop(name, None)
         stub = isinstance(error, NotImplementedError)
-        self._last = Stop(_shown(error), stub, source, tuple(names))
+        self._last = StoppedCell(_shown(error), stub, source, tuple(names))
         for name in names:
             self._stopped[name] = self._last, self.shell.user_ns.get(name, _MISSING), cell_id
 

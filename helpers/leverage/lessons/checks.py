@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 import numpy as np
 
-from . import calls, cells, manifest, orders, plain, progress, structures
-from .calls import Outcome
-from .goals import AnswerError, Goal, NumberGoal, Subject, WordGoal, largest
-from .plain import NotPlainError
-from .quizzes import judge
-from .tables import compare_tables, not_a_table
-from .wording import (
+from leverage.lessons import calls, cells, manifest, nested, orders, plain, progress
+from leverage.lessons.calls import CallResult
+from leverage.lessons.goals import AnswerError, Goal, NumberGoal, Subject, WordGoal, largest
+from leverage.lessons.plain import NotPlainError
+from leverage.lessons.quizzes import judge_option
+from leverage.lessons.tables import compare_tables, not_a_table
+from leverage.lessons.wording import (
     code_call,
     counted,
     format_number,
@@ -355,7 +355,7 @@ class Check:
         if quiz["answer"] not in quiz["feedback"]:
             self._author(f"check.option: {name} has no option {quiz['answer']!r}, its answer")
         with self._answering(""):
-            verdict = judge(quiz, self._find(name, blank=False))
+            verdict = judge_option(quiz, self._find(name, blank=False))
             if not verdict.option:
                 raise AnswerError(verdict.text, hidden=verdict.text, unanswered=verdict.unanswered)
             text = f"You answered {verdict.option}. {sentence(unmarked(verdict.text))}"
@@ -506,7 +506,7 @@ class Check:
         object
             The learner's answer as plain dictionaries, lists, texts and floats.
         """
-        right = structures.to_plain(expected)
+        right = nested.to_plain(expected)
         with self._answering(hint):
             if args is None:
                 subject, value, printed = Subject(name, name, is_call=False), self._find(name), ""
@@ -515,10 +515,8 @@ class Check:
                 if outcome.error is not None:
                     raise self._crash(outcome.error, subject)
                 value, printed = outcome.value, outcome.printed
-            mine = subject.plain(value, printed, structures.to_plain)
-            problem = structures.structure_problem(
-                subject.shown, name, mine, right, rel, hints or {}
-            )
+            mine = subject.plain(value, printed, nested.to_plain)
+            problem = nested.structure_problem(subject.shown, name, mine, right, rel, hints or {})
             if problem is not None:
                 raise problem
             return mine
@@ -542,7 +540,7 @@ class Check:
         """
         with self._answering(hint):
             subject = Subject(name, name, is_call=False)
-            mine = subject.plain(self._find(name), "", structures.to_plain)
+            mine = subject.plain(self._find(name), "", nested.to_plain)
             problems = judge(mine)
             if problems:
                 first, *others = problems
@@ -655,7 +653,7 @@ class Check:
 
     def _run(
         self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Outcome, "Subject"]:
+    ) -> tuple[CallResult, "Subject"]:
         function = self._find(name)
         subject = Subject(name, code_call(name, args, kwargs), is_call=True)
         if not callable(function):
@@ -755,7 +753,7 @@ def _success(item_id: str) -> str:
     return f"{line} {points:g} of {counted(points, 'point')}." if points else line
 
 
-def _stopped_cell(stop: cells.Stop) -> AnswerError:
+def _stopped_cell(stop: cells.StoppedCell) -> AnswerError:
     return AnswerError(stop.text, hidden=stop.text, unanswered=True, alone=True)
 
 

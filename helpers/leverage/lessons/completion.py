@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import manifest
-from .browser import find_browser, print_pdf
-from .progress import Mastery, mastery, progress_file, read_record
-from .wording import counted, say
+from leverage.lessons import manifest
+from leverage.lessons.browser import find_browser, print_pdf
+from leverage.lessons.progress import Mastery, mastery, progress_file, read_record
+from leverage.lessons.wording import counted, say
 
 LONGEST_NAME = 80
 _FILE = "completion"
@@ -136,7 +136,7 @@ def completion_sheet(
 def sheet_html(
     name: str,
     record: Mapping[str, Mapping[str, Any]],
-    chapters: Mapping[str, manifest.Chapter],
+    chapters: Mapping[str, manifest.ChapterFacts],
     date: datetime.date,
 ) -> str:
     """Return the sheet as one HTML page that loads nothing.
@@ -195,7 +195,7 @@ def _summary(scores: list[Mastery]) -> str:
     )
 
 
-def _row(key: str, chapter: manifest.Chapter, score: Mastery) -> str:
+def _row(key: str, chapter: manifest.ChapterFacts, score: Mastery) -> str:
     number = chapter.get("number")
     title = chapter.get("title", key)
     shown = title if number is None else f"{number}. {title}"

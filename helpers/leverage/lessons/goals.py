@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from . import plain
-from .plain import FloatArray, NotPlainError
-from .wording import code_value, counted, format_pair, shortened, with_unit
+from leverage.lessons import plain
+from leverage.lessons.plain import FloatArray, NotPlainError
+from leverage.lessons.wording import code_value, counted, format_pair, shortened, with_unit
 
 HIDDEN = "A check with other numbers did not pass."
 _NUMBER_AT_ZERO = 1e-9

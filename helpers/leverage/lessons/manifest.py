@@ -15,7 +15,7 @@ from typing import Any, NotRequired, TypedDict
 _DATA = Path(__file__).with_name("data")
 
 
-class Item(TypedDict, total=False):
+class ItemFacts(TypedDict, total=False):
     """One graded cell: a test, a quiz question, or an answer marked by hand."""
 
     exercise: str
@@ -27,7 +27,7 @@ class Item(TypedDict, total=False):
     cell: str
 
 
-class Chapter(TypedDict):
+class ChapterFacts(TypedDict):
     """One chapter; `items` maps the id of each graded cell to its facts."""
 
     number: NotRequired[int]
@@ -35,7 +35,7 @@ class Chapter(TypedDict):
     minutes: NotRequired[int]
     promise: NotRequired[str]
     objectives: NotRequired[dict[str, str]]
-    items: NotRequired[dict[str, Item]]
+    items: NotRequired[dict[str, ItemFacts]]
 
 
 class Quiz(TypedDict):
@@ -45,17 +45,17 @@ class Quiz(TypedDict):
     feedback: dict[str, str]
 
 
-def load_chapters() -> dict[str, Chapter]:
+def load_chapters() -> dict[str, ChapterFacts]:
     """Return the chapters of the course by folder name, in their order; {} when there are none."""
     return _load("chapters")
 
 
-def load_reviews() -> dict[str, Chapter]:
+def load_reviews() -> dict[str, ChapterFacts]:
     """Return the mixed reviews by folder name, in their order; {} when there are none."""
     return _load("reviews")
 
 
-def _load(kind: str) -> dict[str, Chapter]:
+def _load(kind: str) -> dict[str, ChapterFacts]:
     chapters = _read("course.json").get(kind)
     if not isinstance(chapters, Mapping):
         return {}
@@ -76,14 +76,14 @@ def load_quizzes() -> dict[str, Quiz]:
     }
 
 
-def items(chapters: Mapping[str, Chapter]) -> Iterator[tuple[str, str, Item]]:
+def items(chapters: Mapping[str, ChapterFacts]) -> Iterator[tuple[str, str, ItemFacts]]:
     """Yield (chapter folder, item id, item) for every graded cell of the chapters."""
     for name, chapter in chapters.items():
         for item_id, item in chapter.get("items", {}).items():
             yield name, item_id, item
 
 
-def find_item(item_id: str) -> Item | None:
+def find_item(item_id: str) -> ItemFacts | None:
     """Return the facts of one graded cell, or None when the course does not list it."""
     everything = {**load_chapters(), **load_reviews()}
     return next((item for _, known, item in items(everything) if known == item_id), None)

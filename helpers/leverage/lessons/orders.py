@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from . import plain
-from .goals import AnswerError
-from .plain import NotPlainError
-from .wording import counted, shortened
+from leverage.lessons import plain
+from leverage.lessons.goals import AnswerError
+from leverage.lessons.plain import NotPlainError
+from leverage.lessons.wording import counted, shortened
 
 
 def several(expected: Any) -> list[Any]:

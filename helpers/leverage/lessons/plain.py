@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from .wording import counted, safe_repr, shortened
+from leverage.lessons.wording import counted, safe_repr, shortened
 
 FloatArray = npt.NDArray[np.float64]
 

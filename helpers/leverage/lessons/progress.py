@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import manifest
-from .manifest import Chapter, Item
-from .wording import counted, item_label, say, sentence, wrapped
+from leverage.lessons import manifest
+from leverage.lessons.manifest import ChapterFacts, ItemFacts
+from leverage.lessons.wording import counted, item_label, say, sentence, wrapped
 
 MASTERY_SHARE = 0.8
 _DEFAULT_PLACE = "~/.leverage-course/progress.json"
@@ -54,12 +54,12 @@ class Mastery:
     missing: tuple[str, ...]
 
 
-def mastery(chapter: Chapter, passed_ids: Collection[str]) -> Mastery:
+def mastery(chapter: ChapterFacts, passed_ids: Collection[str]) -> Mastery:
     """Score one chapter from the ids of the items passed.
 
     Parameters
     ----------
-    chapter : Chapter
+    chapter : ChapterFacts
         The chapter as in `course.json`: its `items` carry `points`, `safety` and `kind`.
     passed_ids : collection of str
         Ids of the items passed; ids that the chapter does not list are ignored.
@@ -182,15 +182,15 @@ def forget_progress() -> None:
         say(f"Your progress is deleted: {path} is gone.")
 
 
-def _autograded(item: Item) -> bool:
+def _autograded(item: ItemFacts) -> bool:
     return item.get("kind", "test") != "manual"
 
 
-def _points(items: Mapping[str, Item]) -> float:
+def _points(items: Mapping[str, ItemFacts]) -> float:
     return float(sum(item.get("points", 0) for item in items.values()))
 
 
-def _safety(items: Mapping[str, Item]) -> int:
+def _safety(items: Mapping[str, ItemFacts]) -> int:
     return sum(bool(item.get("safety", False)) for item in items.values())
 
 
@@ -324,8 +324,8 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def chosen_chapters(
-    chapters: Mapping[str, Chapter], chapter: str | int | None
-) -> list[tuple[str, Chapter]]:
+    chapters: Mapping[str, ChapterFacts], chapter: str | int | None
+) -> list[tuple[str, ChapterFacts]]:
     """Return the chapter that was asked for, or all; ValueError names those that there are."""
     if chapter is None:
         return list(chapters.items())
@@ -344,14 +344,14 @@ def chosen_chapters(
     return chosen
 
 
-def _number(name: str, chapter: Chapter) -> int | None:
+def _number(name: str, chapter: ChapterFacts) -> int | None:
     if "number" in chapter:
         return int(chapter["number"])
     digits = name.split("_")[0]
     return int(digits) if digits.isdigit() else None
 
 
-def chapter_title(name: str, chapter: Chapter) -> str:
+def numbered_title(name: str, chapter: ChapterFacts) -> str:
     """Return a chapter's number and title."""
     number = _number(name, chapter)
     title = chapter.get("title", name)
@@ -359,7 +359,7 @@ def chapter_title(name: str, chapter: Chapter) -> str:
 
 
 def _table(
-    chosen: list[tuple[str, Chapter]], entries: Mapping[str, Mapping[str, Any]]
+    chosen: list[tuple[str, ChapterFacts]], entries: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
     rows = [("Chapter", "Points", "Safety items", "Mastery")]
     rows += [_row(name, chapter, entries) for name, chapter in chosen]
@@ -371,10 +371,10 @@ def _table(
 
 
 def _row(
-    name: str, chapter: Chapter, entries: Mapping[str, Mapping[str, Any]]
+    name: str, chapter: ChapterFacts, entries: Mapping[str, Mapping[str, Any]]
 ) -> tuple[str, str, str, str]:
     score = mastery(chapter, _passed(entries))
-    title = chapter_title(name, chapter)
+    title = numbered_title(name, chapter)
     by_hand = _by_hand(chapter)
     if not score.possible and not score.safety_total:
         return title, f"none to earn{by_hand}", "none", "not scored"
@@ -383,7 +383,7 @@ def _row(
     return title, points, safety, "yes, by the visible checks" if score.mastered else "not yet"
 
 
-def _by_hand(chapter: Chapter) -> str:
+def _by_hand(chapter: ChapterFacts) -> str:
     items = chapter.get("items", {})
     points = _points({key: item for key, item in items.items() if not _autograded(item)})
     verb = "is" if points == 1 else "are"
@@ -391,7 +391,7 @@ def _by_hand(chapter: Chapter) -> str:
 
 
 def _hidden_ones(
-    chosen: list[tuple[str, Chapter]], entries: Mapping[str, Mapping[str, Any]]
+    chosen: list[tuple[str, ChapterFacts]], entries: Mapping[str, Mapping[str, Any]]
 ) -> str:
     """Name the command that runs the hidden checks of the chapters worked on."""
     worked_on = [
@@ -407,14 +407,14 @@ def _passed(entries: Mapping[str, Mapping[str, Any]]) -> set[str]:
 
 
 def _to_revisit(
-    chosen: list[tuple[str, Chapter]], entries: Mapping[str, Mapping[str, Any]]
+    chosen: list[tuple[str, ChapterFacts]], entries: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
     lines: list[str] = []
     for name, chapter in chosen:
         missing = mastery(chapter, _passed(entries)).missing
         tried = [item_id for item_id in missing if item_id in entries]
         if tried or (missing and any(key in entries for key in chapter.get("items", {}))):
-            lines += ["", f"To revisit in {chapter_title(name, chapter)}:"]
+            lines += ["", f"To revisit in {numbered_title(name, chapter)}:"]
             for item_id in tried:
                 lines += _advice(chapter, item_id, entries[item_id])
             untried = len(missing) - len(tried)
@@ -423,7 +423,7 @@ def _to_revisit(
     return lines
 
 
-def _advice(chapter: Chapter, item_id: str, entry: Mapping[str, Any]) -> list[str]:
+def _advice(chapter: ChapterFacts, item_id: str, entry: Mapping[str, Any]) -> list[str]:
     item = chapter.get("items", {})[item_id]
     safety = ", a safety item" if item.get("safety") else ""
     tries = counted(entry["attempts"], "attempt")

@@ -3,14 +3,14 @@
 import re
 from typing import NamedTuple
 
-from . import plain
-from .manifest import Quiz
+from leverage.lessons import plain
+from leverage.lessons.manifest import Quiz
 
 _LETTER = re.compile(r"""[\s("'`\[]*([A-Za-z])["'`\]]*(?:[:)](.*)|\.(?:\s+(.*))?)?\s*""", re.DOTALL)
 _ANOTHER_LETTER = re.compile(r"(?<!\w)[A-Za-z](?:[.:)]|\s*$)")
 
 
-class Verdict(NamedTuple):
+class OptionVerdict(NamedTuple):
     """What to say about an answer to a quiz question.
 
     Attributes
@@ -31,7 +31,7 @@ class Verdict(NamedTuple):
     unanswered: bool = False
 
 
-def judge(quiz: Quiz, answer: object) -> Verdict:
+def judge_option(quiz: Quiz, answer: object) -> OptionVerdict:
     """Judge a learner's answer to a question.
 
     Parameters
@@ -45,28 +45,28 @@ def judge(quiz: Quiz, answer: object) -> Verdict:
     Examples
     --------
     >>> quiz = Quiz(answer="b", feedback={"a": "That is the margin.", "b": "Yes."})
-    >>> judge(quiz, " A ").text
+    >>> judge_option(quiz, " A ").text
     'That is the margin.'
-    >>> judge(quiz, 2).text
+    >>> judge_option(quiz, 2).text
     'Type one letter in quotes, "a" or "b"; you gave 2.'
     """
-    asked = f"Type one letter in quotes, {listed(list(quiz['feedback']))}"
+    asked = f"Type one letter in quotes, {either(list(quiz['feedback']))}"
     if plain.holds_blank(answer):
-        return Verdict("", False, f"{asked}.", unanswered=True)
+        return OptionVerdict("", False, f"{asked}.", unanswered=True)
     if not issubclass(type(answer), str):
-        return Verdict("", False, f"{asked}; you gave {_shown(answer)}.")
+        return OptionVerdict("", False, f"{asked}; you gave {_shown(answer)}.")
     given = str.__str__(answer)
     option = _letter_of(given)
     feedback = {key.lower(): text for key, text in quiz["feedback"].items()}
     if option not in feedback:
-        return Verdict("", False, f"{asked}; you gave {plain.plain_repr(given)}.")
-    return Verdict(option, option == quiz["answer"].lower(), feedback[option])
+        return OptionVerdict("", False, f"{asked}; you gave {plain.plain_repr(given)}.")
+    return OptionVerdict(option, option == quiz["answer"].lower(), feedback[option])
 
 
-def listed(options: list[str]) -> str:
+def either(options: list[str]) -> str:
     """List the letters of the options as a learner types them.
 
-    >>> listed(["a", "b", "c"])
+    >>> either(["a", "b", "c"])
     '"a", "b" or "c"'
     """
     quoted = [f'"{option}"' for option in options]

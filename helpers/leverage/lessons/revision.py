@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import manifest
-from .manifest import Chapter, Item
-from .progress import chapter_title, chosen_chapters, mastery, read_record
-from .wording import counted, item_label, sentence
+from leverage.lessons import manifest
+from leverage.lessons.manifest import ChapterFacts, ItemFacts
+from leverage.lessons.progress import chosen_chapters, mastery, numbered_title, read_record
+from leverage.lessons.wording import counted, item_label, sentence
 
 MANY_ATTEMPTS = 4
 _MARKS = re.compile(r"([\\`*_{}\[\]<>|$#~])")
@@ -109,17 +109,17 @@ def draw(seed: int | None = None) -> Advice:
     return Advice(f"Do again: {_link(name, item_id, item)}. {aims}".strip())
 
 
-def _begun(chapter: Chapter, entries: Entries) -> bool:
+def _begun(chapter: ChapterFacts, entries: Entries) -> bool:
     return any(key in entries for key in chapter.get("items", {}))
 
 
-def _open(chapter: Chapter, entries: Entries) -> dict[str, Item]:
+def _open(chapter: ChapterFacts, entries: Entries) -> dict[str, ItemFacts]:
     items = chapter.get("items", {})
     passed = {key for key, entry in entries.items() if entry["passed"]}
     return {key: items[key] for key in mastery(chapter, passed).missing}
 
 
-def _safety_open(begun: Mapping[str, Chapter], entries: Entries) -> list[str]:
+def _safety_open(begun: Mapping[str, ChapterFacts], entries: Entries) -> list[str]:
     lines = [
         f"- {_link(name, key, item)}{_tries(entries.get(key), hint=False)}"
         for name, known in begun.items()
@@ -129,12 +129,12 @@ def _safety_open(begun: Mapping[str, Chapter], entries: Entries) -> list[str]:
     return ["#### Safety items that are open", "", *lines, ""] if lines else []
 
 
-def _chapter(name: str, chapter: Chapter, entries: Entries) -> list[str]:
+def _chapter(name: str, chapter: ChapterFacts, entries: Entries) -> list[str]:
     score = mastery(chapter, {key for key, entry in entries.items() if entry["passed"]})
-    title = f"[{chapter_title(name, chapter)}]({_path(name)})" if _path(name) else ""
+    title = f"[{numbered_title(name, chapter)}]({_path(name)})" if _path(name) else ""
     state = "mastered, by the visible checks" if score.mastered else "not mastered yet"
     lines = [
-        f"#### {title or chapter_title(name, chapter)}",
+        f"#### {title or numbered_title(name, chapter)}",
         "",
         f"{score.points:g} of {counted(score.possible, 'point')}, {state}.",
         "",
@@ -169,7 +169,7 @@ def _chapter(name: str, chapter: Chapter, entries: Entries) -> list[str]:
     return [*lines, ""]
 
 
-def _reviews(chapters: Mapping[str, Chapter], entries: Entries) -> list[str]:
+def _reviews(chapters: Mapping[str, ChapterFacts], entries: Entries) -> list[str]:
     lines = []
     for name, review in manifest.load_reviews().items():
         for key, item in review.get("items", {}).items():
@@ -181,7 +181,7 @@ def _reviews(chapters: Mapping[str, Chapter], entries: Entries) -> list[str]:
                 if set(item.get("objectives", [])) & set(known.get("objectives", {}))
             ]
             where = ", ".join(
-                f"[{chapter_title(n, c)}]({_path(n)})" if _path(n) else chapter_title(n, c)
+                f"[{numbered_title(n, c)}]({_path(n)})" if _path(n) else numbered_title(n, c)
                 for n, c in owners
             )
             again = f" Look again at {where}." if where else ""
@@ -189,10 +189,10 @@ def _reviews(chapters: Mapping[str, Chapter], entries: Entries) -> list[str]:
     return ["#### Questions of the mixed reviews", "", *lines, ""] if lines else []
 
 
-def _next(chapters: Mapping[str, Chapter], entries: Entries) -> list[str]:
+def _next(chapters: Mapping[str, ChapterFacts], entries: Entries) -> list[str]:
     for name, chapter in chapters.items():
         if not _begun(chapter, entries):
-            title = chapter_title(name, chapter)
+            title = numbered_title(name, chapter)
             shown = f"[{title}]({_path(name)})" if _path(name) else title
             minutes = chapter.get("minutes", 0)
             time = f", {minutes} minutes" if minutes else ""
@@ -213,7 +213,7 @@ def _plain(text: str) -> str:
     return _MARKS.sub(r"\\\1", " ".join(readable.split()))
 
 
-def _link(name: str, item_id: str, item: Item) -> str:
+def _link(name: str, item_id: str, item: ItemFacts) -> str:
     section = item.get("section", "")
     label = item_label(item.get("exercise") or item_id)
     words = section if section.startswith(label) else f"{label} ({section})" if section else label

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from . import plain
-from .goals import AnswerError, NumberGoal
-from .plain import NotPlainError
-from .wording import counted, format_number, format_pair, shortened
+from leverage.lessons import plain
+from leverage.lessons.goals import AnswerError, NumberGoal
+from leverage.lessons.plain import NotPlainError
+from leverage.lessons.wording import counted, format_number, format_pair, shortened
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.ticker import Formatter
 
-from leverage.lessons.figures import format_amount
+from leverage.lessons.wording import format_amount
 
 
 class Grouped(Formatter):

@@ -63,6 +63,63 @@ def format_pair(received: float, expected: float) -> tuple[str, str]:
     return repr(received), repr(expected)
 
 
+def format_amount(value: float, decimals: int = 2, *, signed: bool = False) -> str:
+    """Write an amount with fixed decimals, thin grouping and a true minus sign.
+
+    Parameters
+    ----------
+    value : float
+        Amount in any unit.
+    decimals : int, default 2
+        Decimals shown.
+    signed : bool, default False
+        Write a plus sign before amounts above zero.
+
+    Examples
+    --------
+    >>> format_amount(45_180.7229).replace(THIN_SPACE, " ")
+    '45 180.72'
+    >>> format_amount(-0.001), format_amount(-500, 0), format_amount(500, 0, signed=True)
+    ('0.00', '−500', '+500')
+    """
+    if math.isnan(value):
+        return "not a number"
+    sign = "+" if signed and value > 0 else "−" if value < 0 else ""
+    if math.isinf(value):
+        return f"{sign}infinite"
+    digits = f"{abs(value):,.{decimals}f}"
+    if not digits.strip("0.,"):
+        sign = ""
+    return sign + digits.replace(",", THIN_SPACE)
+
+
+def format_price(value: float) -> str:
+    """Write a price: two decimals from 100 on, six significant digits below.
+
+    Examples
+    --------
+    >>> format_price(98_000).replace(THIN_SPACE, " "), format_price(3.5), format_price(0.000012)
+    ('98 000.00', '3.50', '0.000012')
+    """
+    if not math.isfinite(value) or value == 0 or abs(value) >= 100:
+        return format_amount(value)
+    decimals = 5 - math.floor(math.log10(abs(value)))
+    text = format_amount(value, decimals)
+    kept = text.rstrip("0")
+    return kept + "0" * max(0, 2 - len(kept.partition(".")[2]))
+
+
+def format_percent(fraction: float, decimals: int = 1, *, signed: bool = False) -> str:
+    """Write a decimal fraction as per cent.
+
+    Examples
+    --------
+    >>> format_percent(-0.0964, 2).replace(THIN_SPACE, " ")
+    '−9.64 %'
+    """
+    return f"{format_amount(fraction * 100, decimals, signed=signed)}{THIN_SPACE}%"
+
+
 def with_unit(text: str, unit: str) -> str:
     """Put the unit behind a number; a text such as "infinity" stays as it is."""
     return f"{text} {unit}" if unit and text[-1:].isdigit() else text

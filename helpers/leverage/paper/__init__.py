@@ -10,11 +10,11 @@ Build one from bars and the rules of a venue, open an account, trade, and let ti
 11
 """
 
-from . import errors
-from .exchange import PaperExchange
-from .funding import FundingModel
-from .kernel import Market
-from .rules import REQUIREMENTS, Rules, venue_rules
+from leverage.paper import exchange_errors
+from leverage.paper.exchange import PaperExchange
+from leverage.paper.funding import FundingModel
+from leverage.paper.instruments import Market
+from leverage.paper.market_rules import REQUIREMENTS, Rules, venue_rules
 
 __all__ = [
     "REQUIREMENTS",
@@ -22,6 +22,6 @@ __all__ = [
     "Market",
     "PaperExchange",
     "Rules",
-    "errors",
+    "exchange_errors",
     "venue_rules",
 ]

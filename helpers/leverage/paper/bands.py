@@ -11,12 +11,12 @@ from math import inf
 
 import numpy as np
 
-from .._validate import FloatArray
-from .kernel import Contract
-from .matching import touch_level, touches, trail
-from .state import Order, Position
-from .tape import view
-from .world import Stake, World
+from leverage._validate import FloatArray
+from leverage.paper.instruments import Instrument
+from leverage.paper.matching import touch_level, touches, trail
+from leverage.paper.state import Order, Position
+from leverage.paper.tape import view
+from leverage.paper.world import MarginGroup, World
 
 # Slack is cut by this share, against rounding.
 _CAUTION = 1 - 1e-9
@@ -108,7 +108,7 @@ def bands_of(world: World) -> Bands:
     """Bands around the prices of this moment."""
     limits: dict[str, Limits] = {
         symbol: {"last": [0.0, inf], "mark": [0.0, inf], "index": [0.0, inf]}
-        for symbol in world.contracts
+        for symbol in world.instruments
     }
     bands = Bands(revision=world.revision)
     for order in world.state.working.values():
@@ -120,17 +120,17 @@ def bands_of(world: World) -> Bands:
     factor = world.rules.call_factor
     for account in world.state.accounts.values():
         stale = set(account.called)
-        for stake in world.stakes(account):
-            equity, need = world.standing(stake)
-            _limit_by_stake(world, stake, equity - need, 1.0, limits, both_ways=False)
+        for group in world.margin_groups(account):
+            equity, need = world.standing(group)
+            _limit_by_group(world, group, equity - need, 1.0, limits, both_ways=False)
             if factor > 1:
                 slack = equity - factor * need
-                _limit_by_stake(world, stake, abs(slack), factor, limits, both_ways=True)
+                _limit_by_group(world, group, abs(slack), factor, limits, both_ways=True)
                 # A call that a deposit or a trade has settled since is taken back at the next row.
-                if (slack <= 0) == (stake.name in account.called):
-                    stale.discard(stake.name)
+                if (slack <= 0) == (group.name in account.called):
+                    stale.discard(group.name)
                 else:
-                    stale.add(stake.name)
+                    stale.add(group.name)
         if stale:
             for kinds in limits.values():
                 _shut(kinds["last"])
@@ -167,54 +167,57 @@ def _shut(limits: list[float]) -> None:
     limits[0] = inf
 
 
-def _limit_by_stake(
+def _limit_by_group(
     world: World,
-    stake: Stake,
+    group: MarginGroup,
     slack: float,
     factor: float,
     limits: dict[str, Limits],
     *,
     both_ways: bool,
 ) -> None:
-    """Share the slack of a stake out over its positions, and narrow the limits of their marks."""
+    """Share the slack of a group out over its positions, and narrow the limits of their marks."""
     prices = world.state.prices
     values = [
-        world.contracts[p.symbol].value(p.contracts, prices[p.symbol].mark) for p in stake.positions
+        world.instruments[p.symbol].value(p.contracts, prices[p.symbol].mark)
+        for p in group.positions
     ]
     total = sum(values)
-    for position, value in zip(stake.positions, values, strict=True):
+    for position, value in zip(group.positions, values, strict=True):
         kinds = limits[position.symbol]
         if slack <= 0 or not total:
             _shut(kinds["mark"])
             continue
-        contract = world.contracts[position.symbol]
+        instrument = world.instruments[position.symbol]
         mark = prices[position.symbol].mark
         share = slack * _CAUTION * value / total
-        against, either = contract.steepness(position, factor)
+        against, either = instrument.steepness(position, factor)
         if both_ways:
             for way in (-1, 1):
-                _narrow(kinds["mark"], way, _moved(contract, mark, way, share / either))
+                _narrow(kinds["mark"], way, _moved(instrument, mark, way, share / either))
         else:
             way = -position.side
-            _narrow(kinds["mark"], way, _moved(contract, mark, way, share / against))
-        if not contract.is_smooth and contract.rates[-1] > 0:
-            _stay_in_tier(contract, position, mark, kinds["mark"])
+            _narrow(kinds["mark"], way, _moved(instrument, mark, way, share / against))
+        if not instrument.is_smooth and instrument.rates[-1] > 0:
+            _stay_in_tier(instrument, position, mark, kinds["mark"])
 
 
-def _moved(contract: Contract, mark: float, way: int, room: float) -> float:
+def _moved(instrument: Instrument, mark: float, way: int, room: float) -> float:
     """Price that is a room away, which for an inverse contract is one in 1/price."""
-    if not contract.inverse:
+    if not instrument.inverse:
         return max(mark + way * room, 0.0)
     turned = 1 / mark - way * room
     return 1 / turned if turned > 0 else inf
 
 
-def _stay_in_tier(contract: Contract, position: Position, mark: float, limits: list[float]) -> None:
+def _stay_in_tier(
+    instrument: Instrument, position: Position, mark: float, limits: list[float]
+) -> None:
     """Stop at the bounds of the tier, where the requirement jumps."""
-    tier = contract.tier(position.contracts, mark)
-    size = position.contracts * contract.size
-    bounds = (0.0, *contract.inner, inf)
+    tier = instrument.tier(position.contracts, mark)
+    size = position.contracts * instrument.size
+    bounds = (0.0, *instrument.inner, inf)
     for bound in (bounds[tier], bounds[tier + 1]):
         if 0 < bound < inf:
-            price = size / bound if contract.inverse else bound / size
+            price = size / bound if instrument.inverse else bound / size
             _narrow(limits, 1 if price >= mark else -1, price)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from math import ceil
 
-from ..rounding import down_to, nearest_to
-from . import ledger
-from .fills import absorb, settle
-from .kernel import Contract, bankrupt_price
-from .state import FEES, FUND, MARKET, Account, Liquidation, Position, Trade, place
-from .world import Stake, World
+from leverage._grid import down_to, nearest_to
+from leverage.paper import ledger
+from leverage.paper.fills import absorb, settle
+from leverage.paper.instruments import Instrument, bankrupt_price
+from leverage.paper.state import (
+    FEES,
+    FUND,
+    MARKET,
+    Account,
+    Liquidation,
+    Position,
+    Trade,
+    position_key,
+)
+from leverage.paper.world import MarginGroup, World
 
 # Share of the equity that is a rounding error rather than money.
 _DUST = 1e-12
@@ -26,51 +35,51 @@ def check_margins(world: World) -> bool:
     before = len(world.state.liquidations)
     for name in sorted(world.state.accounts):
         account = world.state.accounts[name]
-        for stake in list(world.stakes(account)):
-            if any(is_alive(account, position) for position in stake.positions):
-                liquidate(world, renewed(world, stake))
+        for group in list(world.margin_groups(account)):
+            if any(is_alive(account, position) for position in group.positions):
+                liquidate(world, renewed(world, group))
     return len(world.state.liquidations) > before
 
 
 def is_alive(account: Account, position: Position) -> bool:
     """Whether a position is still open."""
-    return account.positions.get(place(position.symbol, position.side)) is position
+    return account.positions.get(position_key(position.symbol, position.side)) is position
 
 
-def renewed(world: World, stake: Stake) -> Stake:
-    """Return a stake as it is now."""
-    if stake.is_isolated:
-        return world.stake_of(stake.account, stake.positions[0])
-    return world.cross_stake(stake.account, stake.code)
+def renewed(world: World, group: MarginGroup) -> MarginGroup:
+    """Return a group as it is now."""
+    if group.is_isolated:
+        return world.group_of(group.account, group.positions[0])
+    return world.cross_group(group.account, group.code)
 
 
-def liquidate(world: World, stake: Stake, *, at_once: bool = False) -> None:
-    """Close a stake step by step until its equity is above its requirement.
+def liquidate(world: World, group: MarginGroup, *, at_once: bool = False) -> None:
+    """Close a group step by step until its equity is above its requirement.
 
     Parameters
     ----------
     world : World
         Where it happens.
-    stake : Stake
+    group : MarginGroup
         What to close.
     at_once : bool, default False
         Take the first step without looking: the caller has found the price at which it is due.
     """
-    while stake.positions:
-        equity, need = world.standing(stake)
+    while group.positions:
+        equity, need = world.standing(group)
         if equity > need and not at_once:
             return
         at_once = False
-        tradable = [p for p in stake.positions if world.is_open(p.symbol)]
+        tradable = [p for p in group.positions if world.is_open(p.symbol)]
         if not tradable:
             return
-        _cancel_orders(world, stake)
-        if not _cut_down(world, stake, tradable):
-            worst = min(tradable, key=lambda p: _profit(world, p))
-            _close_whole(world, stake, worst)
-        if stake.is_isolated and not is_alive(stake.account, stake.positions[0]):
+        _cancel_orders(world, group)
+        if not _cut_down(world, group, tradable):
+            worst = min(tradable, key=lambda p: _profit_at_mark(world, p))
+            _close_whole(world, group, worst)
+        if group.is_isolated and not is_alive(group.account, group.positions[0]):
             return
-        stake = renewed(world, stake)
+        group = renewed(world, group)
 
 
 def check_calls(world: World) -> None:
@@ -80,89 +89,91 @@ def check_calls(world: World) -> None:
         return
     for name in sorted(world.state.accounts):
         account = world.state.accounts[name]
-        stakes = list(world.stakes(account))
-        for gone in set(account.called) - {stake.name for stake in stakes}:
+        groups = list(world.margin_groups(account))
+        for gone in set(account.called) - {group.name for group in groups}:
             del account.called[gone]
-        for stake in stakes:
-            equity, need = world.standing(stake)
+        for group in groups:
+            equity, need = world.standing(group)
             is_low = equity <= factor * need
-            if is_low and not account.called.get(stake.name, False):
+            if is_low and not account.called.get(group.name, False):
                 world.record(
                     "margin call",
                     name,
-                    stake.positions[0].symbol if stake.is_isolated else "",
-                    f"Equity of {equity:.8g} {stake.code} has fallen to the call level, "
-                    f"{factor * need:.8g} {stake.code}; the close-out is at {need:.8g}.",
+                    group.positions[0].symbol if group.is_isolated else "",
+                    f"Equity of {equity:.8g} {group.code} has fallen to the call level, "
+                    f"{factor * need:.8g} {group.code}; the close-out is at {need:.8g}.",
                     equity=equity,
                     call=factor * need,
                     requirement=need,
                 )
                 world.touch()
             if is_low:
-                account.called[stake.name] = True
-            elif account.called.pop(stake.name, False):
+                account.called[group.name] = True
+            elif account.called.pop(group.name, False):
                 world.touch()
 
 
-def _profit(world: World, position: Position) -> float:
-    contract = world.contracts[position.symbol]
-    return contract.profit(position, world.state.prices[position.symbol].mark)
+def _profit_at_mark(world: World, position: Position) -> float:
+    instrument = world.instruments[position.symbol]
+    return instrument.profit(position, world.state.prices[position.symbol].mark)
 
 
-def _cancel_orders(world: World, stake: Stake) -> None:
-    symbols = {position.symbol for position in stake.positions}
-    for order in world.orders_of(stake.account):
+def _cancel_orders(world: World, group: MarginGroup) -> None:
+    symbols = {position.symbol for position in group.positions}
+    for order in world.orders_of(group.account):
         same = (
             order.symbol in symbols
-            if stake.is_isolated
-            else (world.contracts[order.symbol].settle == stake.code)
+            if group.is_isolated
+            else (world.instruments[order.symbol].settle == group.code)
         )
         if same:
             world.end_order(order, "canceled", "liquidation")
 
 
-def _cut_down(world: World, stake: Stake, positions: list[Position]) -> bool:
+def _cut_down(world: World, group: MarginGroup, positions: list[Position]) -> bool:
     """Take the largest position that is above the first tier down to the top of the next tier."""
     if not world.rules.partial_liquidation:
         return False
     prices = world.state.prices
     steps = []
     for position in positions:
-        contract = world.contracts[position.symbol]
+        instrument = world.instruments[position.symbol]
         mark = prices[position.symbol].mark
-        tier = contract.tier(position.contracts, mark)
+        tier = instrument.tier(position.contracts, mark)
         if tier > 0:
-            target = _contracts_at(contract, contract.inner[tier - 1], mark)
+            target = _contracts_at(instrument, instrument.inner[tier - 1], mark)
             if 0 < target < position.contracts:
-                steps.append((contract.requirement(position, mark), position, target))
+                steps.append((instrument.requirement(position, mark), position, target))
     if not steps:
         return False
     _, position, target = max(steps, key=lambda step: step[0])
-    cut = nearest_to(position.contracts - target, world.contracts[position.symbol].market.lot_size)
-    _force(world, stake, position, cut, is_partial=True)
+    cut = nearest_to(
+        position.contracts - target, world.instruments[position.symbol].market.lot_size
+    )
+    _force(world, group, position, cut, is_partial=True)
     return True
 
 
-def _contracts_at(contract: Contract, bound: float, mark: float) -> float:
+def _contracts_at(instrument: Instrument, bound: float, mark: float) -> float:
     """Contracts whose size in the tiers is at most a bound."""
-    target = down_to(bound / contract.measure(1.0, mark), contract.market.lot_size)
+    target = down_to(bound / instrument.measure(1.0, mark), instrument.market.lot_size)
     # A rounding error above the bound would leave the position in the tier it must leave.
-    while target > 0 and contract.measure(target, mark) > bound:
-        target = nearest_to(target - contract.market.lot_size, contract.market.lot_size)
+    while target > 0 and instrument.measure(target, mark) > bound:
+        target = nearest_to(target - instrument.market.lot_size, instrument.market.lot_size)
     return target
 
 
 def _force(
-    world: World, stake: Stake, position: Position, contracts: float, *, is_partial: bool
+    world: World, group: MarginGroup, position: Position, contracts: float, *, is_partial: bool
 ) -> None:
     """Close contracts at the mark: book the result, the fee and the liquidation fee."""
-    account, code, state = stake.account, stake.code, world.state
-    contract, rules = world.contracts[position.symbol], world.rules
+    account, code, state = group.account, group.code, world.state
+    instrument, rules = world.instruments[position.symbol], world.rules
     mark = state.prices[position.symbol].mark
-    equity, need = world.standing(stake)
-    bankrupt = bankrupt_price(contract, position, equity - contract.profit(position, mark))
-    value = contract.value(contracts, mark)
-    gain = contract.booked(position, contracts, mark)
+    equity, need = world.standing(group)
+    bankrupt = bankrupt_price(instrument, position, equity - instrument.profit(position, mark))
+    value = instrument.value(contracts, mark)
+    gain = instrument.booked(position, contracts, mark)
     left = equity
     fee = min(max(rules.taker_fee_rate, 0.0) * value, max(left, 0.0))
     left -= fee
@@ -177,9 +188,9 @@ def _force(
         is_whole = contracts == position.contracts
         position.margin = left if is_whole else position.margin + gain - fee - extra
     position.realised += gain - fee - extra
-    position.contracts = nearest_to(position.contracts - contracts, contract.market.lot_size)
+    position.contracts = nearest_to(position.contracts - contracts, instrument.market.lot_size)
     if position.contracts <= 0:
-        account.positions.pop(place(position.symbol, position.side), None)
+        account.positions.pop(position_key(position.symbol, position.side), None)
     state.trades.append(
         Trade(
             trade_id,
@@ -224,20 +235,20 @@ def _force(
     world.touch()
 
 
-def _close_whole(world: World, stake: Stake, position: Position) -> None:
-    """Close a whole position; for the last of a stake, settle what is left or lacking."""
-    account, code = stake.account, stake.code
-    is_last = len(stake.positions) == 1
-    equity, _ = world.standing(stake)
+def _close_whole(world: World, group: MarginGroup, position: Position) -> None:
+    """Close a whole position; for the last of a group, settle what is left or lacking."""
+    account, code = group.account, group.code
+    is_last = len(group.positions) == 1
+    equity, _ = world.standing(group)
     if is_last and equity < 0:
-        _deleverage(world, stake, position, -equity)
+        _deleverage(world, group, position, -equity)
     if position.contracts > 0:
         # Deleveraging has used up a part of the margin.
-        stake = renewed(world, stake)
-        _force(world, stake, position, position.contracts, is_partial=False)
+        group = renewed(world, group)
+        _force(world, group, position, position.contracts, is_partial=False)
     if not is_last:
         return
-    left = position.margin if stake.is_isolated else world.cross_stake(account, code).cash
+    left = position.margin if group.is_isolated else world.cross_group(account, code).cash
     position.margin = 0.0
     if abs(left) <= _DUST * max(abs(equity), 1e-6):
         return
@@ -248,31 +259,31 @@ def _close_whole(world: World, stake: Stake, position: Position) -> None:
         ledger.move(world.state, pot, FUND, code, left, "insurance fund", position.symbol)
 
 
-def _deleverage(world: World, stake: Stake, position: Position, shortfall: float) -> None:
+def _deleverage(world: World, group: MarginGroup, position: Position, shortfall: float) -> None:
     """Close winners at the bankruptcy price for the part that the insurance fund cannot cover."""
-    rules, state, contract = world.rules, world.state, world.contracts[position.symbol]
-    fund = ledger.balance(state, FUND, stake.code) if rules.insurance_fund else 0.0
+    rules, state, instrument = world.rules, world.state, world.instruments[position.symbol]
+    fund = ledger.balance(state, FUND, group.code) if rules.insurance_fund else 0.0
     uncovered = shortfall - max(fund, 0.0)
     if not rules.auto_deleveraging or uncovered <= 0:
         return
-    lot = contract.market.lot_size
+    lot = instrument.market.lot_size
     lots = ceil(position.contracts * uncovered / shortfall / lot - 1e-9)
     wanted = min(nearest_to(lots * lot, lot), position.contracts)
     mark = state.prices[position.symbol].mark
-    equity, _ = world.standing(stake)
-    price = bankrupt_price(contract, position, equity - contract.profit(position, mark))
-    for account, winner in ranking(world, position.symbol, -position.side, stake.account.name):
+    equity, _ = world.standing(group)
+    price = bankrupt_price(instrument, position, equity - instrument.profit(position, mark))
+    for account, winner in ranking(world, position.symbol, -position.side, group.account.name):
         if wanted <= 0:
             return
         part = min(wanted, winner.contracts)
         is_partial = part < position.contracts
         wanted = nearest_to(wanted - part, lot)
-        for owner, side in ((stake.account, -position.side), (account, position.side)):
+        for owner, side in ((group.account, -position.side), (account, position.side)):
             _close_at(world, owner, position.symbol, side, part, price)
         state.liquidations.append(
             Liquidation(
                 state.now,
-                stake.account.name,
+                group.account.name,
                 position.symbol,
                 position.side,
                 part,
@@ -286,7 +297,7 @@ def _deleverage(world: World, stake: Stake, position: Position, shortfall: float
             account.name,
             position.symbol,
             f"{part:g} contracts were closed at {price:.8g}, the bankruptcy price of "
-            f"{stake.account.name}: the insurance fund lacked {uncovered:.8g} {stake.code}.",
+            f"{group.account.name}: the insurance fund lacked {uncovered:.8g} {group.code}.",
             contracts=part,
             price=price,
             uncovered=uncovered,
@@ -350,16 +361,16 @@ def ranking(world: World, symbol: str, side: int, without: str) -> list[tuple[Ac
     """
     ranked = []
     mark = world.state.prices[symbol].mark
-    contract = world.contracts[symbol]
+    instrument = world.instruments[symbol]
     for name in sorted(world.state.accounts):
         account = world.state.accounts[name]
-        position = account.positions.get(place(symbol, side))
+        position = account.positions.get(position_key(symbol, side))
         if position is None or name == without:
             continue
-        equity, _ = world.standing(world.stake_of(account, position))
-        effective = contract.value(position.contracts, mark) / max(equity, 1e-12)
-        margin = max(contract.initial(position, mark), 1e-12)
-        gained = contract.profit(position, mark) / margin
+        equity, _ = world.standing(world.group_of(account, position))
+        effective = instrument.value(position.contracts, mark) / max(equity, 1e-12)
+        margin = max(instrument.initial(position, mark), 1e-12)
+        gained = instrument.profit(position, mark) / margin
         rank = gained * effective if gained > 0 else gained / effective
         ranked.append((-rank, name, account, position))
     return [(account, position) for _, _, account, position in sorted(ranked, key=lambda r: r[:2])]

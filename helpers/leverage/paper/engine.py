@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .bands import Bands, bands_of
-from .carry import charge_due, next_due
-from .closing import check_calls, check_margins, liquidate
-from .kernel import closing_price, standing
-from .matching import touch_level, work_orders
-from .state import Order, Prices
-from .tape import view
-from .world import Stake, World
+from leverage.paper.bands import Bands, bands_of
+from leverage.paper.closing import check_calls, check_margins, liquidate
+from leverage.paper.holding_costs import charge_due, next_due
+from leverage.paper.instruments import closing_price, standing
+from leverage.paper.matching import touch_level, work_orders
+from leverage.paper.state import Order, Prices
+from leverage.paper.tape import view
+from leverage.paper.world import MarginGroup, World
 
 # Halvings that bring a bracket down to neighbouring floats.
 _HALVINGS = 80
@@ -197,36 +197,38 @@ class Engine:
             for symbol in joined:
                 here[symbol] = _between(state.prices[symbol], targets[symbol], share)
             if isinstance(event, Order):
-                _put_on(here[event.symbol], begin[event.symbol], event, _level(world, event))
+                _put_on(
+                    here[event.symbol], begin[event.symbol], event, _waiting_level(world, event)
+                )
             state.prices = here
             state.now = departure + round(passed * (arrival - departure))
             if isinstance(event, Order):
                 self._tick()
             else:
-                stake, symbol, price = event
+                group, symbol, price = event
                 if price is not None:
                     _put_mark(here[symbol], price)
-                liquidate(world, stake, at_once=True)
+                liquidate(world, group, at_once=True)
                 self._tick()
 
     def _first_event(
         self, joined: Sequence[str], targets: dict[str, Prices]
-    ) -> tuple[float, Order | tuple[Stake, str, float | None]] | None:
+    ) -> tuple[float, Order | tuple[MarginGroup, str, float | None]] | None:
         """Return what comes first on the line, and the share of the line up to there."""
         world = self.world
         here = world.state.prices
-        best: tuple[float, Order | tuple[Stake, str, float | None]] | None = None
+        best: tuple[float, Order | tuple[MarginGroup, str, float | None]] | None = None
         ahead = {**here, **{symbol: targets[symbol] for symbol in joined}}
         for name in sorted(world.state.accounts):
-            for stake in world.stakes(world.state.accounts[name]):
-                if not any(p.symbol in joined for p in stake.positions):
+            for group in world.margin_groups(world.state.accounts[name]):
+                if not any(p.symbol in joined for p in group.positions):
                     continue
-                equity, need = standing(world.contracts, stake.positions, stake.cash, ahead)
+                equity, need = standing(world.instruments, group.positions, group.cash, ahead)
                 if equity > need:
                     continue
-                share, symbol, price = self._meeting_point(stake, joined, here, ahead)
+                share, symbol, price = self._meeting_point(group, joined, here, ahead)
                 if best is None or share < best[0]:
-                    best = share, (stake, symbol, price)
+                    best = share, (group, symbol, price)
         for order in world.state.working.values():
             if order.symbol not in joined:
                 continue
@@ -237,20 +239,20 @@ class Engine:
 
     def _meeting_point(
         self,
-        stake: Stake,
+        group: MarginGroup,
         joined: Sequence[str],
         here: dict[str, Prices],
         ahead: dict[str, Prices],
     ) -> tuple[float, str, float | None]:
-        """Share of the line at which a stake meets its requirement, and the mark if it is exact."""
-        contracts = self.world.contracts
-        equity, need = standing(contracts, stake.positions, stake.cash, here)
+        """Share of the line at which a group meets its requirement, and the mark if it is exact."""
+        instruments = self.world.instruments
+        equity, need = standing(instruments, group.positions, group.cash, here)
         if equity <= need:
             return 0.0, "", None
-        moving = [p for p in stake.positions if p.symbol in joined]
+        moving = [p for p in group.positions if p.symbol in joined]
         if len(moving) == 1:
             position = moving[0]
-            price = closing_price(contracts, position, stake.positions, stake.cash, here)
+            price = closing_price(instruments, position, group.positions, group.cash, here)
             start, stop = here[position.symbol].mark, ahead[position.symbol].mark
             if min(start, stop) <= price <= max(start, stop) and start != stop:
                 return (price - start) / (stop - start), position.symbol, price
@@ -263,7 +265,7 @@ class Engine:
                 symbol: _between(here[symbol], ahead[symbol], middle) if symbol in joined else now
                 for symbol, now in here.items()
             }
-            equity, need = standing(contracts, stake.positions, stake.cash, there)
+            equity, need = standing(instruments, group.positions, group.cash, there)
             low, high = (middle, high) if equity > need else (low, middle)
         return high, "", None
 
@@ -298,7 +300,7 @@ def _put_on(prices: Prices, begin: Prices, order: Order, level: float) -> None:
         setattr(prices, name, level)
 
 
-def _level(world: World, order: Order) -> float:
+def _waiting_level(world: World, order: Order) -> float:
     if order.trigger_way:
         assert order.trigger is not None
         return order.trigger

@@ -8,97 +8,39 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Self
 
-from . import desk, ledger, saving
-from .building import base_of, contract_for, is_frame, other_feeds, symbol_of
-from .closing import ranking
-from .desk import Ticket
-from .engine import Engine
-from .errors import BadRequest, BaseError, NoChange, PermissionDenied
-from .fills import book_price, scratch, settle
-from .funding import Funding, needs_interval, read_funding
-from .kernel import Market, bankrupt_price, closing_price
-from .private import PrivateData
-from .rules import Rules, venue_rules
-from .state import FUND, OUTSIDE, SPOT, Account, place
-from .structures import WAYS, features_dict, position_dict, transaction_dict
-from .tape import checked_path, make_tape, read_bars, read_ticks
-from .wallets import Params
-from .words import as_milliseconds, iso
-from .world import World
+from leverage.paper import ledger, order_desk, saving
+from leverage.paper.account_orders import AccountOrders
+from leverage.paper.closing import ranking
+from leverage.paper.engine import Engine
+from leverage.paper.exchange_errors import BadRequest, BaseError, NoChange, PermissionDenied
+from leverage.paper.face import Params
+from leverage.paper.fills import book_price, scratch, settle
+from leverage.paper.formats import as_milliseconds, iso
+from leverage.paper.funding import Funding, needs_interval, read_funding
+from leverage.paper.instruments import Market
+from leverage.paper.market_data import MarketData
+from leverage.paper.market_rules import Rules, venue_rules
+from leverage.paper.market_setup import (
+    base_of,
+    feed_reader,
+    instrument_for,
+    is_frame,
+    other_feeds,
+    symbol_of,
+)
+from leverage.paper.order_desk import Ticket
+from leverage.paper.replies import WAYS, end_prices, position_dict, transaction_dict
+from leverage.paper.settings import Settings
+from leverage.paper.state import FUND, OUTSIDE, SPOT, Account, position_key
+from leverage.paper.tape import checked_path, make_tape
+from leverage.paper.wallets import Wallets
+from leverage.paper.world import World
 
 MAIN = "main"
 UNITS = ("tick", "bar")
-_CAN = (
-    "addMargin",
-    "cancelAllOrders",
-    "cancelOrder",
-    "cancelOrders",
-    "createOrder",
-    "editOrder",
-    "fetchAccounts",
-    "fetchBalance",
-    "fetchCanceledOrders",
-    "fetchClosedOrders",
-    "fetchDeposits",
-    "fetchFundingHistory",
-    "fetchFundingRate",
-    "fetchFundingRateHistory",
-    "fetchFundingRates",
-    "fetchL2OrderBook",
-    "fetchLedger",
-    "fetchLedgerEntry",
-    "fetchLeverage",
-    "fetchLeverageTiers",
-    "fetchMarginMode",
-    "fetchMarketLeverageTiers",
-    "fetchMarkets",
-    "fetchMyLiquidations",
-    "fetchMyTrades",
-    "fetchOHLCV",
-    "fetchOpenOrders",
-    "fetchOrder",
-    "fetchOrderBook",
-    "fetchOrderTrades",
-    "fetchOrders",
-    "fetchPosition",
-    "fetchPositionMode",
-    "fetchPositions",
-    "fetchStatus",
-    "fetchTicker",
-    "fetchTickers",
-    "fetchTime",
-    "fetchTrades",
-    "fetchTradingFee",
-    "fetchTradingFees",
-    "fetchTransfers",
-    "fetchWithdrawals",
-    "reduceMargin",
-    "setLeverage",
-    "setMarginMode",
-    "setPositionMode",
-    "transfer",
-    "withdraw",
-)
-_CANNOT = (
-    "future",
-    "option",
-    "prediction",
-    "sandbox",
-    "createOrders",
-    "CORS",
-    "fetchBidsAsks",
-    "fetchOrderBooks",
-)
 
 
-class _Has(dict[str, Any]):
-    """What the exchange can do; None for anything that is not named."""
-
-    def __missing__(self, name: str) -> None:
-        return None
-
-
-class PaperExchange(PrivateData):
+class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
     """A crypto exchange on replayed history, spoken to as ccxt speaks to real ones.
 
     It trades on paper: nothing leaves the process. Every account trades against *the market*, which
@@ -107,7 +49,7 @@ class PaperExchange(PrivateData):
     Parameters
     ----------
     bars : feed, or mapping of symbol to feed
-        Traded prices, as :func:`leverage.paper.tape.read_bars` takes them.
+        Traded prices, as :func:`leverage.bars.read_bars` takes them.
     venue : str, default "binance"
         Venue whose rules hold, as in :func:`leverage.venues.load_venue`.
     product : str, optional
@@ -204,7 +146,7 @@ class PaperExchange(PrivateData):
             raise BadRequest(f"spread must be from 0 to below 1, was {spread}; 0.0002 is 0.02 %")
         if not liquidity > 0:
             raise BadRequest(f"liquidity must be positive, was {liquidity}")
-        reader = read_ticks if ticks else read_bars
+        reader = feed_reader(ticks)
         last = {
             name: reader(feed, f"bars of {name}")
             for name, feed in zip(names, feeds.values(), strict=True)
@@ -216,12 +158,13 @@ class PaperExchange(PrivateData):
         strange = sorted(set(markets or {}) - set(names))
         if strange:
             raise BadRequest(f"markets must be for symbols of bars, was for {', '.join(strange)}")
-        contracts = {
-            name: contract_for(name, rules, (markets or {}).get(name), last[name]) for name in names
+        instruments = {
+            name: instrument_for(name, rules, (markets or {}).get(name), last[name])
+            for name in names
         }
         world = World(
             rules=rules,
-            contracts=contracts,
+            instruments=instruments,
             tape=make_tape(last, others["mark"], others["index"], checked_path(path)),
             funding=read_funding(funding, tuple(names), rules.funding_interval_hours),
             spread=float(spread),
@@ -236,30 +179,10 @@ class PaperExchange(PrivateData):
         if balance is not None:
             self.open_account(MAIN, balance)
 
-    def _bind(self, world: World, engine: Engine, name: str) -> None:
-        self._world, self._engine, self._name = world, engine, name
-        self.id = "paper"
-        self.name = f"Paper exchange ({world.rules.name})"
-        self.options: dict[str, Any] = {"defaultType": world.wallet}
-        self.has = _Has(
-            dict.fromkeys(_CAN, True)
-            | dict.fromkeys(_CANNOT, False)
-            | {
-                "spot": world.wallet == "margin",
-                "margin": world.wallet == "margin",
-                "swap": world.wallet == "swap",
-            }
-        )
-        self.features: dict[str, Any] = features_dict(world)
-        self._load()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._world.rules.name!r}, account {self._name!r})"
-
     def _amounts(self, amounts: float | Mapping[str, float]) -> dict[str, float]:
         """Read money by currency; a number is in the settlement currency of the first market."""
         if not isinstance(amounts, Mapping):
-            code = next(iter(self._world.contracts.values())).settle
+            code = next(iter(self._world.instruments.values())).settle
             amounts = {code: amounts}
         for code, amount in amounts.items():
             if code not in self.currencies:
@@ -417,16 +340,13 @@ class PaperExchange(PrivateData):
             return self._engine.run(row + count)
         return self._engine.run(self._engine.row_of_close(count))
 
-    def run_until(self, when: Any = None, *, every_tick: bool = False) -> int:
+    def run_until(self, when: Any = None) -> int:
         """Let time pass up to a moment.
 
         Parameters
         ----------
         when : int, str, datetime or Timestamp, optional
             Last moment to pass; the end of the history if left out.
-        every_tick : bool, default False
-            Work through every tick instead of jumping over those at which nothing can happen.
-            The result is the same.
 
         Returns
         -------
@@ -439,13 +359,13 @@ class PaperExchange(PrivateData):
             If it is in the past.
         """
         if when is None:
-            return self._engine.run(self._engine.last_row, every_row=every_tick)
+            return self._engine.run(self._engine.last_row)
         moment = as_milliseconds(when)
         if moment < self.now:
             raise BadRequest(
                 f"time cannot run backwards: it is {iso(self.now)}, was asked for {iso(moment)}"
             )
-        return self._engine.run(self._engine.row_at(moment), every_row=every_tick)
+        return self._engine.run(self._engine.row_at(moment))
 
     def is_open(self, symbol: str) -> bool:
         """Whether a symbol trades now; False in an outage."""
@@ -480,8 +400,8 @@ class PaperExchange(PrivateData):
         return ledger.balance(self._world.state, FUND, code)
 
     def check_ledger(self) -> dict[str, dict[str, float]]:
-        """Add up the money of every currency; see :func:`leverage.paper.ledger.check`."""
-        return ledger.check(self._world.state)
+        """Add up the money of every currency; see :func:`leverage.paper.ledger.ledger_sums`."""
+        return ledger.ledger_sums(self._world.state)
 
     def postings(self) -> list[dict[str, Any]]:
         """Every move of money of all accounts, oldest first."""
@@ -521,24 +441,24 @@ class PaperExchange(PrivateData):
     def margin_ratio(self, code: str | None = None) -> float:
         """Give the requirement of the cross positions over their equity; liquidation comes at 1."""
         equity, need = self._world.standing(
-            self._world.cross_stake(self._account(), self._code(code))
+            self._world.cross_group(self._account(), self._code(code))
         )
         return need / equity if equity > 0 else (inf if need else 0.0)
 
     def margin_level(self, code: str | None = None) -> float:
         """Equity over used margin of the cross positions; ``inf`` without any."""
-        stake = self._world.cross_stake(self._account(), self._code(code))
-        used = self._world.used(stake)
-        return self._world.standing(stake)[0] / used if used else inf
+        group = self._world.cross_group(self._account(), self._code(code))
+        used = self._world.used(group)
+        return self._world.standing(group)[0] / used if used else inf
 
     def _code(self, code: str | None) -> str:
-        return code or next(iter(self._world.contracts.values())).settle
+        return code or next(iter(self._world.instruments.values())).settle
 
     def _totals(self, code: str | None) -> tuple[float, float]:
         account, name = self._account(), self._code(code)
-        stakes = [s for s in self._world.stakes(account) if s.is_isolated and s.code == name]
-        stakes.append(self._world.cross_stake(account, name))
-        sums = [self._world.standing(stake) for stake in stakes]
+        groups = [s for s in self._world.margin_groups(account) if s.is_isolated and s.code == name]
+        groups.append(self._world.cross_group(account, name))
+        sums = [self._world.standing(group) for group in groups]
         return sum(equity for equity, _ in sums), sum(need for _, need in sums)
 
     def adl_ranking(self, symbol: str, side: str) -> list[str]:
@@ -551,9 +471,9 @@ class PaperExchange(PrivateData):
         """Everything a trading screen shows, in one dict."""
         account, world = self._account(), self._world
         code = self._code(None)
-        stake = world.cross_stake(account, code)
+        group = world.cross_group(account, code)
         equity, need = self._totals(code)
-        used = world.used(stake)
+        used = world.used(group)
         return {
             "now": self.now,
             "datetime": iso(self.now),
@@ -601,22 +521,26 @@ class PaperExchange(PrivateData):
             ticket = self._ticket(symbol, type, side, amount, price, params)
         except BaseError as error:
             return {"refusals": [_refusal(error)]}
-        found = desk.refusals(self._world, ticket)
+        found = order_desk.refusals(self._world, ticket)
         return {**self._outlook(ticket), "refusals": [_refusal(error) for error in found]}
 
     def _outlook(self, ticket: Ticket) -> dict[str, Any]:
         world, account, order = self._world, ticket.account, ticket.order
-        contract, rules = ticket.contract, world.rules
-        code = contract.settle
+        instrument, rules = ticket.instrument, world.rules
+        code = instrument.settle
         fill_price = ticket.price
-        if order.price is not None and not order.trigger_way and desk.taken_at_once(world, order):
+        if (
+            order.price is not None
+            and not order.trigger_way
+            and order_desk.taken_at_once(world, order)
+        ):
             fill_price = book_price(world, order.symbol, order.side, order.amount)
-        rests = order.price is not None and not desk.taken_at_once(world, order)
+        rests = order.price is not None and not order_desk.taken_at_once(world, order)
         rate = rules.maker_fee_rate if rests else rules.taker_fee_rate
         opening = world.opening_part(account, order)
         leverage = world.leverage(account, order.symbol)
-        margin = contract.value(opening, fill_price) / leverage
-        fee = contract.value(order.amount, fill_price) * rate
+        margin = instrument.value(opening, fill_price) / leverage
+        fee = instrument.value(order.amount, fill_price) * rate
         free = world.free(account, code)
         trial, holder = scratch(world, account)
         settle(
@@ -630,14 +554,14 @@ class PaperExchange(PrivateData):
             position_side=order.position_side,
         )
         after = holder.positions.get(
-            place(order.symbol, order.position_side or order.side)
-        ) or holder.positions.get(place(order.symbol, -order.side))
+            position_key(order.symbol, order.position_side or order.side)
+        ) or holder.positions.get(position_key(order.symbol, -order.side))
         outlook: dict[str, Any] = {
             "symbol": order.symbol,
             "amount": order.amount,
             "price": fill_price,
             "triggers_at": order.trigger,
-            "notional": contract.value(order.amount, fill_price),
+            "notional": instrument.value(order.amount, fill_price),
             "margin": margin,
             "fee": fee,
             "cost": margin + fee,
@@ -651,15 +575,9 @@ class PaperExchange(PrivateData):
             "position_after": None,
         }
         if after is not None:
-            stake = trial.stake_of(holder, after)
-            equity, _ = trial.standing(stake)
-            mark = world.state.prices[order.symbol].mark
-            closing = closing_price(
-                world.contracts, after, stake.positions, stake.cash, world.state.prices
+            outlook["liquidation_price"], outlook["bankruptcy_price"] = end_prices(
+                trial, holder, after
             )
-            bankrupt = bankrupt_price(contract, after, equity - contract.profit(after, mark))
-            outlook["liquidation_price"] = closing if 0 < closing < inf else None
-            outlook["bankruptcy_price"] = bankrupt if 0 < bankrupt < inf else None
             outlook["position_after"] = {
                 "side": WAYS[after.side],
                 "contracts": after.contracts,
@@ -671,11 +589,11 @@ class PaperExchange(PrivateData):
 
     def save(self, path: str | Path) -> None:
         """Write the whole run to one file, feed and all; an existing file is replaced at once."""
-        saving.write(self._world, self._name, Path(path))
+        saving.write_run(self._world, self._name, Path(path))
 
     def digest(self) -> str:
         """Fingerprint of everything that changes: equal for equal states."""
-        return saving.digest(self._world.state)
+        return saving.state_digest(self._world.state)
 
     @classmethod
     def resume(cls, path: str | Path) -> Self:
@@ -686,7 +604,7 @@ class PaperExchange(PrivateData):
         UnreadableSave
             If the file is not a whole saved run of this version.
         """
-        world, name = saving.read(Path(path))
+        world, name = saving.read_run(Path(path))
         face = object.__new__(cls)
         face._bind(world, Engine(world), name)
         return face

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
-from ..rounding import nearest_to
-from . import ledger
-from .funding import HOUR
-from .kernel import average
-from .state import FEES, FUND, MARKET, Account, Position, State, place
-from .world import World
+from leverage._grid import nearest_to
+from leverage.paper import ledger
+from leverage.paper.funding import HOUR
+from leverage.paper.instruments import average
+from leverage.paper.state import FEES, FUND, MARKET, Account, Position, State, position_key
+from leverage.paper.world import World
 
 
 def settle(
@@ -52,14 +52,14 @@ def settle(
         What was paid, and the profit booked before fees.
     """
     closing = -side if position_side == 0 else position_side
-    held = account.positions.get(place(symbol, closing)) if closing == -side else None
+    held = account.positions.get(position_key(symbol, closing)) if closing == -side else None
     to_close = min(contracts, held.contracts) if held else 0.0
-    to_open = nearest_to(contracts - to_close, world.contracts[symbol].market.lot_size)
+    to_open = nearest_to(contracts - to_close, world.instruments[symbol].market.lot_size)
     fee = realised = 0.0
     if held and to_close > 0:
-        fee, realised = _close(world, account, held, to_close, price, fee_rate, reference)
+        fee, realised = _close_position(world, account, held, to_close, price, fee_rate, reference)
     if to_open > 0 and (position_side in (0, side)):
-        fee += _open(world, account, symbol, side, to_open, price, fee_rate, reference)
+        fee += _open_position(world, account, symbol, side, to_open, price, fee_rate, reference)
     world.touch()
     return fee, realised
 
@@ -88,7 +88,7 @@ def absorb(world: World, account: Account, code: str, shortfall: float, symbol: 
         ledger.move(state, FEES, pot, code, shortfall, "negative balance protection", symbol)
 
 
-def _close(
+def _close_position(
     world: World,
     account: Account,
     held: Position,
@@ -97,18 +97,18 @@ def _close(
     fee_rate: float,
     reference: str,
 ) -> tuple[float, float]:
-    contract = world.contracts[held.symbol]
-    code, pot = contract.settle, world.pot(account)
-    gain = contract.booked(held, contracts, price)
-    fee = contract.value(contracts, price) * fee_rate
+    instrument = world.instruments[held.symbol]
+    code, pot = instrument.settle, world.pot(account)
+    gain = instrument.booked(held, contracts, price)
+    fee = instrument.value(contracts, price) * fee_rate
     ledger.move(world.state, MARKET, pot, code, gain, "trade", held.symbol, reference)
     ledger.move(world.state, pot, FEES, code, fee, "fee", held.symbol, reference)
     held.realised += gain - fee
     share = contracts / held.contracts
-    held.contracts = nearest_to(held.contracts - contracts, contract.market.lot_size)
+    held.contracts = nearest_to(held.contracts - contracts, instrument.market.lot_size)
     is_whole = held.contracts <= 0
     if is_whole:
-        account.positions.pop(place(held.symbol, held.side), None)
+        account.positions.pop(position_key(held.symbol, held.side), None)
     if held.is_isolated:
         # A loss takes the margin of this position first, and more than its share if it must.
         loss = max(fee - gain, 0.0)
@@ -116,13 +116,13 @@ def _close(
         held.margin = max(left, 0.0)
         absorb(world, account, code, -left, held.symbol)
     elif is_whole:
-        stake = world.cross_stake(account, code)
-        if not stake.positions:
-            absorb(world, account, code, -stake.cash, held.symbol)
+        group = world.cross_group(account, code)
+        if not group.positions:
+            absorb(world, account, code, -group.cash, held.symbol)
     return fee, gain
 
 
-def _open(
+def _open_position(
     world: World,
     account: Account,
     symbol: str,
@@ -132,14 +132,14 @@ def _open(
     fee_rate: float,
     reference: str,
 ) -> float:
-    contract, rules, state = world.contracts[symbol], world.rules, world.state
-    code, pot = contract.settle, world.pot(account)
-    value = contract.value(contracts, price)
+    instrument, rules, state = world.instruments[symbol], world.rules, world.state
+    code, pot = instrument.settle, world.pot(account)
+    value = instrument.value(contracts, price)
     fee = value * fee_rate
     ledger.move(state, pot, FEES, code, fee, "fee", symbol, reference)
     opening = value * rules.opening_fee_rates[0 if side > 0 else 1]
     ledger.move(state, pot, FEES, code, opening, rules.carrying_cost, symbol, reference)
-    key = place(symbol, side)
+    key = position_key(symbol, side)
     held = account.positions.get(key)
     leverage = world.leverage(account, symbol)
     if held is None:
@@ -156,8 +156,8 @@ def _open(
             carry_due=state.now + interval if carries and interval else 0,
         )
     else:
-        held.entry = average(contract, held, contracts, price)
-        held.contracts = nearest_to(held.contracts + contracts, contract.market.lot_size)
+        held.entry = average(instrument, held, contracts, price)
+        held.contracts = nearest_to(held.contracts + contracts, instrument.market.lot_size)
     if held.is_isolated:
         held.margin += value / leverage
     held.realised -= fee + opening
@@ -188,7 +188,7 @@ def book_price(world: World, symbol: str, side: int, contracts: float) -> float:
     best = touch_price(world, symbol, side)
     if world.liquidity == inf or contracts <= world.liquidity:
         return best
-    tick = world.contracts[symbol].market.tick_size
+    tick = world.instruments[symbol].market.tick_size
     full = int(contracts / world.liquidity)
     rest = contracts - full * world.liquidity
     steps = (full * (full - 1) / 2 * world.liquidity + full * rest) / contracts
@@ -207,5 +207,5 @@ def depth_within(world: World, symbol: str, side: int, limit: float) -> float:
         return 0.0
     if world.liquidity == inf:
         return inf
-    tick = world.contracts[symbol].market.tick_size
+    tick = world.instruments[symbol].market.tick_size
     return (int(room / tick + 1e-9) + 1) * world.liquidity

@@ -9,10 +9,10 @@ from itertools import pairwise
 from math import isfinite
 from typing import Any, TypeAlias
 
-from ..costs import funding_rate
-from .errors import BadFeed, BadRequest
-from .state import Prices
-from .words import as_milliseconds
+from leverage.costs import funding_rate
+from leverage.paper.exchange_errors import BadFeed, BadRequest
+from leverage.paper.formats import as_milliseconds
+from leverage.paper.state import Prices
 
 HOUR = 3_600_000
 

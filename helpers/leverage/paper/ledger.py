@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import fsum
 
-from .state import FEES, FUND, MARKET, OUTSIDE, POTS, Posting, State
+from leverage.paper.state import FEES, FUND, MARKET, OUTSIDE, POTS, Posting, State
 
 
 def balance(state: State, pot: str, code: str) -> float:
@@ -70,7 +70,7 @@ def move(
     )
 
 
-def check(state: State) -> dict[str, dict[str, float]]:
+def ledger_sums(state: State) -> dict[str, dict[str, float]]:
     r"""Add up the money of every currency.
 
     Returns
@@ -88,7 +88,7 @@ def check(state: State) -> dict[str, dict[str, float]]:
     --------
     >>> state = State()
     >>> move(state, "outside", "main/swap", "USDT", 100.0, "deposit")
-    >>> check(state)["USDT"]["difference"]
+    >>> ledger_sums(state)["USDT"]["difference"]
     0.0
     """
     codes = dict.fromkeys(key.partition(" ")[0] for key in state.pots)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from math import inf
 
-from ..rounding import down_to, nearest_to
-from .errors import InsufficientFunds, OperationRejected
-from .fills import book_price, depth_within, scratch, settle
-from .state import Account, Order, Position, Trade, place
-from .words import amounts, iso
-from .world import World
+from leverage._grid import down_to, nearest_to
+from leverage.paper.exchange_errors import InsufficientFunds, OperationRejected
+from leverage.paper.fills import book_price, depth_within, scratch, settle
+from leverage.paper.formats import amounts, iso
+from leverage.paper.state import Account, Order, Position, Trade, position_key
+from leverage.paper.world import World
 
 
 def work_orders(world: World) -> bool:
@@ -100,7 +100,7 @@ def take(world: World, order: Order) -> None:
         return
     there = min(wanted, depth_within(world, order.symbol, order.side, order.price))
     there = (
-        down_to(there, world.contracts[order.symbol].market.lot_size) if there < wanted else there
+        down_to(there, world.instruments[order.symbol].market.lot_size) if there < wanted else there
     )
     if there > 0 and not (order.time_in_force == "FOK" and there < wanted):
         fill(world, order, there, book_price(world, order.symbol, order.side, there), False)
@@ -111,7 +111,9 @@ def take(world: World, order: Order) -> None:
 def _fill_resting(world: World, order: Order) -> None:
     assert order.price is not None
     there = min(order.remaining, world.liquidity)
-    there = down_to(there, world.contracts[order.symbol].market.lot_size) if there < inf else there
+    there = (
+        down_to(there, world.instruments[order.symbol].market.lot_size) if there < inf else there
+    )
     if there > 0:
         fill(world, order, there, order.price, True)
 
@@ -147,7 +149,7 @@ def fill(world: World, order: Order, contracts: float, price: float, is_maker: b
         position_side=order.position_side,
         reference=trade_id,
     )
-    lot = world.contracts[order.symbol].market.lot_size
+    lot = world.instruments[order.symbol].market.lot_size
     order.filled = nearest_to(order.filled + contracts, lot)
     order.value += price * contracts
     order.fee += fee
@@ -182,7 +184,7 @@ def reducible(account: Account, order: Order) -> Position | None:
     """Position that a reduce-only order may make smaller."""
     if order.position_side == order.side:
         return None
-    return account.positions.get(place(order.symbol, -order.side))
+    return account.positions.get(position_key(order.symbol, -order.side))
 
 
 def afford(
@@ -200,8 +202,8 @@ def afford(
     InsufficientFunds
         If free margin would be negative, or the position would be liquidated at once.
     """
-    contract = world.contracts[order.symbol]
-    code = contract.settle
+    instrument = world.instruments[order.symbol]
+    code = instrument.settle
     trial, holder = scratch(world, account)
     settle(
         trial,
@@ -218,12 +220,12 @@ def afford(
     if free < -1e-9 * max(abs(before), 1.0):
         need, there = amounts(code, before - free, max(before, 0.0))
         raise InsufficientFunds(
-            f"{need} of free margin are needed for {contract.sized(contracts)} of {order.symbol} "
+            f"{need} of free margin are needed for {instrument.sized(contracts)} of {order.symbol} "
             f"at {price:.8g} and {world.leverage(account, order.symbol):g}x, {there} are free"
         )
-    position = holder.positions.get(place(order.symbol, order.position_side or order.side))
+    position = holder.positions.get(position_key(order.symbol, order.position_side or order.side))
     if position is not None:
-        equity, required = trial.standing(trial.stake_of(holder, position))
+        equity, required = trial.standing(trial.group_of(holder, position))
         if equity <= required:
             has, keep = amounts(code, equity, required)
             raise InsufficientFunds(
@@ -237,12 +239,12 @@ def _keep_to_tier(
     world: World, account: Account, order: Order, contracts: float, price: float
 ) -> None:
     """Refuse a fill that would make a position larger than its tier allows at its leverage."""
-    contract = world.contracts[order.symbol]
-    held = account.positions.get(place(order.symbol, order.side))
+    instrument = world.instruments[order.symbol]
+    held = account.positions.get(position_key(order.symbol, order.side))
     opening = world.opening_part(account, order, contracts)
     total = opening + (held.contracts if held else 0.0)
     leverage = world.leverage(account, order.symbol)
-    allowed = contract.max_leverage(total, price)
+    allowed = instrument.max_leverage(total, price)
     if leverage > allowed:
         raise OperationRejected(
             f"{total:g} contracts of {order.symbol} at {price:.8g} may have at most {allowed:g}x, "
@@ -289,7 +291,7 @@ def _place_attached(world: World, entry: Order) -> None:
 def reducible_after(world: World, entry: Order) -> bool:
     """Whether the position that an entry was for is there."""
     account = world.state.accounts[entry.account]
-    return place(entry.symbol, entry.side) in account.positions
+    return position_key(entry.symbol, entry.side) in account.positions
 
 
 def next_id(world: World) -> str:

@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..tiers import TierTable
-from .errors import UnreadableSave
-from .funding import FundingModel, FundingSource
-from .kernel import Contract, Market
-from .rules import Rules
-from .state import (
+from leverage.bars import Bars
+from leverage.paper.exchange_errors import UnreadableSave
+from leverage.paper.funding import FundingModel, FundingSource
+from leverage.paper.instruments import Instrument, Market
+from leverage.paper.market_rules import Rules
+from leverage.paper.state import (
     Account,
     Event,
     Liquidation,
@@ -30,8 +30,9 @@ from .state import (
     State,
     Trade,
 )
-from .tape import Bars, Tape, Track
-from .world import World
+from leverage.paper.tape import Tape, Track
+from leverage.paper.world import World
+from leverage.tiers import TierTable
 
 FORMAT = "leverage paper exchange"
 VERSION = 1
@@ -39,7 +40,7 @@ VERSION = 1
 T = TypeVar("T")
 
 
-def write(world: World, name: str, path: Path) -> None:
+def write_run(world: World, name: str, path: Path) -> None:
     """Write a run; the file appears whole or not at all.
 
     Parameters
@@ -51,7 +52,7 @@ def write(world: World, name: str, path: Path) -> None:
     path : Path
         Where to; an existing file is replaced.
     """
-    body = json.dumps(_pack(world, name), separators=(",", ":"))
+    body = json.dumps(_pack_run(world, name), separators=(",", ":"))
     text = json.dumps(
         {"format": FORMAT, "version": VERSION, "checksum": _checksum(body), "body": body}
     )
@@ -67,7 +68,7 @@ def write(world: World, name: str, path: Path) -> None:
         raise
 
 
-def read(path: Path) -> tuple[World, str]:
+def read_run(path: Path) -> tuple[World, str]:
     """Read a run.
 
     Returns
@@ -103,14 +104,14 @@ def read(path: Path) -> tuple[World, str]:
     if not isinstance(body, str) or _checksum(body) != outer.get("checksum"):
         raise UnreadableSave(f"{path.name} was changed or damaged: its checksum does not match")
     try:
-        return _unpack(json.loads(body))
+        return _unpack_run(json.loads(body))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnreadableSave(
             f"{path.name} has a right checksum and cannot be understood: {error}"
         ) from None
 
 
-def digest(state: State) -> str:
+def state_digest(state: State) -> str:
     """Fingerprint of a state: equal states have equal ones."""
     return _checksum(json.dumps(asdict(state), separators=(",", ":")))
 
@@ -119,7 +120,7 @@ def _checksum(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()
 
 
-def _pack(world: World, name: str) -> dict[str, Any]:
+def _pack_run(world: World, name: str) -> dict[str, Any]:
     state = asdict(world.state)
     state["working"] = list(world.state.working)
     return {
@@ -134,7 +135,7 @@ def _pack(world: World, name: str) -> dict[str, Any]:
                 "market": asdict(c.market),
                 "has_table": c.table is not None,
             }
-            for c in world.contracts.values()
+            for c in world.instruments.values()
         ],
         "funding": {symbol: asdict(source) for symbol, source in world.funding.items()},
         "spread": world.spread,
@@ -144,10 +145,10 @@ def _pack(world: World, name: str) -> dict[str, Any]:
     }
 
 
-def _unpack(data: dict[str, Any]) -> tuple[World, str]:
+def _unpack_run(data: dict[str, Any]) -> tuple[World, str]:
     rules = _unpack_rules(data["rules"])
-    contracts = {
-        part["symbol"]: Contract(
+    instruments = {
+        part["symbol"]: Instrument(
             part["symbol"],
             part["base"],
             part["quote"],
@@ -165,7 +166,7 @@ def _unpack(data: dict[str, Any]) -> tuple[World, str]:
         funding[symbol] = FundingSource(**part, model=FundingModel(**model) if model else None)
     world = World(
         rules=rules,
-        contracts=contracts,
+        instruments=instruments,
         tape=_unpack_tape(data["tape"]),
         funding=funding,
         spread=data["spread"],

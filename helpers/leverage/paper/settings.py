@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .errors import (
+from leverage.paper.exchange_errors import (
     BadRequest,
     InsufficientFunds,
     MarginModeAlreadySet,
@@ -12,12 +12,12 @@ from .errors import (
     NotSupported,
     OperationRejected,
 )
-from .fills import scratch
-from .state import Account, Position, place
-from .wallets import Params, WalletData
+from leverage.paper.face import Face, Params
+from leverage.paper.fills import scratch
+from leverage.paper.state import Account, Position, position_key
 
 
-class SettingsData(WalletData):
+class Settings(Face):
     """What an account chooses before it trades, and the margin of its isolated positions."""
 
     def fetch_trading_fee(self, symbol: str, params: Params = None) -> dict[str, Any]:
@@ -67,12 +67,12 @@ class SettingsData(WalletData):
         """
         del params
         account, name = self._ready(), self._symbol(symbol)
-        contract = self._world.contracts[name]
+        instrument = self._world.instruments[name]
         try:
             value = float(leverage)
         except (TypeError, ValueError):
             raise BadRequest(f"leverage must be a number, was {leverage!r}; give 10") from None
-        highest = contract.leverages[0]
+        highest = instrument.leverages[0]
         if isinstance(leverage, bool) or not 1 <= value <= highest:
             raise BadRequest(f"leverage of {name} must be from 1 to {highest:g}, was {leverage!r}")
         self._check_leverage(account, name, value)
@@ -84,7 +84,7 @@ class SettingsData(WalletData):
 
     def _check_leverage(self, account: Account, symbol: str, leverage: float) -> None:
         world = self._world
-        contract = world.contracts[symbol]
+        instrument = world.instruments[symbol]
         held = positions_in(account, symbol)
         mark = world.state.prices[symbol].mark
         for position in held:
@@ -94,7 +94,7 @@ class SettingsData(WalletData):
                     f"{position.leverage:g}x, {leverage:g}x was asked for; use add_margin or "
                     "reduce_margin"
                 )
-            allowed = contract.max_leverage(position.contracts, mark)
+            allowed = instrument.max_leverage(position.contracts, mark)
             if leverage > allowed:
                 raise OperationRejected(
                     f"a position of {position.contracts:g} in {symbol} may have at most "
@@ -106,19 +106,19 @@ class SettingsData(WalletData):
         holder.leverage = {**account.leverage, symbol: leverage}
         for position in positions_in(holder, symbol):
             position.leverage = leverage
-        free = trial.free(holder, contract.settle)
-        now = world.free(account, contract.settle)
+        free = trial.free(holder, instrument.settle)
+        now = world.free(account, instrument.settle)
         if free < 0 and free < now:
             raise InsufficientFunds(
-                f"{now - free:.8g} {contract.settle} more margin are needed at {leverage:g}x, "
-                f"{max(now, 0.0):.8g} {contract.settle} are free"
+                f"{now - free:.8g} {instrument.settle} more margin are needed at {leverage:g}x, "
+                f"{max(now, 0.0):.8g} {instrument.settle} are free"
             )
         for position in positions_in(holder, symbol):
-            equity, need = trial.standing(trial.stake_of(holder, position))
+            equity, need = trial.standing(trial.group_of(holder, position))
             if equity <= need:
                 raise InsufficientFunds(
                     f"at {leverage:g}x the requirement would be {need:.8g}, the equity is "
-                    f"{equity:.8g} {contract.settle}"
+                    f"{equity:.8g} {instrument.settle}"
                 )
 
     def fetch_margin_mode(self, symbol: str, params: Params = None) -> dict[str, Any]:
@@ -194,7 +194,7 @@ class SettingsData(WalletData):
     def add_margin(self, symbol: str, amount: float, params: Params = None) -> dict[str, Any]:
         """Put more margin behind an isolated position."""
         account, position, value = self._modification(symbol, amount, params)
-        code = self._world.contracts[position.symbol].settle
+        code = self._world.instruments[position.symbol].settle
         self._require_free(account, code, value, self._world.wallet)
         position.margin += value
         self._world.touch()
@@ -204,15 +204,15 @@ class SettingsData(WalletData):
         """Take margin that an isolated position does not need away from it."""
         account, position, value = self._modification(symbol, amount, params)
         world = self._world
-        contract = world.contracts[position.symbol]
+        instrument = world.instruments[position.symbol]
         mark = world.state.prices[position.symbol].mark
-        initial = contract.value(position.contracts, position.entry) / position.leverage
-        equity, need = world.standing(world.stake_of(account, position))
+        initial = instrument.value(position.contracts, position.entry) / position.leverage
+        equity, need = world.standing(world.group_of(account, position))
         keep = max(initial, need * 1.01)
         spare = max(min(position.margin, equity) - keep, 0.0)
         if value > spare:
             raise InsufficientFunds(
-                f"{value:.8g} {contract.settle} are asked for, {spare:.8g} are free: the position "
+                f"{value:.8g} {instrument.settle} are asked for, {spare:.8g} are free: the position "
                 f"has a margin of {position.margin:.8g} and an equity of {equity:.8g} at a mark of "
                 f"{mark:.8g}, and must keep {keep:.8g}"
             )
@@ -233,7 +233,7 @@ class SettingsData(WalletData):
                 f"there must be one isolated position in {name}, there are {len(held)}; in hedge "
                 "mode give positionSide"
             )
-        return account, held[0], self._money(self._world.contracts[name].settle, amount)
+        return account, held[0], self._money(self._world.instruments[name].settle, amount)
 
     def _modified(self, kind: str, position: Position, amount: float) -> dict[str, Any]:
         return {
@@ -242,7 +242,7 @@ class SettingsData(WalletData):
             "marginMode": "isolated",
             "amount": amount,
             "total": position.margin,
-            "code": self._world.contracts[position.symbol].settle,
+            "code": self._world.instruments[position.symbol].settle,
             "symbol": position.symbol,
             "status": "ok",
             "timestamp": self.milliseconds(),
@@ -252,5 +252,5 @@ class SettingsData(WalletData):
 
 def positions_in(account: Account, symbol: str) -> list[Position]:
     """Positions of an account in a symbol."""
-    keys = (place(symbol, 1), place(symbol, -1))
+    keys = (position_key(symbol, 1), position_key(symbol, -1))
     return [account.positions[key] for key in keys if key in account.positions]

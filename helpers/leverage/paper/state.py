@@ -353,12 +353,12 @@ class State:
     funding_due: dict[str, int] = field(default_factory=dict)
 
 
-def place(symbol: str, side: int) -> str:
+def position_key(symbol: str, side: int) -> str:
     """Key of a position in its account.
 
     Examples
     --------
-    >>> place("BTC/USDT:USDT", -1)
+    >>> position_key("BTC/USDT:USDT", -1)
     'BTC/USDT:USDT short'
     """
     return f"{symbol} {'long' if side > 0 else 'short'}"

@@ -14,39 +14,14 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from .._validate import BoolArray, FloatArray, shown
-from .errors import BadFeed
-from .words import iso
+from leverage._validate import BoolArray, FloatArray
+from leverage.bars import MINUTE, Bars, IntArray
+from leverage.paper.exchange_errors import BadFeed
+from leverage.paper.formats import iso
 
 Path: TypeAlias = Literal["auto", "OLHC", "OHLC"]
 PATHS = ("auto", "OLHC", "OHLC")
 TICKS_A_BAR = 4
-MINUTE = 60_000
-IntArray: TypeAlias = npt.NDArray[np.int64]
-
-_COLUMNS = ("open", "high", "low", "close")
-
-
-@dataclass(frozen=True)
-class Bars:
-    """Checked bars of one symbol.
-
-    Attributes
-    ----------
-    time : ndarray of int64
-        Start of each bar in milliseconds since 1970.
-    prices : ndarray, shape (n, 4)
-        Open, high, low, close, in quote currency per unit of base currency.
-    volume : ndarray
-        Traded in each bar, in base currency.
-    length : int
-        Milliseconds that a bar lasts; 0 for ticks.
-    """
-
-    time: IntArray
-    prices: FloatArray
-    volume: FloatArray
-    length: int
 
 
 @dataclass(frozen=True)
@@ -95,117 +70,6 @@ class Tape:
     length: int
 
 
-def read_bars(feed: Any, name: str = "bars") -> Bars:
-    """Check bars and bring them into one form.
-
-    Parameters
-    ----------
-    feed : Bars, list of rows, array, DataFrame or object with such columns
-        Rows of time stamp (milliseconds), open, high, low, close and perhaps volume; or columns of
-        these names with a ``DatetimeIndex``, or a column ``timestamp`` or ``time``.
-    name : str, default "bars"
-        What the feed is called in messages.
-
-    Returns
-    -------
-    Bars
-        Times in milliseconds, prices, volumes.
-
-    Raises
-    ------
-    BadFeed
-        If a price is not a positive number, a bar's high and low do not enclose its open and
-        close, time does not rise, or bars overlap.
-
-    Examples
-    --------
-    >>> bars = read_bars([[0, 10, 12, 9, 11, 5], [60_000, 11, 11, 10, 10, 3]])
-    >>> bars.length, bars.prices[1].tolist()
-    (60000, [11.0, 11.0, 10.0, 10.0])
-    >>> read_bars([[0, 10, 9, 9, 10, 5]])
-    Traceback (most recent call last):
-    leverage.paper.errors.BadFeed: bars must have a high at or above open and close, was 9 below 10 \
-in row 0 (1970-01-01T00:00:00.000Z); repair or drop the bar
-    """
-    if isinstance(feed, Bars):
-        return feed
-    time, table, volume = _columns(feed, name)
-    _check_time(time, name)
-    _check_prices(table, time, name)
-    opening, high, low, close = table.T
-    _refuse_rows(
-        high < np.maximum(opening, close),
-        name,
-        "a high at or above open and close",
-        high,
-        np.maximum(opening, close),
-        "below",
-        time,
-    )
-    _refuse_rows(
-        low > np.minimum(opening, close),
-        name,
-        "a low at or below open and close",
-        low,
-        np.minimum(opening, close),
-        "above",
-        time,
-    )
-    wrong = ~np.isfinite(volume) | (volume < 0)
-    _refuse_rows(wrong, name, "a volume of zero or more", volume, volume, "", time)
-    length = _usual_step(time)
-    steps = np.diff(time)
-    off = steps % length != 0
-    if off.any():
-        row = int(np.argmax(off))
-        raise BadFeed(
-            f"{name} must not overlap and start at multiples of their length ({length} ms): row "
-            f"{row + 1} starts {int(steps[row])} ms after row {row}, at {iso(int(time[row + 1]))}; "
-            "give bars of one length"
-        )
-    return Bars(time, np.ascontiguousarray(table), volume, length)
-
-
-def read_ticks(feed: Any, name: str = "ticks") -> Bars:
-    """Check ticks, rows of time stamp and price, and hold them as bars of one price each.
-
-    Parameters
-    ----------
-    feed : Bars, list of rows or array
-        Rows of time stamp (milliseconds) and price.
-    name : str, default "ticks"
-        What the feed is called in messages.
-
-    Returns
-    -------
-    Bars
-        With the length 0.
-
-    Raises
-    ------
-    BadFeed
-        If a price is not a positive number, or time does not rise.
-
-    Examples
-    --------
-    >>> read_ticks([[0, 10], [250, 11]]).prices[1].tolist()
-    [11.0, 11.0, 11.0, 11.0]
-    """
-    if isinstance(feed, Bars):
-        return feed
-    table = _as_table(feed, name)
-    if table.shape[1] < 2:
-        raise BadFeed(
-            f"{name} must have rows of time stamp and price, had {table.shape[1]} columns"
-        )
-    time = _as_milliseconds(table[:, 0], name)
-    _check_time(time, name)
-    prices = np.repeat(table[:, 1:2], 4, axis=1)
-    _check_prices(prices, time, name)
-    volume = table[:, 2] if table.shape[1] > 2 else np.zeros(len(time))
-    return Bars(time, prices, np.ascontiguousarray(volume), 0)
-
-
 def make_tape(
     last: Mapping[str, Bars],
     mark: Mapping[str, Bars],
@@ -235,6 +99,7 @@ def make_tape(
 
     Examples
     --------
+    >>> from leverage.bars import read_bars
     >>> bars = read_bars([[0, 10, 12, 9, 11, 5], [120_000, 11, 11, 10, 10, 3]])
     >>> tape = make_tape({"BTC": bars}, {}, {})
     >>> tape.tracks["BTC"].last.tolist()
@@ -346,116 +211,6 @@ def _on_clock(strip: dict[str, npt.NDArray[Any]], clock: IntArray, bars: Bars) -
         bar=strip["bar"][place].astype(np.int64),
         bars=bars,
     )
-
-
-def _columns(feed: Any, name: str) -> tuple[IntArray, FloatArray, FloatArray]:
-    if all(hasattr(feed, column) for column in _COLUMNS):
-        prices = np.column_stack([_as_floats(getattr(feed, column), name) for column in _COLUMNS])
-        volume = getattr(feed, "volume", None)
-        return (
-            _stamps(feed, name),
-            prices,
-            np.zeros(len(prices)) if volume is None else _as_floats(volume, name),
-        )
-    table = _as_table(feed, name)
-    if table.shape[1] < 5:
-        raise BadFeed(
-            f"{name} must have rows of time stamp, open, high, low and close, had "
-            f"{table.shape[1]} columns; give ccxt's OHLCV rows or a DataFrame with those columns"
-        )
-    volume = table[:, 5].copy() if table.shape[1] > 5 else np.zeros(len(table))
-    return _as_milliseconds(table[:, 0], name), table[:, 1:5], volume
-
-
-def _usual_step(time: IntArray) -> int:
-    """Length of a bar: the most frequent step, the shorter of two that are equally frequent."""
-    if time.size == 1:
-        return MINUTE
-    steps, counts = np.unique(np.diff(time), return_counts=True)
-    return int(steps[np.argmax(counts)])
-
-
-def _stamps(feed: Any, name: str) -> IntArray:
-    for column in ("timestamp", "time"):
-        if hasattr(feed, column):
-            return _as_milliseconds(np.asarray(getattr(feed, column)), name)
-    index = getattr(feed, "index", None)
-    if index is None:
-        raise BadFeed(f"{name} must have time stamps; add a column timestamp or a DatetimeIndex")
-    return _as_milliseconds(np.asarray(index), name)
-
-
-def _as_milliseconds(stamps: npt.NDArray[Any], name: str) -> IntArray:
-    if stamps.dtype.kind == "O" and stamps.size and hasattr(stamps.flat[0], "timestamp"):
-        return np.array([round(stamp.timestamp() * 1000) for stamp in stamps], dtype=np.int64)
-    if stamps.dtype.kind == "M":
-        return stamps.astype("datetime64[ms]").astype(np.int64)
-    try:
-        numbers = stamps.astype(np.float64)
-    except (TypeError, ValueError):
-        raise BadFeed(f"{name} must have time stamps in milliseconds since 1970") from None
-    if not np.isfinite(numbers).all():
-        raise BadFeed(f"{name} must have a time stamp in every row; fill in or drop missing ones")
-    return np.round(numbers).astype(np.int64)
-
-
-def _as_table(feed: Any, name: str) -> FloatArray:
-    try:
-        table = np.array(feed, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise BadFeed(f"{name} must be rows of numbers, all of one length") from None
-    if table.ndim != 2 or not table.size:
-        raise BadFeed(f"{name} must hold at least one row, had the shape {table.shape}")
-    return table
-
-
-def _as_floats(column: Any, name: str) -> FloatArray:
-    try:
-        return np.array(column, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise BadFeed(f"{name} must hold numbers; turn text into numbers first") from None
-
-
-def _check_time(time: IntArray, name: str) -> None:
-    if not time.size:
-        raise BadFeed(f"{name} must hold at least one row, was empty")
-    back = np.diff(time) <= 0
-    if back.any():
-        row = int(np.argmax(back))
-        what = "the same" if time[row] == time[row + 1] else "before it"
-        raise BadFeed(
-            f"{name} must rise in time: row {row + 1} is at {iso(int(time[row + 1]))}, {what} as "
-            f"row {row} ({iso(int(time[row]))}); sort the rows and drop duplicates"
-        )
-
-
-def _check_prices(table: FloatArray, time: IntArray, name: str) -> None:
-    wrong = ~np.isfinite(table) | (table <= 0)
-    if wrong.any():
-        row, column = (int(place) for place in np.argwhere(wrong)[0])
-        raise BadFeed(
-            f"{name} must have positive prices, {_COLUMNS[column]} was "
-            f"{shown(float(table[row, column]))} in row {row} ({iso(int(time[row]))}); repair or "
-            "drop the row"
-        )
-
-
-def _refuse_rows(
-    wrong: BoolArray,
-    name: str,
-    rule: str,
-    value: FloatArray,
-    other: FloatArray,
-    relation: str,
-    time: IntArray,
-) -> None:
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        against = f" {relation} {shown(float(other[row]))}" if relation else ""
-        raise BadFeed(
-            f"{name} must have {rule}, was {shown(float(value[row]))}{against} in row {row} "
-            f"({iso(int(time[row]))}); repair or drop the bar"
-        )
 
 
 def view(prices: npt.NDArray[Any]) -> memoryview:

@@ -2,51 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
-from . import desk, ledger
-from .errors import (
-    ArgumentsRequired,
-    AuthenticationError,
-    BadRequest,
-    InsufficientFunds,
-    PermissionDenied,
-)
-from .public import PublicData, limited
-from .state import OUTSIDE, SPOT, Account
-from .structures import (
+from leverage.paper import ledger
+from leverage.paper.exchange_errors import BadRequest, PermissionDenied
+from leverage.paper.face import Face, Params
+from leverage.paper.replies import (
     balance_dict,
     entry_dicts,
+    limited,
     transaction_dict,
     transfer_dict,
 )
-from .words import amounts
-
-Params = Mapping[str, Any] | None
+from leverage.paper.state import OUTSIDE, SPOT
 
 
-class WalletData(PublicData):
+class Wallets(Face):
     """What an account owns, and every change of it."""
-
-    _name: str
-
-    # ---- the account
-
-    def _account(self) -> Account:
-        account = self._world.state.accounts.get(self._name)
-        if account is None or not account.signed_up:
-            raise AuthenticationError(f"{self._name!r} has no account here; call sign_up() first")
-        return account
-
-    def _ready(self) -> Account:
-        return desk.require_ready(self._world.state.accounts.get(self._name), self._name)
-
-    def _symbol(self, symbol: str | None) -> str:
-        if symbol is None:
-            raise ArgumentsRequired("symbol must be given; see symbols")
-        return str(self.market(symbol)["symbol"])
 
     def fetch_balance(self, params: Params = None) -> dict[str, Any]:
         """Balance of the trading wallet, or of the spot wallet with ``{"type": "spot"}``."""
@@ -114,36 +86,6 @@ class WalletData(PublicData):
         world = self._world
         ledger.move(world.state, world.pot(account, SPOT), OUTSIDE, code, value, "withdrawal")
         return transaction_dict(world.state.postings[-1])
-
-    def _money(self, code: str, amount: Any) -> float:
-        if code not in self.currencies:
-            raise BadRequest(f"code must be one of {', '.join(self.currencies)}, was {code!r}")
-        try:
-            value = float(amount)
-        except (TypeError, ValueError):
-            raise BadRequest(f"amount must be a number, was {amount!r}") from None
-        if isinstance(amount, bool) or not isfinite(value) or value <= 0:
-            raise BadRequest(f"amount must be positive and finite, was {amount!r}")
-        return value
-
-    def _wallet(self, name: Any) -> str:
-        if name in (SPOT, "funding", "main"):
-            return SPOT
-        if name in (self._world.wallet, "trading", "swap", "future", "margin", "derivatives"):
-            return self._world.wallet
-        raise BadRequest(f"wallet must be 'spot' or {self._world.wallet!r}, was {name!r}")
-
-    def _require_free(self, account: Account, code: str, amount: float, wallet: str) -> None:
-        world = self._world
-        if wallet == SPOT:
-            there = ledger.balance(world.state, world.pot(account, SPOT), code)
-        else:
-            there = world.withdrawable(account, code)
-        if amount > there + 1e-12 * max(there, 1.0):
-            asked, held = amounts(code, amount, max(there, 0.0))
-            raise InsufficientFunds(
-                f"{asked} are asked for, {held} are free in the {wallet} wallet"
-            )
 
     def fetch_ledger(
         self,

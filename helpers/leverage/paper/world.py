@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
 
-from . import ledger
-from .funding import FundingSource
-from .kernel import Contract, standing
-from .rules import Rules
-from .state import Account, Event, Order, Position, State, place
-from .tape import Tape
+from leverage.paper import ledger
+from leverage.paper.funding import FundingSource
+from leverage.paper.instruments import Instrument, standing
+from leverage.paper.market_rules import Rules
+from leverage.paper.state import Account, Event, Order, Position, State, position_key
+from leverage.paper.tape import Tape
 
 
-class Stake(NamedTuple):
+class MarginGroup(NamedTuple):
     """What stands or falls together: an isolated position, or the cross positions of a wallet.
 
     Attributes
@@ -43,7 +43,7 @@ class Stake(NamedTuple):
         """What it is called in the account's record of margin calls."""
         if not self.is_isolated:
             return self.code
-        return place(self.positions[0].symbol, self.positions[0].side)
+        return position_key(self.positions[0].symbol, self.positions[0].side)
 
 
 @dataclass
@@ -54,7 +54,7 @@ class World:
     ----------
     rules : Rules
         What holds on the market.
-    contracts : dict of str to Contract
+    instruments : dict of str to Instrument
         By symbol.
     tape : Tape
         Prices to come.
@@ -71,7 +71,7 @@ class World:
     """
 
     rules: Rules
-    contracts: dict[str, Contract]
+    instruments: dict[str, Instrument]
     tape: Tape
     funding: dict[str, FundingSource]
     spread: float = 0.0
@@ -101,41 +101,41 @@ class World:
         return sum(
             position.margin
             for position in account.positions.values()
-            if position.is_isolated and self.contracts[position.symbol].settle == code
+            if position.is_isolated and self.instruments[position.symbol].settle == code
         )
 
-    def cross_stake(self, account: Account, code: str) -> Stake:
+    def cross_group(self, account: Account, code: str) -> MarginGroup:
         """Cross positions of a wallet and the cash behind them."""
         positions = tuple(
             position
             for position in account.positions.values()
-            if not position.is_isolated and self.contracts[position.symbol].settle == code
+            if not position.is_isolated and self.instruments[position.symbol].settle == code
         )
         cash = self.cash(account, code) - self.isolated_margin(account, code)
-        return Stake(account, code, positions, cash, is_isolated=False)
+        return MarginGroup(account, code, positions, cash, is_isolated=False)
 
-    def stake_of(self, account: Account, position: Position) -> Stake:
+    def group_of(self, account: Account, position: Position) -> MarginGroup:
         """Return what a position stands or falls with."""
-        code = self.contracts[position.symbol].settle
+        code = self.instruments[position.symbol].settle
         if position.is_isolated:
-            return Stake(account, code, (position,), position.margin, is_isolated=True)
-        return self.cross_stake(account, code)
+            return MarginGroup(account, code, (position,), position.margin, is_isolated=True)
+        return self.cross_group(account, code)
 
-    def stakes(self, account: Account) -> Iterator[Stake]:
-        """All stakes of an account that hold a position."""
+    def margin_groups(self, account: Account) -> Iterator[MarginGroup]:
+        """All groups of an account that hold a position."""
         codes = []
         for position in account.positions.values():
-            code = self.contracts[position.symbol].settle
+            code = self.instruments[position.symbol].settle
             if position.is_isolated:
-                yield Stake(account, code, (position,), position.margin, is_isolated=True)
+                yield MarginGroup(account, code, (position,), position.margin, is_isolated=True)
             elif code not in codes:
                 codes.append(code)
         for code in codes:
-            yield self.cross_stake(account, code)
+            yield self.cross_group(account, code)
 
-    def standing(self, stake: Stake) -> tuple[float, float]:
-        """Equity and requirement of a stake at the marks."""
-        return standing(self.contracts, stake.positions, stake.cash, self.state.prices)
+    def standing(self, group: MarginGroup) -> tuple[float, float]:
+        """Equity and requirement of a group at the marks."""
+        return standing(self.instruments, group.positions, group.cash, self.state.prices)
 
     def opening_part(self, account: Account, order: Order, amount: float | None = None) -> float:
         """Contracts of an order that would open rather than close a position."""
@@ -144,7 +144,7 @@ class World:
             return 0.0
         if order.position_side:
             return wanted if order.position_side == order.side else 0.0
-        held = account.positions.get(place(order.symbol, -order.side))
+        held = account.positions.get(position_key(order.symbol, -order.side))
         return max(round(wanted - held.contracts, 12), 0.0) if held else wanted
 
     def reserved(self, account: Account, order: Order) -> float:
@@ -154,10 +154,10 @@ class World:
         opening = self.opening_part(account, order)
         if not opening:
             return 0.0
-        contract = self.contracts[order.symbol]
+        instrument = self.instruments[order.symbol]
         fee = max(self.rules.taker_fee_rate, 0.0)
         leverage = self.leverage(account, order.symbol)
-        return contract.value(opening, order.price) * (1 / leverage + fee)
+        return instrument.value(opening, order.price) * (1 / leverage + fee)
 
     def order_margin(self, account: Account, code: str, without: str = "") -> float:
         """Margin that all resting orders of an account tie up."""
@@ -166,33 +166,33 @@ class World:
             for order in self.state.working.values()
             if order.account == account.name
             and order.id != without
-            and self.contracts[order.symbol].settle == code
+            and self.instruments[order.symbol].settle == code
         )
 
-    def used(self, stake: Stake) -> float:
+    def used(self, group: MarginGroup) -> float:
         """Add up the initial margins of cross positions."""
         prices = self.state.prices
         return sum(
-            self.contracts[position.symbol].initial(position, prices[position.symbol].mark)
-            for position in stake.positions
+            self.instruments[position.symbol].initial(position, prices[position.symbol].mark)
+            for position in group.positions
         )
 
     def free(self, account: Account, code: str, without: str = "") -> float:
         """Free margin: cross equity less initial and order margins."""
-        stake = self.cross_stake(account, code)
-        equity, _ = self.standing(stake)
-        return equity - self.used(stake) - self.order_margin(account, code, without)
+        group = self.cross_group(account, code)
+        equity, _ = self.standing(group)
+        return equity - self.used(group) - self.order_margin(account, code, without)
 
     def withdrawable(self, account: Account, code: str) -> float:
         """Money that may leave the trading wallet: free, and cash rather than open profit."""
-        stake = self.cross_stake(account, code)
-        cash = stake.cash - self.used(stake) - self.order_margin(account, code)
+        group = self.cross_group(account, code)
+        cash = group.cash - self.used(group) - self.order_margin(account, code)
         return max(min(self.free(account, code), cash), 0.0)
 
     def leverage(self, account: Account, symbol: str) -> float:
         """Leverage that an account has set, or starts with."""
         chosen = account.leverage.get(symbol)
-        return min(20.0, self.contracts[symbol].leverages[0]) if chosen is None else chosen
+        return min(20.0, self.instruments[symbol].leverages[0]) if chosen is None else chosen
 
     def is_isolated(self, account: Account, symbol: str) -> bool:
         """Margin mode that an account has set, or starts with."""

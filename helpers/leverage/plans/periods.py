@@ -20,7 +20,7 @@ from leverage.bots import (
 )
 from leverage.history import load_daily
 from leverage.paper import PaperExchange
-from leverage.paper.building import symbol_of
+from leverage.paper.market_setup import symbol_of
 from leverage.paths import jump_diffusion
 from leverage.plans.plan import COIN_PRICES, FUNDING_HOURS, Plan
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from leverage import sizing
 from leverage.contracts import LONG, SHORT
-from leverage.paper.rules import Rules, venue_rules
+from leverage.paper.market_rules import Rules, venue_rules
 from leverage.venues import (
     Product,
     UnknownFactError,

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from leverage.history import crash_windows, load_hourly_window
-from leverage.paper.errors import InvalidOrder
+from leverage.paper.exchange_errors import InvalidOrder
 from leverage.plans.periods import exchange_for
 from leverage.plans.plan import Plan
 

@@ -4,14 +4,14 @@ In closed form for geometric Brownian motion (`touch_probability`, `liquidation_
 `first_touch`), and by Monte Carlo with standard errors (`simulate_touches`, `count_touches`).
 """
 
-from ..paths import HOURS_PER_YEAR
-from .closed_form import (
+from leverage.paths import HOURS_PER_YEAR
+from leverage.survival.closed_form import (
     FirstTouch,
     first_touch,
     liquidation_probability,
     touch_probability,
 )
-from .simulation import Touches, TouchOdds, count_touches, simulate_touches
+from leverage.survival.simulation import Touches, TouchOdds, count_touches, simulate_touches
 
 __all__ = [
     "HOURS_PER_YEAR",

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from .._validate import FloatArray
+from leverage._validate import FloatArray
 
 _ROOT_TWO = math.sqrt(2.0)
 _ROOT_PI = math.sqrt(math.pi)

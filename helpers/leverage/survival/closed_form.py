@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .. import contracts, margin
-from .._validate import BoolArray, FloatArray, as_result, checked, refuse_where
-from ..paths import HOURS_PER_YEAR
-from ._normal import tail, tail_times_exp
+from leverage import contracts, margin
+from leverage._validate import BoolArray, FloatArray, as_result, checked, refuse_where
+from leverage.paths import HOURS_PER_YEAR
+from leverage.survival._normal import tail, tail_times_exp
 
 # -zeta(1/2) / sqrt(2 pi): mean overshoot of a random walk over a level, in standard deviations.
 _OVERSHOOT = 0.5825971579390107

@@ -21,7 +21,7 @@ from typing import TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from .._validate import FloatArray
+from leverage._validate import FloatArray
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 TimeArray: TypeAlias = npt.NDArray[np.int32]

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .._validate import FloatArray, checked, checked_choice, refuse_where, shown
-from ..paths import HOURS_PER_YEAR, checked_seed
-from . import engines
-from .engines import NEVER, IntArray, TimeArray
+from leverage._validate import FloatArray, checked, checked_choice, refuse_where, shown
+from leverage.paths import HOURS_PER_YEAR, checked_seed
+from leverage.survival import engines
+from leverage.survival.engines import NEVER, IntArray, TimeArray
 
 # From about here on, compiling (a second) costs less than it saves.
 _WORTH_COMPILING = 200_000_000

@@ -4,8 +4,8 @@ Each venue has a file of facts; each fact has its source, the date it held and h
 What is unknown is the word ``"unknown"``, and arithmetic that needs it raises `UnknownFactError`.
 """
 
-from .comparison import TradeAtVenue, compare
-from .decision import (
+from leverage.venues.comparison import TradeAtVenue, compare
+from leverage.venues.decision import (
     FACTORS,
     LOWER_IS_BETTER,
     TurningPoint,
@@ -15,10 +15,10 @@ from .decision import (
     turning_points,
     weighted_scores,
 )
-from .law import LegalRule, legal_rules, places
-from .loader import claims, load_venue, venue_names
-from .overview import facts_older_than, venue_table
-from .records import (
+from leverage.venues.law import LegalRule, legal_rules, places
+from leverage.venues.loader import claims, load_venue, venue_names
+from leverage.venues.overview import facts_older_than, venue_table
+from leverage.venues.records import (
     CONFIDENCES,
     NOT_APPLICABLE,
     UNKNOWN,
@@ -32,7 +32,7 @@ from .records import (
     UnknownFactError,
     Venue,
 )
-from .rules import LIQUIDATION_RULES, liquidation_price_at
+from leverage.venues.rules import LIQUIDATION_RULES, liquidation_price_at
 
 __all__ = [
     "CONFIDENCES",

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 from datetime import date
 
-from .law import LAW
-from .loader import venue_names
-from .overview import ageing_facts, facts_older_than
+from leverage.venues.law import LAW
+from leverage.venues.loader import venue_names
+from leverage.venues.overview import ageing_facts, facts_older_than
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

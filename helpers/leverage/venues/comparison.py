@@ -8,11 +8,18 @@ from datetime import date
 from math import inf, isnan, nan
 from typing import cast
 
-from .. import costs
-from .._validate import checked_choice, shown
-from .law import LEGAL_PRODUCTS, LegalRule, legal_rules, place_rules, places, with_wider
-from .loader import chosen, load_venue
-from .records import (
+from leverage import costs
+from leverage._validate import checked_choice, shown
+from leverage.venues.law import (
+    LEGAL_PRODUCTS,
+    LegalRule,
+    legal_rules,
+    place_rules,
+    places,
+    with_wider,
+)
+from leverage.venues.loader import chosen, load_venue
+from leverage.venues.records import (
     NOT_APPLICABLE,
     UNKNOWN,
     PlaceRule,
@@ -22,7 +29,7 @@ from .records import (
     Venue,
     weakest,
 )
-from .rules import (
+from leverage.venues.rules import (
     beyond_table,
     check_single,
     contract_of,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
-from .._validate import FloatArray, checked_choice, shown
-from .comparison import compare
-from .loader import load_venue, venue_names
-from .records import UNKNOWN
-from .rules import check_single
+from leverage._validate import FloatArray, checked_choice, shown
+from leverage.venues.comparison import compare
+from leverage.venues.loader import load_venue, venue_names
+from leverage.venues.records import UNKNOWN
+from leverage.venues.rules import check_single
 
 if TYPE_CHECKING:
     import pandas as pd

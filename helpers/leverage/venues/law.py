@@ -9,8 +9,8 @@ from functools import cache
 from importlib.resources import files
 from math import inf, isnan, nan
 
-from .._validate import shown
-from .records import UNKNOWN, Fact, PlaceRule, Product, Venue, earliest_date
+from leverage._validate import shown
+from leverage.venues.records import UNKNOWN, Fact, PlaceRule, Product, Venue, earliest_date
 
 LAW = "law"
 MECHANISMS = ("number cap", "ban", "licence rule")

@@ -11,7 +11,7 @@ from math import inf
 from types import MappingProxyType
 from typing import Any
 
-from .records import (
+from leverage.venues.records import (
     UNKNOWN,
     Claim,
     Fact,

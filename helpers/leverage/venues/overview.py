@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from .law import LAW, legal_rules
-from .loader import chosen, load_venue
-from .records import UNKNOWN, Fact, Product, Venue, as_date, checked_days
+from leverage.venues.law import LAW, legal_rules
+from leverage.venues.loader import chosen, load_venue
+from leverage.venues.records import UNKNOWN, Fact, Product, Venue, as_date, checked_days
 
 if TYPE_CHECKING:
     import pandas as pd

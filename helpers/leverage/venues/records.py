@@ -8,8 +8,8 @@ from datetime import date, datetime
 from math import inf
 from typing import Literal, TypeAlias, TypeVar
 
-from .._validate import shown
-from ..tiers import TierTable
+from leverage._validate import shown
+from leverage.tiers import TierTable
 
 T = TypeVar("T")
 Value: TypeAlias = str | float | bool | tuple[str, ...]

@@ -12,9 +12,9 @@ from math import isclose
 from types import MappingProxyType
 from typing import Literal, TypeAlias, TypedDict, cast
 
-from .. import accounts, costs, margin
-from .._validate import checked, shown
-from .records import UNKNOWN, Product, TierData, UnknownFactError, weakest
+from leverage import accounts, costs, margin
+from leverage._validate import checked, shown
+from leverage.venues.records import UNKNOWN, Product, TierData, UnknownFactError, weakest
 
 HOURS_A_WEEK = 168
 FUNDING_HOURS = 8

@@ -1,23 +1,23 @@
 """Explorers: controls, a picture that follows them at once, and the result in words.
 
-`base` holds what all of them share; each explorer has a module of its own.
+`explorer` holds what all of them share; each explorer has a module of its own.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .base import Explorer
-    from .bots import BotBench
-    from .crash_replay import CrashReplay
-    from .leverage import LeverageExplorer
-    from .liquidation_map import LiquidationMap
-    from .margin_modes import MarginModeExplorer
-    from .platforms import PlatformComparer
-    from .position_size import PositionSizeCalculator
-    from .survival_map import SurvivalMap
-    from .terminal import TradingTerminal
-    from .tiers import TierExplorer
+    from leverage.lessons.explorers.bot_bench import BotBench
+    from leverage.lessons.explorers.crash_replay import CrashReplay
+    from leverage.lessons.explorers.explorer import Explorer
+    from leverage.lessons.explorers.leverage_explorer import LeverageExplorer
+    from leverage.lessons.explorers.liquidation_map import LiquidationMap
+    from leverage.lessons.explorers.margin_mode_explorer import MarginModeExplorer
+    from leverage.lessons.explorers.platform_comparer import PlatformComparer
+    from leverage.lessons.explorers.position_size_calculator import PositionSizeCalculator
+    from leverage.lessons.explorers.survival_map import SurvivalMap
+    from leverage.lessons.explorers.tier_explorer import TierExplorer
+    from leverage.lessons.explorers.trading_terminal import TradingTerminal
 
 __all__ = [
     "BotBench",
@@ -34,17 +34,17 @@ __all__ = [
 ]
 
 _HOME_OF = {
-    "BotBench": "bots",
+    "BotBench": "bot_bench",
     "CrashReplay": "crash_replay",
-    "Explorer": "base",
-    "LeverageExplorer": "leverage",
+    "Explorer": "explorer",
+    "LeverageExplorer": "leverage_explorer",
     "LiquidationMap": "liquidation_map",
-    "MarginModeExplorer": "margin_modes",
-    "PlatformComparer": "platforms",
-    "PositionSizeCalculator": "position_size",
+    "MarginModeExplorer": "margin_mode_explorer",
+    "PlatformComparer": "platform_comparer",
+    "PositionSizeCalculator": "position_size_calculator",
     "SurvivalMap": "survival_map",
-    "TierExplorer": "tiers",
-    "TradingTerminal": "terminal",
+    "TierExplorer": "tier_explorer",
+    "TradingTerminal": "trading_terminal",
 }
 
 

@@ -20,18 +20,17 @@ from leverage.crashes import survivable_leverage as largest_leverage
 from leverage.history import crash_windows, load_hourly_window
 from leverage.lessons.canvas import BlitCanvas, Label
 from leverage.lessons.explorers.artists import new_line, new_title
-from leverage.lessons.explorers.base import Explorer, alert, check_side, check_within, status, table
 from leverage.lessons.explorers.controls import control_look, leverage_slider, side_choice
-from leverage.lessons.figures import (
-    COLOURS,
-    course_style,
-    finish_axes,
-    format_amount,
-    format_percent,
-    format_price,
-    line_style,
-    new_figure,
+from leverage.lessons.explorers.explorer import (
+    Explorer,
+    alert,
+    check_side,
+    check_within,
+    status,
+    table,
 )
+from leverage.lessons.figures import COLOURS, course_style, finish_axes, line_style, new_figure
+from leverage.lessons.wording import format_amount, format_percent, format_price
 from leverage.margin import liquidation_price
 
 if TYPE_CHECKING:

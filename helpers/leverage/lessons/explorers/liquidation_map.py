@@ -14,18 +14,10 @@ from matplotlib.lines import Line2D
 from leverage.contracts import LONG
 from leverage.lessons.canvas import BlitCanvas, Label
 from leverage.lessons.explorers.artists import new_title
-from leverage.lessons.explorers.base import Explorer, alert, check_side, check_within, status
 from leverage.lessons.explorers.controls import control_look, leverage_slider, side_choice
-from leverage.lessons.figures import (
-    COLOURS,
-    course_style,
-    finish_axes,
-    format_amount,
-    format_percent,
-    format_price,
-    line_style,
-    new_figure,
-)
+from leverage.lessons.explorers.explorer import Explorer, alert, check_side, check_within, status
+from leverage.lessons.figures import COLOURS, course_style, finish_axes, line_style, new_figure
+from leverage.lessons.wording import format_amount, format_percent, format_price
 from leverage.venues import Product, TradeAtVenue, compare, load_venue
 
 if TYPE_CHECKING:

@@ -15,19 +15,12 @@ from matplotlib.artist import Artist
 from leverage.contracts import LONG
 from leverage.history import load_daily
 from leverage.lessons.canvas import BlitCanvas, Label
-from leverage.lessons.charts.risk import extreme_moves
+from leverage.lessons.charts.risk_charts import extreme_moves
 from leverage.lessons.explorers.artists import new_line, new_title
-from leverage.lessons.explorers.base import Explorer, check_side, check_within, status, table
 from leverage.lessons.explorers.controls import control_look, leverage_slider, side_choice
-from leverage.lessons.figures import (
-    COLOURS,
-    course_style,
-    finish_axes,
-    format_amount,
-    format_percent,
-    line_style,
-    new_figure,
-)
+from leverage.lessons.explorers.explorer import Explorer, check_side, check_within, status, table
+from leverage.lessons.figures import COLOURS, course_style, finish_axes, line_style, new_figure
+from leverage.lessons.wording import format_amount, format_percent
 from leverage.margin import liquidation_price
 from leverage.survival import liquidation_probability, simulate_touches
 

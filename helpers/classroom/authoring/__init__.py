@@ -1,0 +1,1 @@
+"""What authors run: texts made into notebooks, and everything in them checked."""

@@ -1,0 +1,1 @@
+"""What instructors run: a class collected, graded, answered and reported on."""

@@ -1,0 +1,760 @@
+"""`classroom grade`: autograde a class, sandboxed, and lose nothing.
+
+Submissions are executed by `classroom.grading`, on this machine or on a cluster. What comes back is
+saved here: the executed notebook, then in one transaction the grades and a record of how they came
+about. A line is printed only after that, so every result that was shown is on disk.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import signal
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from classroom.errors import ClassroomError
+from classroom.grading import Grader, Limits, Outcome, Release, Submission, level_label
+from classroom.grading.model import CANNOT_BE_GRADED, GRADED
+from classroom.grading.reading import read_release, source_text
+from classroom.marking.cluster import cluster_executor
+from classroom.marking.exports import write_exports
+from classroom.marking.feedback import write_feedback
+from classroom.marking.gradebook import (
+    CellGrade,
+    Gradebook,
+    GradebookEntry,
+    LatePolicy,
+    Layout,
+    Record,
+    register,
+)
+from classroom.marking.report import write_report
+from classroom.marking.room import Room, only_grader, sweep, write_whole
+from classroom.project import Chapter
+
+Execute = Callable[[Iterable[Submission]], Iterator[Outcome]]
+
+TOGETHER = 16
+"""Results that may share a transaction; each is shown after it."""
+READ_ONLY = 0o444
+LONGEST_ID = 128
+"""Characters that nbgrader's gradebook has room for."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `classroom grade` was asked for."""
+
+    students: tuple[str, ...] = ()
+    """Grade only these students; none means everybody."""
+    exercises: tuple[str, ...] = ()
+    """Grade only these exercises again; the others keep their grades."""
+    regrade: bool = False
+    """Grade also what is graded."""
+    workers: int = 2
+    level: str | None = None
+    allow_limits_only: bool = False
+    cluster: str = ""
+    """Address of a Dask scheduler; none means this machine."""
+
+
+EVERYBODY = Options()
+
+
+@dataclass(frozen=True)
+class Change:
+    """One grade that a new grading changed."""
+
+    student: str
+    item: str
+    before: float | None
+    after: float | None
+
+
+@dataclass
+class GradingRun:
+    """What one call of `grade` did."""
+
+    total: int = 0
+    """Submissions there are."""
+    graded: list[str] = field(default_factory=list)
+    """Students whose submissions were graded."""
+    flagged: int = 0
+    """Of those, the ones that the instructor should look at."""
+    skipped: int = 0
+    """Submissions that were graded before and did not change."""
+    outdated: int = 0
+    """Of those, graded with other tests than the chapter has now."""
+    changes: list[Change] = field(default_factory=list)
+    repeated: int = 0
+    unusable: list[str] = field(default_factory=list)
+    """Folders whose names cannot be a student's id."""
+    level: str = ""
+    stopped: bool = False
+
+
+# ---- the chapter
+
+
+def exercises_of(release: Release) -> dict[str, tuple[str, ...]]:
+    """Return the graded cells of every exercise.
+
+    A test belongs to the answer above it; an answer marked by hand is an exercise of its own.
+    """
+    found: dict[str, list[str]] = {}
+    current = ""
+    for cell in release.cells:
+        if cell.kind == "answer":
+            current = cell.grade_id.removesuffix("_answer")
+        elif cell.kind == "manual":
+            found.setdefault(cell.grade_id, []).append(cell.grade_id)
+        elif cell.kind == "test":
+            found.setdefault(current or cell.grade_id, []).append(cell.grade_id)
+    return {name: tuple(ids) for name, ids in found.items()}
+
+
+def chosen_cells(release: Release, names: Sequence[str]) -> frozenset[str]:
+    """Return the graded cells that exercises or grade_ids ask for.
+
+    Raises
+    ------
+    ClassroomError
+        If a name is no exercise and no graded cell of the chapter.
+    """
+    exercises = exercises_of(release)
+    cells: set[str] = set()
+    for name in names:
+        ids = exercises.get(name) or tuple(
+            cell for group in exercises.values() for cell in group if cell == name
+        )
+        if not ids:
+            raise ClassroomError(
+                f"{release.assignment} has no exercise {name!r}; it has {', '.join(exercises)}"
+            )
+        cells.update(ids)
+    return frozenset(cells)
+
+
+def registered(book: Gradebook, room: Room, chapter: Chapter, release: Release) -> Layout:
+    """Return the chapter's cells in the gradebook; put them there if it is new.
+
+    Raises
+    ------
+    ClassroomError
+        If the gradebook holds another version of the chapter.
+    """
+    layout = book.layout()
+    if layout is None:
+        register(room.gradebook, room.course, chapter.name, chapter.solution_notebook, room.config)
+        layout = book.layout()
+        assert layout is not None
+    ours = {cell.grade_id: float(cell.points) for cell in release.graded}
+    theirs = {name: points for name, (_, points) in layout.graded.items()}
+    if ours != theirs:
+        differing = sorted(set(ours.items()) ^ set(theirs.items()))
+        names = ", ".join(dict.fromkeys(name for name, _ in differing))
+        raise ClassroomError(
+            f"the gradebook holds another version of {chapter.name}: {names} differ in name or "
+            f"points. Release the chapter again ('nbgrader generate_assignment {chapter.name} "
+            "--force'), or check out the version that was released"
+        )
+    return layout
+
+
+def late_policy(config: Any) -> LatePolicy:
+    """Return nbgrader's rule for late submissions, as configured; by default no penalty."""
+    from nbgrader.preprocessors import AssignLatePenalties
+
+    step = AssignLatePenalties(config=config)
+    step.init_plugin()
+    step.plugin_inst.log.setLevel("ERROR")
+
+    def penalty(student: str, score: float, seconds: float) -> float | None:
+        points = step.plugin_inst.late_submission_penalty(student, score, seconds)
+        return None if points is None else float(points)
+
+    return penalty
+
+
+# ---- one result
+
+
+def handed_in(submission_files: Mapping[str, bytes]) -> tuple[datetime | None, str]:
+    """Return the time of submission from `timestamp.txt` in UTC, and what is wrong with it.
+
+    >>> handed_in({"timestamp.txt": b"2026-01-15 18:30:00 UTC"})
+    (datetime.datetime(2026, 1, 15, 18, 30), '')
+    >>> handed_in({"timestamp.txt": b"soon"})[1]
+    "timestamp.txt holds no time ('soon'), so lateness is unknown"
+    """
+    content = submission_files.get("timestamp.txt")
+    if content is None:
+        return None, ""
+    from nbgrader.utils import parse_utc
+
+    text = content.decode("utf-8", "replace").strip()[:80]
+    try:
+        moment: datetime = parse_utc(text)
+    except (ValueError, OverflowError, TypeError):
+        return None, f"timestamp.txt holds no time ({text!r}), so lateness is unknown"
+    return moment, ""
+
+
+def record_of(outcome: Outcome, seconds_note: str = "") -> Record:
+    """Return the record that is kept of an outcome."""
+    verdict = outcome.verdict
+    cells = {
+        cell.grade_id: CellGrade(
+            points_of(cell.points, verdict.status), cell.max_points, cell.sentence,
+            round(cell.seconds, 4), cell.state,
+        )
+        for cell in verdict.cells
+    }  # fmt: skip
+    notes = (*verdict.notes, *([seconds_note] if seconds_note else []))
+    return Record(
+        student=outcome.student,
+        graded_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        verdict=verdict.status,
+        level=verdict.level,
+        submission=outcome.submission_digest,
+        release=outcome.release_digest,
+        for_student=verdict.for_student,
+        for_instructor=verdict.for_instructor,
+        tampering=verdict.tampering,
+        repairs=verdict.repairs,
+        notes=notes,
+        seconds=round(verdict.seconds, 3),
+        stages={name: round(seconds, 4) for name, seconds in verdict.stages},
+        cells=cells,
+    )
+
+
+def points_of(points: float | None, status: str) -> float | None:
+    """Return a cell's points; nothing waits for a person where there is nothing to read."""
+    return 0.0 if points is None and status == CANNOT_BE_GRADED else points
+
+
+def unanswered(release: Release, notebook: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the answer cells that were handed in as they were given, or not at all."""
+    given = {c.grade_id: c.released for c in release.cells if c.kind in ("answer", "manual")}
+    if notebook is None:
+        return frozenset(given)
+    written = {}
+    for cell in notebook["cells"]:
+        name = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", "")
+        if name in given:
+            written[name] = source_text(cell["source"])
+    return frozenset(name for name, stub in given.items() if written.get(name, stub) == stub)
+
+
+def stand_in(release: Release, sentence: str) -> dict[str, Any]:
+    """Return a notebook for Formgrader and feedback where nothing could be executed."""
+    cells: list[dict[str, Any]] = [note_cell(sentence)]
+    for number, cell in enumerate(release.cells):
+        tests = cell.kind == "test"
+        made: dict[str, Any] = {
+            "id": f"cell-{number}",
+            "cell_type": cell.cell_type,
+            "metadata": dict(cell.metadata),
+            "source": cell.source if tests else cell.released,
+        }
+        if cell.cell_type == "code":
+            error = {"output_type": "error", "ename": "NotGraded", "evalue": sentence}
+            made |= {
+                "execution_count": None,
+                "outputs": [error | {"traceback": [sentence]}] if tests else [],
+            }
+        cells.append(made)
+    return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def note_cell(sentence: str) -> dict[str, Any]:
+    """Return the text cell that opens a notebook which was not graded in full."""
+    return {
+        "id": "grading-note",
+        "cell_type": "markdown",
+        "metadata": {"deletable": False, "editable": False},
+        "source": f"**About the grading of this notebook.** {sentence}",
+    }
+
+
+def graded_notebook_bytes(notebook: Mapping[str, Any]) -> bytes:
+    """Return a notebook as its file."""
+    return (json.dumps(notebook, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
+def with_exercises(
+    old: Mapping[str, Any], new: Mapping[str, Any], names: Collection[str]
+) -> dict[str, Any]:
+    """Return the old notebook with the cells of some grade_ids taken from the new one."""
+
+    def name_of(cell: Mapping[str, Any]) -> str:
+        return str(cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", ""))
+
+    fresh = {name_of(cell): cell for cell in new["cells"] if name_of(cell) in names}
+    return {**old, "cells": [fresh.get(name_of(cell), cell) for cell in old["cells"]]}
+
+
+# ---- saving
+
+
+@dataclass
+class Keeper:
+    """Saves outcomes: notebook first, then grades and record in one transaction, then the line."""
+
+    room: Room
+    book: Gradebook
+    layout: Layout
+    release: Release
+    late: LatePolicy
+    only: frozenset[str]
+    """Graded cells that may change; none means all."""
+    before: Mapping[str, Record]
+    """Last records, by student."""
+    run: GradingRun
+    shown: Callable[[Record], None] = lambda record: None
+
+    def save(self, batch: Sequence[tuple[Outcome, Mapping[str, bytes]]]) -> None:
+        """Save some outcomes and show each; raise a sentence if that is not possible."""
+        entries = [self._entry(outcome, files) for outcome, files in batch]
+        self.book.write(self.layout, entries, late=self.late)
+        for entry in entries:
+            record, old = entry.record, self.before.get(entry.record.student)
+            self.run.graded.append(record.student)
+            self.run.flagged += record.flagged
+            if old is not None:
+                self.run.repeated += 1
+                self.run.changes += changes(old, record)
+            self.shown(record)
+
+    def _entry(self, outcome: Outcome, files: Mapping[str, bytes]) -> GradebookEntry:
+        moment, trouble = handed_in(files)
+        record = record_of(outcome, trouble)
+        notebook: Mapping[str, Any]
+        notebook = outcome.notebook or stand_in(self.release, record.for_student)
+        if outcome.notebook is not None and record.verdict != GRADED:
+            notebook = {**notebook, "cells": [note_cell(record.for_student), *notebook["cells"]]}
+        old = self.before.get(record.student)
+        scores = {name: cell.points for name, cell in record.cells.items()}
+        if self.only and old is not None:
+            kept = {n: c for n, c in old.cells.items() if n not in self.only}
+            record = replace(record, cells={**record.cells, **kept})
+            scores = {name: points for name, points in scores.items() if name in self.only}
+            notebook = self._merged(record.student, notebook)
+        path = self.room.graded(record.student, self.release.assignment)
+        try:
+            write_whole(path, graded_notebook_bytes(notebook), mode=READ_ONLY)
+            if "timestamp.txt" in files:  # nbgrader compares it to see whether a submission is new
+                write_whole(path.parent / "timestamp.txt", files["timestamp.txt"])
+        except OSError as error:
+            raise ClassroomError(
+                f"cannot write {self.room.shown(path)}: {error.strerror or error}; nothing of this "
+                "submission was saved. Mend it and run the same command again"
+            ) from None
+        return GradebookEntry(record, scores, unanswered(self.release, outcome.notebook), moment)
+
+    def _merged(self, student: str, notebook: Mapping[str, Any]) -> Mapping[str, Any]:
+        names = {n for e, ids in exercises_of(self.release).items() if self.only & {*ids} for n in
+                 (e, f"{e}_answer", *ids)}  # fmt: skip
+        with suppress(OSError, ValueError):
+            content = self.room.graded(student, self.release.assignment).read_bytes()
+            return with_exercises(json.loads(content), notebook, names)
+        return notebook
+
+
+def changes(old: Record, new: Record) -> list[Change]:
+    """Return the graded cells whose points a new grading changed."""
+    return [
+        Change(
+            new.student, name, old.cells[name].points if name in old.cells else None, cell.points
+        )
+        for name, cell in new.cells.items()
+        if name not in old.cells or old.cells[name].points != cell.points
+    ]
+
+
+class Writer:
+    """Saves in a thread of its own, so that grading goes on while the disk works."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._waiting: queue.Queue[tuple[Outcome, Mapping[str, bytes]] | None] = queue.Queue(
+            TOGETHER
+        )
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="gradebook", daemon=True)
+        self._thread.start()
+
+    def put(self, outcome: Outcome, files: Mapping[str, bytes]) -> None:
+        """Hand over one outcome; raise what stopped the saving of an earlier one."""
+        while True:
+            if self.error is not None:
+                raise self.error
+            with suppress(queue.Full):
+                self._waiting.put((outcome, files), timeout=0.2)
+                return
+
+    def close(self) -> None:
+        """Wait until everything handed over is saved."""
+        while self._thread.is_alive():
+            with suppress(queue.Full):
+                self._waiting.put(None, timeout=0.2)
+                break
+        self._thread.join()
+
+    def _work(self) -> None:
+        last = False
+        while not last:
+            batch = [self._waiting.get()]
+            while len(batch) < TOGETHER:
+                try:
+                    batch.append(self._waiting.get_nowait())
+                except queue.Empty:
+                    break
+            last = None in batch
+            try:
+                self._keeper.save([item for item in batch if item is not None])
+            except BaseException as error:
+                self.error = error
+                return
+
+
+# ---- the batch
+
+
+def pending(
+    room: Room,
+    book: Gradebook,
+    release: Release,
+    options: Options,
+    run: GradingRun,
+) -> list[str]:
+    """Return the students whose submissions are to be graded, and count the others."""
+    found = room.students(release.assignment)
+    everybody = [student for student in found if usable(student)]
+    run.unusable = [student for student in found if not usable(student)]
+    if unknown := sorted(set(options.students) - set(everybody)):
+        near = f"; those who did: {', '.join(everybody[:8])}" if everybody else ""
+        raise ClassroomError(
+            f"{', '.join(unknown)} handed in nothing for {release.assignment} "
+            f"({room.shown(room.submitted)}/STUDENT/{release.assignment}/){near}"
+        )
+    asked = [student for student in everybody if student in (options.students or everybody)]
+    run.total = len(asked)
+    done = book.progress()
+    again = options.regrade or bool(options.exercises)
+    result = []
+    for student in asked:
+        if student in done and not again and room.graded(student, release.assignment).exists():
+            submission, tests = done[student]
+            if room.read(student, release.assignment).digest == submission:
+                run.skipped += 1
+                run.outdated += tests != release.digest
+                continue
+        result.append(student)
+    return result
+
+
+def usable(student: str) -> bool:
+    r"""Tell whether the name of a folder can be a student's id in a gradebook.
+
+    >>> usable("ada"), usable("a" * 200), usable("bob\udcff"), usable("=1+1")
+    (True, False, False, False)
+    """
+    try:
+        student.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    # A spreadsheet takes what begins with one of these for a formula.
+    return len(student) <= LONGEST_ID and student.isprintable() and student[0] not in "=+-@"
+
+
+Files = dict[str, Mapping[str, bytes]]
+
+
+def reading(
+    room: Room, chapter: str, small_files: Files, students: Iterable[str]
+) -> Iterator[Submission]:
+    """Read submissions one by one, as they are needed; keep their time of submission."""
+    for student in students:
+        submission = room.read(student, chapter)
+        small_files[student] = {n: c for n, c in submission.files if n == "timestamp.txt"}
+        yield submission
+
+
+@contextmanager
+def executor(
+    release: Release, options: Options, limits: Limits | None
+) -> Iterator[tuple[str, Execute]]:
+    """Yield the level in force and the function that executes submissions, here or on a cluster."""
+    limits = limits or Limits()
+    if options.cluster:
+        with cluster_executor(
+            options.cluster, release, limits,
+            level=options.level, allow_limits_only=options.allow_limits_only,
+        ) as made:  # fmt: skip
+            yield made
+        return
+    with Grader(
+        release, limits=limits, level=options.level, workers=options.workers,
+        allow_limits_only=options.allow_limits_only,
+    ) as grader:  # fmt: skip
+        yield grader.level, grader.run
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let SIGTERM stop the batch as Ctrl-C does: what is done stays done."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
+
+
+def printable(text: str) -> str:
+    r"""Return a text without control characters: names and messages come from students.
+
+    >>> printable("a\x1b[31mb\nc")
+    'a?[31mb c'
+    """
+    return "".join(c if c.isprintable() else " " if c in "\n\t" else "?" for c in text)
+
+
+def line(record: Record, maximum: float) -> str:
+    """Return the log line of a graded submission.
+
+    >>> line(Record("ada", "", "graded", "namespaces", "", "", seconds=0.214), 10)
+    'ada                     0 of 10  graded  0.2 s'
+    """
+    text = f"{record.student:<20} {record.score:>4g} of {maximum:g}  {record.verdict}"
+    text += f"  {record.seconds:.1f} s"
+    if record.verdict != GRADED:
+        text += f"  {record.for_instructor}"
+    if record.tampering:
+        text += f"  TAMPERING: {'; '.join(record.tampering)}"
+    return printable(text)
+
+
+def changes_table(found: Sequence[Change]) -> str:
+    """Return old against new points as a text table."""
+
+    def shown(points: float | None) -> str:
+        return "by hand" if points is None else f"{points:g}"
+
+    rows = [("student", "item", "before", "after")]
+    rows += [(c.student, c.item, shown(c.before), shown(c.after)) for c in found]
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    return "\n".join(
+        printable("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
+        for row in rows
+    )
+
+
+def grade(
+    chapter: Chapter,
+    options: Options = EVERYBODY,
+    *,
+    find: Callable[[], Room],
+    limits: Limits | None = None,
+    say: Callable[[str], None] = print,
+) -> GradingRun:
+    """Grade the submissions of a chapter and save every result as it comes.
+
+    Parameters
+    ----------
+    chapter : Chapter
+        What is graded.
+    options : Options
+        Whose submissions, and where they are executed.
+    find : callable
+        Returns the class. Reading nbgrader's configuration takes as long as starting the executor,
+        so both happen at the same time.
+    limits : Limits, optional
+        What each submission may use.
+    say : callable
+        Shows a line.
+
+    Raises
+    ------
+    ClassroomError
+        If grading cannot start or cannot go on; what was saved until then stays saved.
+    """
+    if options.workers < 1:
+        raise ClassroomError(f"--jobs must be at least 1, was {options.workers}")
+    release = read_release(chapter.solution_notebook)
+    only = chosen_cells(release, options.exercises)
+    run = GradingRun()
+    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+        ready = pool.submit(get_ready, stack, find, chapter, release, options, only, run)
+        waited = wait([ready], 0 if likely_work(chapter) else None)
+        started = None if waited.done else stack.enter_context(executor(release, options, limits))
+        keeper, students = ready.result()
+        tell_start(run, students, say)
+        if students:
+            started = started or stack.enter_context(executor(release, options, limits))
+            with stoppable():
+                batch(keeper, students, started, say)
+    tell_end(run, len(students), say)
+    return run
+
+
+def likely_work(chapter: Chapter) -> bool:
+    """Tell whether the usual folders hold a submission without an executed notebook."""
+    graded = chapter.root / "class" / "autograded"
+    return any(
+        not (graded / folder.parent.name / chapter.name).exists()
+        for folder in (chapter.root / "class" / "submitted").glob(f"*/{chapter.name}")
+    )
+
+
+def get_ready(
+    stack: ExitStack,
+    find: Callable[[], Room],
+    chapter: Chapter,
+    release: Release,
+    options: Options,
+    only: frozenset[str],
+    run: GradingRun,
+) -> tuple[Keeper, list[str]]:
+    """Lock the class, open its gradebook, and return who saves results and whose there will be."""
+    room = find()
+    stack.enter_context(only_grader(room))
+    book = stack.enter_context(Gradebook.open(room.gradebook, room.course, chapter.name))
+    stack.enter_context(book.held())
+    sweep(room.autograded)
+    layout = registered(book, room, chapter, release)
+    students = pending(room, book, release, options, run)
+    before = {record.student: record for record in book.records()} if students else {}
+    late = late_policy(room.config)
+    return Keeper(room, book, layout, release, late, only, before, run), students
+
+
+def outputs(room: Room, chapter: Chapter, *, say: Callable[[str], None] = print) -> None:
+    """Write feedback pages, CSV files and the report from what the gradebook holds now."""
+    release = read_release(chapter.solution_notebook)
+    with Gradebook.open(room.gradebook, room.course, chapter.name) as book:
+        layout = registered(book, room, chapter, release)
+        standings, records = book.standings(layout), book.records()
+    by_student = {record.student: record for record in records}
+    pages = write_feedback(room, release, standings, by_student)
+    files = write_exports(
+        room.folder, chapter.name, layout.due, layout.maximum, standings, by_student
+    )
+    files.append(write_report(room, release, standings, records, exercises_of(release)))
+    names = ", ".join(file.name for file in files)
+    say(
+        f"Feedback: {pages} pages new or changed in {room.shown(room.feedback)}/. "
+        f"In {room.shown(room.folder)}/: {names}."
+    )
+
+
+def tell_start(run: GradingRun, students: Sequence[str], say: Callable[[str], None]) -> None:
+    """Say what there is to do."""
+    done = f", {run.skipped} graded before" if run.skipped else ""
+    say(f"{run.total} submissions{done}; {len(students)} to grade.")
+    for name in run.unusable:
+        say(
+            f"Left out: the folder {printable(name)[:60]!r} cannot be a student's id (longer than "
+            f"{LONGEST_ID} characters, begins with one of = + - @, or not plain UTF-8). Rename it."
+        )
+    if run.outdated:
+        say(
+            f"{run.outdated} of those were graded with other tests than the chapter has now; "
+            "'--regrade' grades them again."
+        )
+
+
+def tell_end(run: GradingRun, asked: int, say: Callable[[str], None]) -> None:
+    """Say what was done, and what a new grading changed."""
+    if run.repeated:
+        say(f"{run.repeated} were graded before; {len(run.changes)} grades changed.")
+        if run.changes:
+            say(changes_table(run.changes))
+    if run.stopped:
+        say(
+            f"Stopped. {len(run.graded)} of {asked} are graded and saved; run the same command "
+            "again for the others."
+        )
+
+
+def batch(
+    keeper: Keeper,
+    students: Sequence[str],
+    started: tuple[str, Execute],
+    say: Callable[[str], None],
+) -> None:
+    """Execute submissions and save them as they come back."""
+    room, release, run = keeper.room, keeper.release, keeper.run
+    run.level, execute = started
+    small_files: Files = {}
+    chapter = release.assignment
+    read = partial(reading, room, chapter, small_files)
+    log = room.log(chapter)
+    say(f"Isolation in force: {level_label(run.level)}.")
+    with tqdm(
+        total=len(students), desc="grading", unit="submission", smoothing=0.1,
+        disable=None, dynamic_ncols=True,
+    ) as bar:  # fmt: skip
+
+        def shown(record: Record) -> None:
+            text = line(record, release.auto_points)
+            with tqdm.external_write_mode():
+                say(text)
+            bar.update()
+            try:
+                append(log, f"{record.graded_at}  {text}  [{record.level}]")
+            except OSError as error:
+                raise ClassroomError(
+                    f"cannot write {room.shown(log)}: {error.strerror}; what was shown is saved. "
+                    "Mend it and run the same command again"
+                ) from None
+
+        keeper.shown = shown
+        writer = Writer(keeper)
+        try:
+            for outcome in whatever_comes(execute, read(students)):
+                writer.put(outcome, small_files.pop(outcome.student, {}))
+        except KeyboardInterrupt:
+            run.stopped = True
+        finally:
+            writer.close()
+        if writer.error is not None:
+            raise writer.error
+
+
+def whatever_comes(execute: Execute, submissions: Iterable[Submission]) -> Iterator[Outcome]:
+    """Yield outcomes; turn the end of the executor itself into a sentence."""
+    try:
+        yield from execute(submissions)
+    except (ClassroomError, GeneratorExit):
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".strip(": ")
+        raise ClassroomError(
+            f"the process that executes submissions ended ({reason}); what was shown is saved. "
+            "Run the same command again for the others"
+        ) from error
+
+
+def append(path: Path, text: str) -> None:
+    """Add a line to a log."""
+    with path.open("a", encoding="utf-8", errors="replace") as file:
+        file.write(text + "\n")

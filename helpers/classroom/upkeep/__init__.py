@@ -1,0 +1,1 @@
+"""What maintainers run: the pinned versions and the bundled prices renewed."""

@@ -1,0 +1,276 @@
+"""What every face of the exchange is made of: the world behind it, its account, and ccxt's names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any, TypeAlias
+
+from leverage._grid import down_to, nearest_to
+from leverage.bars import MINUTE
+from leverage.paper import ledger, order_desk
+from leverage.paper.engine import Engine
+from leverage.paper.exchange_errors import (
+    ArgumentsRequired,
+    AuthenticationError,
+    BadRequest,
+    BadSymbol,
+    InsufficientFunds,
+    InvalidOrder,
+)
+from leverage.paper.formats import amounts, as_milliseconds, decimal_text, iso
+from leverage.paper.replies import currency_dict, features_dict, market_dict
+from leverage.paper.state import SPOT, Account
+from leverage.paper.world import World
+
+Params: TypeAlias = Mapping[str, Any] | None
+
+TIMEFRAMES = {
+    "1m": 1,
+    "3m": 3,
+    "5m": 5,
+    "15m": 15,
+    "30m": 30,
+    "1h": 60,
+    "2h": 120,
+    "4h": 240,
+    "6h": 360,
+    "8h": 480,
+    "12h": 720,
+    "1d": 1440,
+    "3d": 4320,
+    "1w": 10_080,
+}
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "M": 2_592_000, "y": 31_536_000}
+_FIAT = ("USD", "EUR", "GBP", "GUSD")
+_CANNOT = (
+    "future",
+    "option",
+    "prediction",
+    "sandbox",
+    "createOrders",
+    "CORS",
+    "fetchBidsAsks",
+    "fetchOrderBooks",
+)
+
+
+class _Has(dict[str, Any]):
+    """What the exchange can do; None for anything that is not named."""
+
+    def __missing__(self, name: str) -> None:
+        return None
+
+
+class Face:
+    """One account's view of a world, under the names that code written for ccxt expects."""
+
+    id = "paper"
+    precisionMode = 4  # noqa: N815 - ccxt's name; precisions are steps, ccxt's TICK_SIZE
+    _world: World
+    _engine: Engine
+    _name: str
+
+    def _bind(self, world: World, engine: Engine, name: str) -> None:
+        rules = world.rules
+        self._world, self._engine, self._name = world, engine, name
+        self.name = f"Paper exchange ({rules.name})"
+        self.options: dict[str, Any] = {"defaultType": world.wallet}
+        self.has = _Has(
+            dict.fromkeys(_ccxt_methods(type(self)), True)
+            | dict.fromkeys(_CANNOT, False)
+            | {
+                "spot": world.wallet == "margin",
+                "margin": world.wallet == "margin",
+                "swap": world.wallet == "swap",
+            }
+        )
+        self.features: dict[str, Any] = features_dict(world)
+        instruments = world.instruments.values()
+        self.markets = {
+            one.symbol: market_dict(one, rules.taker_fee_rate, rules.maker_fee_rate)
+            for one in instruments
+        }
+        codes = dict.fromkeys(
+            code for one in instruments for code in (one.settle, one.quote, one.base)
+        )
+        self.currencies = {code: currency_dict(code, code in _FIAT) for code in codes}
+        self.timeframes = {
+            name: name
+            for name, minutes in TIMEFRAMES.items()
+            if minutes * MINUTE % world.tape.length == 0
+        }
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._world.rules.name!r}, account {self._name!r})"
+
+    def __getattr__(self, name: str) -> Any:
+        """Find a method by its camelCase name."""
+        snake = _snake_case(name)
+        if snake != name and not name.startswith("_") and hasattr(type(self), snake):
+            return getattr(self, snake)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __getitem__(self, name: str) -> Any:
+        """Give an attribute or method by its name in either style."""
+        return getattr(self, name)
+
+    # ---- what ccxt's base class offers everywhere
+
+    @property
+    def symbols(self) -> list[str]:
+        """Symbols that are traded."""
+        return list(self.markets)
+
+    @property
+    def codes(self) -> list[str]:
+        """Codes of the currencies."""
+        return list(self.currencies)
+
+    @property
+    def markets_by_id(self) -> dict[str, list[dict[str, Any]]]:
+        """Markets by their ids."""
+        return {market["id"]: [market] for market in self.markets.values()}
+
+    def load_markets(self, reload: bool = False, params: Params = None) -> dict[str, Any]:
+        """Markets by symbol."""
+        del reload, params
+        return self.markets
+
+    def milliseconds(self) -> int:
+        """Time on the exchange, in milliseconds."""
+        return self._world.state.now
+
+    @staticmethod
+    def iso8601(timestamp: Any) -> str | None:
+        """Write a time in ISO form."""
+        return None if timestamp is None else iso(int(timestamp))
+
+    @staticmethod
+    def parse8601(text: Any) -> int | None:
+        """Read a time in ISO form, in milliseconds."""
+        return None if text is None else as_milliseconds(str(text))
+
+    parse_date = parse8601
+
+    @staticmethod
+    def parse_timeframe(timeframe: str) -> int:
+        """Give the seconds of a timeframe, 3600 for ``"1h"``."""
+        return int(timeframe[:-1]) * _SECONDS[timeframe[-1]]
+
+    def market(self, symbol: str) -> dict[str, Any]:
+        """Market structure of a symbol or of a market's id.
+
+        Raises
+        ------
+        BadSymbol
+            If there is no such market.
+        """
+        found = self.markets.get(symbol) or self.markets_by_id.get(symbol, [None])[0]
+        if found is None:
+            raise BadSymbol(
+                f"symbol must be one of {', '.join(self.markets)}, was {symbol!r}; see symbols"
+            )
+        return found
+
+    def currency(self, code: str) -> dict[str, Any]:
+        """Currency structure of a code."""
+        if code in self.currencies:
+            return self.currencies[code]
+        raise BadSymbol(f"code must be one of {', '.join(self.currencies)}, was {code!r}")
+
+    def price_to_precision(self, symbol: str, price: Any) -> str:
+        """Round a price to the tick."""
+        return decimal_text(nearest_to(float(price), self.market(symbol)["precision"]["price"]))
+
+    def amount_to_precision(self, symbol: str, amount: Any) -> str:
+        """Cut an amount to the lot.
+
+        Raises
+        ------
+        InvalidOrder
+            If nothing is left of it.
+        """
+        lot = self.market(symbol)["precision"]["amount"]
+        cut = down_to(float(amount), lot)
+        if cut == 0:
+            raise InvalidOrder(
+                f"amount must be at least {decimal_text(lot)} of {symbol}, was {amount}"
+            )
+        return decimal_text(cut)
+
+    def cost_to_precision(self, symbol: str, cost: Any) -> str:
+        """Cut a cost to the step of its currency."""
+        return decimal_text(down_to(float(cost), self.market(symbol)["precision"]["cost"]))
+
+    # ---- what the methods of an account share
+
+    def _account(self) -> Account:
+        account = self._world.state.accounts.get(self._name)
+        if account is None or not account.signed_up:
+            raise AuthenticationError(f"{self._name!r} has no account here; call sign_up() first")
+        return account
+
+    def _ready(self) -> Account:
+        return order_desk.require_ready(self._world.state.accounts.get(self._name), self._name)
+
+    def _symbol(self, symbol: str | None) -> str:
+        if symbol is None:
+            raise ArgumentsRequired("symbol must be given; see symbols")
+        return str(self.market(symbol)["symbol"])
+
+    def _symbol_or_all(self, symbol: str | None) -> str | None:
+        return None if symbol is None else self._symbol(symbol)
+
+    def _money(self, code: str, amount: Any) -> float:
+        if code not in self.currencies:
+            raise BadRequest(f"code must be one of {', '.join(self.currencies)}, was {code!r}")
+        try:
+            value = float(amount)
+        except (TypeError, ValueError):
+            raise BadRequest(f"amount must be a number, was {amount!r}") from None
+        if isinstance(amount, bool) or not isfinite(value) or value <= 0:
+            raise BadRequest(f"amount must be positive and finite, was {amount!r}")
+        return value
+
+    def _wallet(self, name: Any) -> str:
+        if name in (SPOT, "funding", "main"):
+            return SPOT
+        if name in (self._world.wallet, "trading", "swap", "future", "margin", "derivatives"):
+            return self._world.wallet
+        raise BadRequest(f"wallet must be 'spot' or {self._world.wallet!r}, was {name!r}")
+
+    def _require_free(self, account: Account, code: str, amount: float, wallet: str) -> None:
+        world = self._world
+        if wallet == SPOT:
+            there = ledger.balance(world.state, world.pot(account, SPOT), code)
+        else:
+            there = world.withdrawable(account, code)
+        if amount > there + 1e-12 * max(there, 1.0):
+            asked, held = amounts(code, amount, max(there, 0.0))
+            raise InsufficientFunds(
+                f"{asked} are asked for, {held} are free in the {wallet} wallet"
+            )
+
+
+def _snake_case(name: str) -> str:
+    """Write a method's name as Python does: ``fetch_ohlcv`` for ``fetchOHLCV``."""
+    snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+    return snake.replace("_o_h_l_c_v", "_ohlcv")
+
+
+def _camel_case(name: str) -> str:
+    """Write a method's name as ccxt's manual does: ``fetchOHLCV`` for ``fetch_ohlcv``."""
+    first, *rest = name.replace("ohlcv", "o_h_l_c_v").split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def _ccxt_methods(kind: type) -> list[str]:
+    """Name ccxt's methods that a face has: those that its parts define."""
+    return [
+        _camel_case(name)
+        for part in kind.__mro__
+        if issubclass(part, Face) and part is not Face and Face in part.__bases__
+        for name in vars(part)
+        if not name.startswith("_")
+    ]

@@ -1,0 +1,369 @@
+"""Market data as a ccxt exchange gives it: everybody may ask."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from leverage._grid import nearest_to
+from leverage.bars import MINUTE
+from leverage.paper.exchange_errors import BadRequest, NotSupported
+from leverage.paper.face import TIMEFRAMES, Face, Params
+from leverage.paper.fills import touch_price
+from leverage.paper.formats import iso
+from leverage.paper.replies import limited, tier_dicts, times
+from leverage.paper.tape import TICKS_A_BAR
+
+DAY = 86_400_000
+# Shown at each level of the book where any size is taken at the best price.
+_SHOWN_DEPTH = 1_000.0
+
+
+class MarketData(Face):
+    """Markets, prices, book, tiers and funding rates."""
+
+    def fetch_markets(self, params: Params = None) -> list[dict[str, Any]]:
+        """List the markets."""
+        del params
+        return [deepcopy(market) for market in self.markets.values()]
+
+    def fetch_currencies(self, params: Params = None) -> dict[str, Any]:
+        """Currencies by code."""
+        del params
+        return {code: deepcopy(one) for code, one in self.currencies.items()}
+
+    def fetch_time(self, params: Params = None) -> int:
+        """Time on the exchange, in milliseconds."""
+        del params
+        return self.milliseconds()
+
+    def fetch_status(self, params: Params = None) -> dict[str, Any]:
+        """Tell whether the exchange works: ``"ok"``, or ``"maintenance"`` in an outage."""
+        del params
+        is_open = any(self._world.is_open(symbol) for symbol in self._world.instruments)
+        return {
+            "status": "ok" if is_open else "maintenance",
+            "updated": self.milliseconds(),
+            "eta": None,
+            "url": None,
+            "info": {},
+        }
+
+    def fetch_ticker(self, symbol: str, params: Params = None) -> dict[str, Any]:
+        """Prices of a market now and over the last day."""
+        del params
+        symbol = self.market(symbol)["symbol"]
+        world = self._world
+        state, track = world.state, world.tape.tracks[symbol]
+        time = world.tape.time
+        begin = int(np.searchsorted(time, state.now - DAY, side="right"))
+        window = track.last[begin : state.row + 1]
+        last, opening = float(window[-1]), float(window[0])
+        bars = track.bars
+        done = (bars.time > state.now - DAY) & (bars.time + max(bars.length, 1) <= state.now)
+        base = float(bars.volume[done].sum())
+        quote = float((bars.volume[done] * bars.prices[done, 3]).sum())
+        tick = world.instruments[symbol].market.tick_size
+        bid, ask = self._best(symbol, tick)
+        change = last - opening
+        return {
+            "info": {},
+            "symbol": symbol,
+            **times(state.now),
+            "high": float(window.max()),
+            "low": float(window.min()),
+            "bid": bid,
+            "bidVolume": self._depth(),
+            "ask": ask,
+            "askVolume": self._depth(),
+            "vwap": quote / base if base else None,
+            "open": opening,
+            "close": last,
+            "last": last,
+            "previousClose": None,
+            "change": change,
+            "percentage": change / opening * 100,
+            "average": (opening + last) / 2,
+            "baseVolume": base,
+            "quoteVolume": quote,
+            "markPrice": state.prices[symbol].mark,
+            "indexPrice": state.prices[symbol].index,
+        }
+
+    def fetch_tickers(
+        self, symbols: list[str] | None = None, params: Params = None
+    ) -> dict[str, dict[str, Any]]:
+        """Tickers by symbol."""
+        del params
+        wanted = self.symbols if symbols is None else symbols
+        tickers = [self.fetch_ticker(symbol) for symbol in wanted]
+        return {ticker["symbol"]: ticker for ticker in tickers}
+
+    def fetch_ohlcv(
+        self,
+        symbol: str,
+        timeframe: str | None = None,
+        since: int | None = None,
+        limit: int | None = None,
+        params: Params = None,
+    ) -> list[list[float]]:
+        """Bars up to now, the running one last with what has traded so far.
+
+        Parameters
+        ----------
+        symbol : str
+            Market.
+        timeframe : str, optional
+            One of `timeframes`; that of the history if left out.
+        since, limit : int, optional
+            First time in milliseconds, and the number of bars.
+        params : dict, optional
+            Not used.
+
+        Returns
+        -------
+        list of list
+            Start, open, high, low, close, volume.
+        """
+        del params
+        symbol = self.market(symbol)["symbol"]
+        length = self._world.tracks_length(symbol) if timeframe is None else self._length(timeframe)
+        rows = self._bars_until_now(symbol)
+        if length != (self._world.tracks_length(symbol)) or not len(rows):
+            rows = _merged(rows, length)
+        kept = [row for row in rows if since is None or row[0] >= since]
+        if limit is not None:
+            kept = kept[:limit] if since is not None else kept[-limit:]
+        return kept
+
+    def fetch_order_book(
+        self, symbol: str, limit: int | None = None, params: Params = None
+    ) -> dict[str, Any]:
+        """Order book made of `spread` and `liquidity`: levels one tick apart around the price.
+
+        Without a liquidity any size is taken at the best price, and 1 000 stand at each level.
+        """
+        del params
+        symbol = self.market(symbol)["symbol"]
+        tick = self._world.instruments[symbol].market.tick_size
+        bid, ask = self._best(symbol, tick)
+        depth = self._depth()
+        levels = range(10 if limit is None else limit)
+        bids = [[nearest_to(bid - level * tick, tick), depth] for level in levels]
+        asks = [[nearest_to(ask + level * tick, tick), depth] for level in levels]
+        return {
+            "symbol": symbol,
+            "bids": [level for level in bids if level[0] > 0],
+            "asks": asks,
+            **times(self.milliseconds()),
+            "nonce": self._world.state.row,
+        }
+
+    def fetch_l2_order_book(
+        self, symbol: str, limit: int | None = None, params: Params = None
+    ) -> dict[str, Any]:
+        """Order book by levels, which it is anyway."""
+        return self.fetch_order_book(symbol, limit, params)
+
+    def fetch_trades(
+        self,
+        symbol: str,
+        since: int | None = None,
+        limit: int | None = None,
+        params: Params = None,
+    ) -> list[dict[str, Any]]:
+        """Public trades, made up: one for each tick of the history, a purchase where it rose."""
+        del params
+        symbol = self.market(symbol)["symbol"]
+        world = self._world
+        track, time, row = world.tape.tracks[symbol], world.tape.time, world.state.row
+        count = 500 if limit is None else min(limit, 5_000)
+        first = 0 if since is None else int(np.searchsorted(time, since))
+        first = max(first, row + 1 - count) if since is None else first
+        instrument = world.instruments[symbol]
+        trades: list[dict[str, Any]] = []
+        for number in range(first, row + 1):
+            if len(trades) >= count or not track.is_open[number]:
+                continue
+            price = float(track.last[number])
+            before = float(track.last[number - 1]) if number else price
+            volume = float(track.bars.volume[max(int(track.bar[number]), 0)]) / TICKS_A_BAR
+            amount = max(volume, instrument.market.lot_size)
+            trades.append(
+                {
+                    "info": {"synthetic": True},
+                    "id": str(number + 1),
+                    "order": None,
+                    **times(int(time[number])),
+                    "symbol": symbol,
+                    "type": None,
+                    "side": "buy" if price >= before else "sell",
+                    "takerOrMaker": "taker",
+                    "price": price,
+                    "amount": amount,
+                    "cost": instrument.value(amount, price),
+                    "fee": None,
+                    "fees": [],
+                }
+            )
+        return trades
+
+    def fetch_leverage_tiers(
+        self, symbols: list[str] | None = None, params: Params = None
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Leverage tiers by symbol."""
+        del params
+        wanted = self.symbols if symbols is None else symbols
+        return {symbol: self.fetch_market_leverage_tiers(symbol) for symbol in wanted}
+
+    def fetch_market_leverage_tiers(
+        self, symbol: str, params: Params = None
+    ) -> list[dict[str, Any]]:
+        """Leverage tiers of a market."""
+        del params
+        return tier_dicts(self._world.instruments[self.market(symbol)["symbol"]])
+
+    def fetch_funding_rate(self, symbol: str, params: Params = None) -> dict[str, Any]:
+        """Funding rate that settles next, as it stands now.
+
+        Raises
+        ------
+        NotSupported
+            If no funding is charged on the market.
+        """
+        del params
+        symbol = self.market(symbol)["symbol"]
+        world = self._world
+        source = world.funding.get(symbol)
+        if source is None:
+            raise NotSupported(f"no funding is charged on {symbol} here; see the rules")
+        state = world.state
+        due = state.funding_due.get(symbol)
+        prices = state.prices[symbol]
+        settled = state.rates.get(symbol, [])
+        rate = source.rate(due, prices) if due is not None else None
+        hours = source.interval / 3_600_000
+        return {
+            "info": {},
+            "symbol": symbol,
+            "markPrice": prices.mark,
+            "indexPrice": prices.index,
+            "interestRate": source.model.interest_rate if source.model else None,
+            "estimatedSettlePrice": None,
+            **times(state.now),
+            "fundingRate": rate,
+            "fundingTimestamp": due,
+            "fundingDatetime": None if due is None else iso(due),
+            "nextFundingRate": None,
+            "nextFundingTimestamp": None,
+            "nextFundingDatetime": None,
+            "previousFundingRate": settled[-1][1] if settled else None,
+            "previousFundingTimestamp": settled[-1][0] if settled else None,
+            "previousFundingDatetime": iso(settled[-1][0]) if settled else None,
+            "interval": f"{hours:g}h" if source.interval else None,
+        }
+
+    def fetch_funding_rates(
+        self, symbols: list[str] | None = None, params: Params = None
+    ) -> dict[str, dict[str, Any]]:
+        """Funding rates by symbol, of the markets that have one."""
+        del params
+        wanted = list(self._world.funding) if symbols is None else symbols
+        return {symbol: self.fetch_funding_rate(symbol) for symbol in wanted}
+
+    def fetch_funding_rate_history(
+        self,
+        symbol: str | None = None,
+        since: int | None = None,
+        limit: int | None = None,
+        params: Params = None,
+    ) -> list[dict[str, Any]]:
+        """Funding rates that were settled, oldest first."""
+        del params
+        wanted = self.symbols if symbol is None else [self.market(symbol)["symbol"]]
+        entries = [
+            {"info": {}, "symbol": name, "fundingRate": rate, **times(when)}
+            for name in wanted
+            for when, rate in self._world.state.rates.get(name, [])
+        ]
+        return limited(sorted(entries, key=lambda e: e["timestamp"]), since, limit)
+
+    def _best(self, symbol: str, tick: float) -> tuple[float, float]:
+        """Best bid and ask that the book shows: a tick beside the price if there is no spread."""
+        world = self._world
+        bid, ask = touch_price(world, symbol, -1), touch_price(world, symbol, 1)
+        if ask - bid < 2 * tick:
+            last = world.state.prices[symbol].last
+            bid, ask = last - tick, last + tick
+        bid = max(nearest_to(bid, tick), tick)
+        return bid, max(nearest_to(ask, tick), nearest_to(bid + tick, tick))
+
+    def _depth(self) -> float:
+        return self._world.liquidity if self._world.liquidity < inf else _SHOWN_DEPTH
+
+    def _length(self, timeframe: str) -> int:
+        if timeframe not in self.timeframes:
+            raise BadRequest(
+                f"timeframe must be one of {', '.join(self.timeframes)}, was {timeframe!r}"
+            )
+        return TIMEFRAMES[timeframe] * MINUTE
+
+    def _bars_until_now(self, symbol: str) -> list[list[float]]:
+        world = self._world
+        track, row, time = world.tape.tracks[symbol], world.state.row, world.tape.time
+        bars = track.bars
+        if not bars.length:
+            stop = int(np.searchsorted(bars.time, world.state.now, side="right"))
+            return [
+                [int(t), p, p, p, p, float(v)]
+                for t, p, v in zip(
+                    bars.time[:stop],
+                    bars.prices[:stop, 3].tolist(),
+                    bars.volume[:stop],
+                    strict=True,
+                )
+            ]
+        number = int(track.bar[row])
+        done = world.state.now >= int(bars.time[number]) + bars.length - 1
+        stop = number + 1 if done else number
+        rows = [
+            [int(t), *prices, volume]
+            for t, prices, volume in zip(
+                bars.time[:stop],
+                bars.prices[:stop].tolist(),
+                bars.volume[:stop].tolist(),
+                strict=True,
+            )
+        ]
+        if not done:
+            start = int(np.searchsorted(time, bars.time[number]))
+            seen = track.last[start : row + 1]
+            part = float(bars.volume[number]) * len(seen) / TICKS_A_BAR
+            rows.append(
+                [
+                    int(bars.time[number]),
+                    float(seen[0]),
+                    float(seen.max()),
+                    float(seen.min()),
+                    float(seen[-1]),
+                    part,
+                ]
+            )
+        return rows
+
+
+def _merged(rows: list[list[float]], length: int) -> list[list[float]]:
+    """Merge bars into longer ones."""
+    merged: list[list[float]] = []
+    for start, opening, high, low, close, volume in rows:
+        begin = int(start) // length * length
+        if merged and merged[-1][0] == begin:
+            bar = merged[-1]
+            bar[2], bar[3], bar[4] = max(bar[2], high), min(bar[3], low), close
+            bar[5] += volume
+        else:
+            merged.append([begin, opening, high, low, close, volume])
+    return merged
