@@ -430,7 +430,7 @@ class Grader:
             self._kill_student(job)
         elif not isolated and not job.killed:
             room = self.limits.file_mb * sandbox.ALL_FILES
-            if processes.folder_mb(job.folder, pids) > room:
+            if processes.folder_mb(f"{job.folder}/live", pids) > room:
                 job.killed = f"its files took more than {room} MB"
                 self._kill_student(job)
 

@@ -41,7 +41,6 @@ _CALLS = {
     "gc.get_referrers": "searched the memory (gc.get_referrers)",
     "gc.get_referents": "searched the memory (gc.get_referents)",
     "sys.settrace": "set a trace function (sys.settrace)",
-    "sys.setprofile": "set a profile function (sys.setprofile)",
     "sys.addaudithook": "added an audit hook (sys.addaudithook)",
     "ctypes.dlopen": "loaded a C library (ctypes)",
     "ctypes.dlsym": "called C code (ctypes)",
@@ -51,18 +50,7 @@ _CALLS = {
     "ctypes.cdata/buffer": "read memory (ctypes)",
     "code.__new__": "made a code object by hand",
 }
-_BETWEEN = frozenset(
-    {
-        "inspect",
-        "ctypes",
-        "threading",
-        "traceback",
-        "os",
-        "pathlib",
-        "socket",
-        "IPython.core.interactiveshell",
-    }
-)
+_OPENERS = ("IPython.core.interactiveshell", "io", "pathlib")
 _SECRET_FILES = ("mem", "maps", "environ", "fd", "fdinfo", "root", "cwd", "pagemap", "syscall")
 
 
@@ -169,7 +157,7 @@ class Integrity:
     def _audit(self, event: str, args: tuple[Any, ...]) -> None:
         said = _CALLS.get(event)
         if said is not None:
-            if self._from_student():
+            if self._from_student("ctypes"):
                 self.say(said)
         elif event == "open":
             self._opened(args[0])
@@ -194,21 +182,18 @@ class Integrity:
         if not isinstance(path, str) or not path.startswith(("/proc/", "/dev/fd/")):
             return
         parts = path.split("/")
-        if any(part in _SECRET_FILES for part in parts[2:]) and self._from_student():
+        if any(part in _SECRET_FILES for part in parts[2:]) and self._from_student(*_OPENERS):
             self.say(f"opened {path[:80]}")
 
-    def _from_student(self) -> bool:
-        """Tell whether the student's own code is what called, perhaps through a helper."""
+    def _from_student(self, *helpers: str) -> bool:
+        """Tell whether the student's own code is what called, itself or through a helper module.
+
+        Anything else is no proof: IPython and pandas look at the call stack on their own account.
+        """
         frame = _calling_frame()
-        for _ in range(6):
-            if frame is None:
-                return False
-            if frame.f_globals is self._names:
-                return True
-            if frame.f_globals.get("__name__") not in _BETWEEN:
-                return False
+        while frame is not None and frame.f_globals.get("__name__") in helpers:
             frame = frame.f_back
-        return False
+        return frame is not None and frame.f_globals is self._names
 
 
 def _calling_frame() -> Any:

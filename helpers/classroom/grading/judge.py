@@ -46,6 +46,8 @@ BETWEEN_INTERRUPTS = 0.25
 HIDDEN_FAILED = "A hidden check did not pass."
 LONGEST_ERROR = 20_000
 KEEPER_SECONDS = 10.0
+KILLED: dict[str, Any] = {"gone": -signal.SIGKILL}
+"""What a keeper says that was killed."""
 
 
 RUNS_CODE = ("call", "next", "attribute")
@@ -299,13 +301,11 @@ class StudentClient:
 
     def _ask_keeper(self, what: str) -> dict[str, Any]:
         """Ask the keeper, or learn from it that the student's process has ended."""
-        answer: dict[str, Any] = {}
-        try:
+        answer: dict[str, Any] = KILLED
+        with suppress(ClosedError, DeadlineError, ProtocolError):
             self._keeper.send({"op": what})
             answer = self._keeper.receive(after(KEEPER_SECONDS))
-        except (ClosedError, DeadlineError, ProtocolError):
-            self.struck = True
-        if self.struck or "gone" in answer:
+        if "gone" in answer:
             self._note_end(answer)
             raise StudentEndedError
         return answer
@@ -343,7 +343,7 @@ class StudentClient:
                 self._copy_died = True
                 raise DiedError from None
             self.ended = STUDENT_ENDED
-            answer: dict[str, Any] = {"gone": -signal.SIGKILL}  # the keeper was killed
+            answer = KILLED
             with suppress(ClosedError, ProtocolError):
                 answer = self._keeper.receive(after(KEEPER_SECONDS))
             self._note_end(answer)
@@ -582,8 +582,9 @@ class StudentClient:
             self._dialogue.channel.close()
             self._dialogue.channel = self._home
             with suppress(StudentEndedError):
-                killed = self._ask_keeper("drop").get("code") == -signal.SIGKILL
-                self.struck |= killed and not self.timed_out
+                died = self._copy_died and not self.timed_out
+                code = self._ask_keeper("bury" if died else "drop").get("code")
+                self.struck |= died and code == -signal.SIGKILL
         self.hides = self._copied = self._copy_died = False
 
 

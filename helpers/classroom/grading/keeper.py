@@ -15,7 +15,7 @@ import secrets
 import shutil
 import signal
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -40,10 +40,19 @@ class Keeper:
         To the judge.
     folder : Path
         The submission's folder, with `live` in it.
+    make_room : callable
+        Gives the folder room for so many times the files that a submission may have.
     """
 
-    def __init__(self, student: int, connection: socket.socket, folder: Path) -> None:
+    def __init__(
+        self,
+        student: int,
+        connection: socket.socket,
+        folder: Path,
+        make_room: Callable[[int], None],
+    ) -> None:
         self._student, self._channel, self._folder = student, Channel(connection), folder
+        self._make_room = make_room
         self._ended: dict[int, tuple[int, float]] = {}
         """Exit code and CPU seconds of the children that have ended."""
         self._known: set[int] = set()
@@ -109,6 +118,7 @@ class Keeper:
             self._last_pid = _LAST_PID.read_text(encoding="ascii")
         self._next = secrets.token_hex(16)
         try:
+            self._make_room(2)
             _duplicate(self._folder / LIVE, self._folder / self._next)
         except (OSError, RecursionError):
             self._drop()
@@ -128,6 +138,11 @@ class Keeper:
         os.rename(self._folder / self._next, self._folder / LIVE)
         return {}
 
+    def _bury(self) -> dict[str, Any]:
+        """Do as `_drop` with a copy that has ended, or is about to."""
+        processes.wait_state(self._copy, "ZX", PATIENCE)
+        return self._drop()
+
     def _drop(self) -> dict[str, Any]:
         """End the copy and all that it started, and put back the files; returns how it ended."""
         self._reap()
@@ -143,6 +158,8 @@ class Keeper:
         if self._held:
             os.rename(self._folder / self._held, self._folder / LIVE)
         self._restore_folder()
+        with suppress(OSError):
+            self._make_room(1)
         if self._last_pid:
             with suppress(OSError):
                 _LAST_PID.write_text(self._last_pid, encoding="ascii")

@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from classroom.errors import ClassroomError
@@ -267,14 +267,20 @@ def build_jail(limits: Limits) -> None:
         os.symlink(f"{BOX}/{LIVE}/{part}", f"{root}/{name}")
     os.makedirs(root + BOX)
     linux.change_root(root)
-    # There is room for a duplicate of all files while a copy of the process is asked.
-    data = f"size={limits.file_mb * ALL_FILES * 2_000_000},mode=700,nr_inodes={4 * MOST_FILES}"
-    linux.mount("tmpfs", BOX, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, data)
+    size_box(limits, 1, again=False)
     linux.mount("none", "/", "", linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY)
     for path, shown in hidden.items():  # what lies below the system's own folder for such files
         place = f"{BOX}/{LIVE}{path}"
         os.makedirs(os.path.dirname(place), exist_ok=True)
         os.symlink(shown, place)
+
+
+def size_box(limits: Limits, times: int, *, again: bool = True) -> None:
+    """Mount the submission's folder, or mount it anew with room for several times its files."""
+    room = (limits.file_mb * ALL_FILES + 1) * times - 1  # a duplicate is never too large
+    data = f"size={room}000000,nr_inodes={(MOST_FILES + 99) * times - 99}"
+    flags = linux.MS_NOSUID | linux.MS_NODEV | (linux.MS_REMOUNT if again else 0)
+    linux.mount("tmpfs", BOX, "tmpfs", flags, data)
 
 
 def _handle(path: str) -> int | None:
@@ -322,7 +328,8 @@ def confine(level: str, limits: Limits, files: int, folder: str, judge: int) -> 
     child = os.fork()
     if child:
         _close_all_but(judge)
-        Keeper(child, socket.socket(fileno=judge), Path(folder)).loop()
+        make_room = partial(size_box, limits) if isolated else lambda times: None
+        Keeper(child, socket.socket(fileno=judge), Path(folder), make_room).loop()
     os.close(judge)
     linux.die_with_parent(parent)
     os.setsid()
@@ -349,9 +356,15 @@ def _become_first() -> None:
         linux.die_with_parent(parent)
         return
     _close_all_but()
-    signal.signal(signal.SIGTERM, lambda number, frame: os.kill(child, signal.SIGKILL))
+    signal.signal(signal.SIGTERM, lambda number, frame: end(child))
     os.waitpid(child, 0)
     os._exit(0)
+
+
+def end(pid: int) -> None:
+    """Kill a process, unless it has ended already."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _close_all_but(*kept: int) -> None:
