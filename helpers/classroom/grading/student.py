@@ -163,7 +163,7 @@ class StudentServer:
         try:
             with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(printed):
                 warnings.simplefilter("ignore")
-                value = function(*args, **kwargs)
+                value = self.notebook.call(function, *args, **kwargs)
             reply = self._value(value)
         except BaseException as error:
             self.integrity.mend()
@@ -280,6 +280,7 @@ class StudentServer:
     def _settle(self, request: dict[str, Any]) -> dict[str, Any]:
         """Share nothing with the original any more; only ever asked of a copy."""
         _settle(self.dialogue.channel.fileno(), self._had, self._folder)
+        self.notebook.begin_loop()
         return {}
 
 
