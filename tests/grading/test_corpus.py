@@ -39,7 +39,8 @@ def complaints(case: Case, outcome: Outcome, release: Release) -> list[str]:
         found.append(f"accused of {verdict.tampering}")
     if case.shows not in outputs:
         found.append(f"{case.shows!r} is not shown: {outputs[:500]}")
-    if case.never and case.never in outputs:
+    told = [verdict.for_student, *(cell.sentence for cell in verdict.cells)]
+    if case.never and any(case.never in seen for seen in (outputs, *told)):
         found.append(f"{case.never!r} is shown")
     if any(corpus.SECRET in seen for seen in (page, outputs, texts)):
         found.append("a hidden test is shown")

@@ -400,8 +400,13 @@ class StudentClient:
             raise self._error(answer["error"])
         return self.decode(answer["value"])
 
-    def call(self, number: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """Call a function of the student and return a copy of its result."""
+    def call(
+        self, number: int, args: Sequence[Any], kwargs: Mapping[str, Any], name: str = ""
+    ) -> Any:
+        """Call a function of the student and return a copy of its result.
+
+        Its name goes with the error that it may raise.
+        """
         request = {
             "op": "call",
             "i": number,
@@ -421,7 +426,7 @@ class StudentClient:
                 if undo is not None:
                     self._undo.append(undo)
         if "error" in answer:
-            self._raise(answer["error"])
+            self._raise({**answer["error"], "function": name})
         return self.decode(answer["value"])
 
     def undo_changes(self) -> None:
@@ -483,7 +488,7 @@ class StudentClient:
             "__new__": new,
             "__str__": lambda self: text,
             "__module__": known.__module__,
-            "_of_the_student": True,
+            "_of_the_student": str(data.get("function", "")),
         }
         try:
             error: BaseException = type(name, (known,), parts)()
@@ -542,7 +547,7 @@ class StudentClient:
             raise CodecError("a function without a number")
 
         def function(*args: Any, **kwargs: Any) -> Any:
-            return session.call(number, args, kwargs)
+            return session.call(number, args, kwargs, str(data["n"]))
 
         home = data.get("m") in ("__main__", "", "builtins")
         space = self.names if home and self.names is not None else {}
@@ -867,7 +872,9 @@ class TestRunner:
             else:
                 run.sentence = message or f"This check did not pass: {source}"
         elif hidden:
-            run.sentence = f"A hidden check stopped with {name}."
+            function = getattr(error, "_of_the_student", "")
+            who = function if function and function in self._source else "it"
+            run.sentence = f"A hidden check did not pass: {who} stopped with {name}."
         else:
             run.sentence = f"The test stopped with {name}: {error}"
         self._checks.append(CheckResult(False, hidden, run.sentence))

@@ -327,7 +327,7 @@ class Notebook:
         if self.loop.is_closed():
             self.begin_loop()
         task = self.loop.create_task(work)
-        while not task.done():
+        while not (task.done() or self.loop.is_closed()):
             with suppress(RuntimeError):  # a cell has stopped the loop
                 self.loop.run_until_complete(task)
         return task.result()
