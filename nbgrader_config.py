@@ -23,7 +23,12 @@ from nbgrader.preprocessors import (
     SaveCells,
 )
 
-from classroom.preprocessors import ClearSolutionsKeepStub, HideTests, SandboxedExecute
+from classroom.preprocessors import (
+    ClearSolutionsKeepStub,
+    HideTests,
+    NoteCells,
+    SandboxedExecute,
+)
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  (given by the loader of this file)
 
@@ -60,6 +65,7 @@ c.GenerateAssignment.preprocessors = [
     ClearMarkScheme,
     ComputeChecksums,
     CheckCellMetadata,
+    NoteCells,
 ]
 
 # nbgrader's own list; its Execute runs in the sandbox with --SandboxedExecute.sandbox=True.

@@ -32,6 +32,7 @@ from classroom.marking.gradebook import Gradebook, Record
 from classroom.marking.room import find_room
 from classroom.project import Chapter, Project, find_project
 
+NBGRADER = [sys.executable, "-m", "nbgrader"]
 SECONDS_BETWEEN_LOOKS = 1.0
 """Measuring memory takes some of the processor that is measured, so it is done seldom."""
 HONEST = ("perfect", "blank", "half", "other_right", "wrong")
@@ -187,7 +188,7 @@ def records(room: Project, chapter: Chapter) -> list[Record]:
 
 def stock(room: Project, chapter: Chapter, step: str) -> float:
     """Run a step of stock nbgrader for all that it has not done and return the seconds."""
-    return watch(["nbgrader", step, chapter.name], room.root).seconds
+    return watch([*NBGRADER, step, chapter.name], room.root).seconds
 
 
 def copy(students: Sequence[str], source: Project, target: Project) -> None:
@@ -228,7 +229,7 @@ def lines(options: argparse.Namespace, work: Path) -> Iterator[str]:
     few = students[: options.stock]
     yield f"{len(students)} submissions of {chapter.name}, {options.jobs} at a time; stock on {len(few)}"
     subprocess.run(
-        ["nbgrader", "generate_assignment", chapter.name, "--force"],
+        [*NBGRADER, "generate_assignment", chapter.name, "--force"],
         cwd=theirs.root, check=True, capture_output=True,
     )  # fmt: skip
     half = len(few) // 2

@@ -12,6 +12,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import ClearSolutions, Execute, NbGraderPreprocessor
 from traitlets import Bool, Float, Unicode
 
+from classroom.authoring.student_notebooks import note_cells
 from classroom.markers import BEGIN_SOLUTION, HIDDEN, parts, student_source, visible_source
 
 
@@ -23,6 +24,15 @@ class ClearSolutionsKeepStub(ClearSolutions):  # type: ignore[misc]  # nbgrader 
         stub = self.code_stub[language] if cell.cell_type == "code" else self.text_stub
         cell.source = student_source(cell.source, stub)
         return found
+
+
+class NoteCells(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader has no types
+    """Notes in a student notebook what stands in its cells; comes last."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        """Note the cells of a notebook."""
+        note_cells(nb)
+        return nb, resources
 
 
 class SandboxedExecute(Execute):  # type: ignore[misc]  # nbgrader has no types

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -68,6 +69,41 @@ def test_a_hand_edited_student_notebook_is_rebuilt_and_a_copy_is_kept(built: Pro
     kept = list((built.cache / "replaced").iterdir())
     assert [copy.read_text(encoding="utf-8") for copy in kept] == [work]
     assert any("had been worked in; a copy is in .cache/replaced/" in line for line in said)
+
+
+def test_nobody_worked_in_what_a_fresh_clone_or_a_pull_brought(built: Project) -> None:
+    shutil.rmtree(built.cache)
+    edit(built, "## Recap", "## Recapitulation")
+    assert not [line for line in run(built) if "worked in" in line]
+
+
+def test_running_and_saving_a_notebook_is_no_work_but_one_letter_is(built: Project) -> None:
+    path = built.chapters()[0].student_notebook
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            cell["execution_count"] = 1
+            cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": ["ran"]}]
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    assert not [line for line in run(built) if "worked in" in line]
+    notebook["cells"][0]["source"] += "!"
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    assert [line for line in run(built) if "worked in" in line]
+
+
+def test_ids_stay_when_words_change_and_links_with_them(built: Project) -> None:
+    before = set(cells(built.chapters()[0].solution_notebook))
+    edit(built, "base = 21", "base = 21  # a typo was mended")
+    edit(built, "Twice", "Two times")
+    run(built)
+    assert set(cells(built.chapters()[0].solution_notebook)) == before
+
+
+def test_two_cells_never_share_an_id(built: Project) -> None:
+    edit(built, "## Recap", "## Recap\n\n+++\n\n## Recap")
+    run(built)
+    assert {"recap", "recap__2"} <= set(cells(built.chapters()[0].solution_notebook))
 
 
 def test_the_instructor_notebook_keeps_solutions_outputs_and_computed_numbers(

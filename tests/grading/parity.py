@@ -8,72 +8,84 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 from nbformat import from_dict
 from nbgrader.utils import determine_grade
 
-from classroom.authoring.bank import Answer, read_bank
+from classroom.authoring.bank import Answer, all_answers
 from classroom.authoring.build import lesson_environment, read_course
-from classroom.authoring.texts import Lesson
+from classroom.authoring.check import answers_score_as_stated
 from classroom.authoring.trial import try_answers
 from classroom.grading import Grader, Outcome, Release, Submission, read_release
 from classroom.project import Chapter, Project
 
 PROJECT = Project(Path(__file__).resolve().parents[2])
 CHAPTERS = [pytest.param(chapter, id=chapter.name) for chapter in PROJECT.chapters()]
+REVIEWS = [pytest.param(review, id=review.name) for review in PROJECT.reviews()]
 
 
-def with_answer(release: Release, exercise: str, source: str) -> Submission:
-    """The release's own solution with another answer to one exercise."""
-    names = (exercise, f"{exercise}_answer")
+def with_answers(release: Release, sources: Mapping[str, str]) -> Submission:
+    """The release's own solution with other answers to some exercises."""
     cells = tuple(
-        dataclasses.replace(cell, source=source)
-        if cell.kind == "answer" and cell.grade_id in names
+        dataclasses.replace(cell, source=sources[cell.grade_id.removesuffix("_answer")])
+        if cell.kind == "answer" and cell.grade_id.removesuffix("_answer") in sources
         else cell
         for cell in release.cells
     )
     return dataclasses.replace(release, cells=cells).reference()
 
 
-def submissions(release: Release, answers: list[Answer]) -> Iterator[Submission]:
-    """One submission per answer, named by its number."""
-    for number, answer in enumerate(answers):
-        made = with_answer(release, answer.exercise, answer.code)
-        yield dataclasses.replace(made, student=str(number))
+def in_turns(answers: Iterable[Answer]) -> list[dict[str, Answer]]:
+    """The answers, by exercise: the first to every exercise, the second to every exercise, …
 
-
-def stock_results(lesson: Lesson, answers: list[Answer]) -> dict[str, dict[str, bool]]:
-    """What a stock kernel says to each answer: by number of the answer, by test."""
-    by_exercise: dict[str, list[Answer]] = {}
+    No exercise of the course depends on another one's answer, so that one submission can try an
+    answer to each; if one did, the verdict would differ from that of the stock kernel, which tries
+    one at a time.
+    """
+    turns: list[dict[str, Answer]] = []
     for answer in answers:
-        by_exercise.setdefault(answer.exercise, []).append(answer)
-    number_of = {id(answer): str(number) for number, answer in enumerate(answers)}
-    results: dict[str, dict[str, bool]] = {}
-    with lesson_environment(read_course(PROJECT)) as environment:
-        for trial in try_answers(lesson, by_exercise, environment):
-            name = number_of.get(id(trial.answer), f"reference {trial.answer.exercise}")
-            results[name] = {outcome.item: outcome.passed for outcome in trial.outcomes}
-    return results
+        free = next((turn for turn in turns if answer.exercise not in turn), None)
+        if free is None:
+            turns.append(free := {})
+        free[answer.exercise] = answer
+    return turns
 
 
-def compare_answers(chapter: Chapter) -> None:
-    """Grade every answer of a chapter's bank both ways; tests must say the same of each."""
-    answers = list(read_bank(chapter))
-    stock = stock_results(read_course(PROJECT).lesson(chapter), answers)
-    release = read_release(chapter.solution_notebook)
+def compare_answers(text: Chapter) -> None:
+    """Grade every answer of a text's bank and quizzes both ways.
+
+    In a stock kernel it must score as stated, and our tests must say the same of it.
+    """
+    course = read_course(PROJECT)
+    lesson = course.lesson(text)
+    answers = all_answers(lesson)
+    with lesson_environment(course) as environment:
+        trials = list(try_answers(lesson, answers, environment))
+    findings = list(answers_score_as_stated(lesson, trials))
+    assert not findings, "\n".join(map(str, findings))
+    turns = in_turns(answer for group in answers.values() for answer in group)
+    release = read_release(text.solution_notebook)
+    batch = [
+        dataclasses.replace(
+            with_answers(release, {name: answer.code for name, answer in turn.items()}),
+            student=str(number),
+        )
+        for number, turn in enumerate(turns)
+    ]
     with Grader(release, workers=2, allow_limits_only=True) as grader:
-        graded = grader.run(submissions(release, answers))
-        outcomes = {outcome.student: outcome for outcome in graded}
-    for number, answer in enumerate(answers):
-        own = {cell.grade_id: cell.passed for cell in outcomes[str(number)].verdict.cells}
-        said = stock[str(number)]
-        assert {name: own[name] for name in said} == said, (answer.place, answer.title)
+        outcomes = {int(outcome.student): outcome for outcome in grader.run(batch)}
     for outcome in outcomes.values():
         assert not outcome.verdict.tampering, outcome.verdict.tampering
         assert stock_grades(outcome) == own_grades(outcome)
+    trial_of = {id(trial.answer): trial for trial in trials}
+    for number, turn in enumerate(turns):
+        own = {cell.grade_id: cell.passed for cell in outcomes[number].verdict.cells}
+        for answer in turn.values():
+            said = {outcome.item: outcome.passed for outcome in trial_of[id(answer)].outcomes}
+            assert {name: own[name] for name in said} == said, (answer.place, answer.title)
 
 
 def own_grades(outcome: Outcome) -> dict[str, float | None]:

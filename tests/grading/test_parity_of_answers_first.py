@@ -1,4 +1,4 @@
-"""Own and stock Execute agree on every answer of the first, third, fifth … chapter."""
+"""Every answer of the first, third, fifth … chapter scores as stated, by both Executes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from parity import CHAPTERS, compare_answers
 from classroom.project import Chapter
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS[0::2])
-def test_own_and_stock_execute_agree_on_every_answer(chapter: Chapter) -> None:
-    compare_answers(chapter)
+@pytest.mark.parametrize("text", CHAPTERS[0::2])
+def test_own_and_stock_execute_agree_on_every_answer_which_scores_as_stated(text: Chapter) -> None:
+    compare_answers(text)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,8 @@ LAYERS = {
         {"errors", "markers"},
         {"project"},
         {"grading"},
-        {"preprocessors"},
         {"authoring"},
+        {"preprocessors"},
         {"marking"},
         {"doctor", "lab"},
         {"cli"},
@@ -152,6 +153,28 @@ def test_imports_inside_a_package_run_one_way_only(path: Path) -> None:
             assert LAYER.get((root, other), 99) < LAYER[package, own], (
                 f"{own} must not import {name}"
             )
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_no_modules_import_each_other_in_a_circle(package: Path) -> None:
+    """At any depth: an import inside a function closes a circle as well, only later."""
+    modules = {
+        ".".join(path.relative_to(HELPERS).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in package.rglob("*.py")
+    }
+    graph = {
+        module: {
+            found
+            for name in imported_names(path)
+            for found in [name if name in modules else name.rpartition(".")[0]]
+            if found in modules and found != module
+        }
+        for module, path in modules.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as circle:
+        pytest.fail(" → ".join(reversed(circle.args[1])))
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)

@@ -28,7 +28,7 @@ from classroom.authoring.cards import flash_cards
 from classroom.authoring.execute import KernelDiedError, error_of, start_session
 from classroom.authoring.formulas import formula_sheet, read_formulas
 from classroom.authoring.glossary import Explanation, Glossary, glossary_notebook, read_glossary
-from classroom.authoring.student_notebooks import generate
+from classroom.authoring.student_notebooks import generate, note_cells, was_worked_in
 from classroom.authoring.texts import Lesson, binder_link, read_lesson
 from classroom.errors import ClassroomError
 from classroom.project import Chapter, Page, Project, Review, relative
@@ -210,12 +210,16 @@ def execute(course: Course, lesson: Lesson, step: Step = lambda done, of: None) 
 
 def render(course: Course, lesson: Lesson, step: Step = lambda done, of: None) -> dict[Path, bytes]:
     """Return both notebooks of a chapter, or that of a page, by the path where they belong."""
-    chapter = lesson.chapter
-    notebook = execute(course, lesson, step)
+    return files_from(course, lesson.chapter, execute(course, lesson, step))
+
+
+def files_from(course: Course, chapter: Chapter, notebook: NotebookNode) -> dict[Path, bytes]:
+    """Return what `render` returns, from an instructor notebook that was executed."""
     if isinstance(chapter, Page):
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
+        note_cells(notebook)
         return {chapter.student_notebook: notebook_bytes(notebook)}
     content = notebook_bytes(notebook)
     with tempfile.TemporaryDirectory(prefix="classroom-build-") as folder:
@@ -287,7 +291,7 @@ def is_current(project: Project, recorded: Any, inputs: str) -> bool:
     )
 
 
-def keep_aside(project: Project, path: Path, recorded: Any, new: bytes) -> Path | None:
+def keep_aside(project: Project, path: Path, new: bytes) -> Path | None:
     """Keep a copy of a student notebook that somebody worked in before it is replaced."""
     if (
         path.suffix != ".ipynb"
@@ -296,9 +300,11 @@ def keep_aside(project: Project, path: Path, recorded: Any, new: bytes) -> Path 
     ):
         return None
     old = path.read_bytes()
-    outputs = recorded.get("outputs", {}) if isinstance(recorded, dict) else {}
-    if old == new or digest(old) == outputs.get(relative(path, project.root)):
-        return None
+    try:
+        if old == new or not was_worked_in(nbformat.reads(old.decode(), as_version=4)):
+            return None
+    except Exception:  # noqa: S110  # whatever does not read as a notebook is kept as well
+        pass
     copy = project.cache / "replaced" / f"{path.stem}-{digest(old)}.ipynb"
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_bytes(old)
@@ -370,8 +376,7 @@ def build(
             f"{chapter.name}: {total} cells, {lesson.points:g} points, {time.perf_counter() - began:.1f} s"
         )
     for path, content in files.items():
-        owner = path.stem if path.parent.name == "course" else path.parent.name
-        copy = keep_aside(project, path, record.get(owner), content)
+        copy = keep_aside(project, path, content)
         if copy is not None:
             say(
                 f"{relative(path, project.root)} had been worked in; a copy is in {relative(copy, project.root)}"

@@ -17,7 +17,7 @@ from classroom.authoring.execute import error_of, start_session
 from classroom.authoring.formulas import read_formulas, unlisted
 from classroom.authoring.glossary import read_glossary
 from classroom.authoring.texts import HEADING_OR_TERM, Lesson, read_lesson
-from classroom.authoring.trial import grade_id, is_answer, is_test, try_answers
+from classroom.authoring.trial import Trial, grade_id, is_answer, is_test, try_answers
 from classroom.errors import ClassroomError
 from classroom.markers import BEGIN_HIDDEN, HIDDEN, SECRET_WORDS, SOLUTION, STUB, VISIBLE, numbered
 from classroom.project import Chapter, Page, Project, Review, relative
@@ -267,9 +267,9 @@ def bank_is_complete(lesson: Lesson) -> Iterator[Finding]:
 # ---------------------------------------------------------------- what runs
 
 
-def answers_score_as_stated(lesson: Lesson, environment: Mapping[str, str]) -> Iterator[Finding]:
+def answers_score_as_stated(lesson: Lesson, trials: Iterable[Trial]) -> Iterator[Finding]:
     """Right answers earn full marks; wrong ones what the bank says, and show their hint."""
-    for trial in try_answers(lesson, all_answers(lesson), environment):
+    for trial in trials:
         answer = trial.answer
         full = sum(item.points for item in lesson.items_of(answer.exercise))
         earned, failed = trial.points(lesson), squash(trial.messages)
@@ -303,38 +303,43 @@ def squash(text: str) -> str:
     return " ".join(text.replace("\u202f", " ").split())
 
 
-def untouched_notebook_runs(lesson: Lesson, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """In the student notebook every error comes from a stub or a graded cell, and nothing scores."""
-    path = lesson.chapter.student_notebook
-    file = relative(path, lesson.chapter.root)
-    notebook = nbformat.read(path, as_version=4)
+def run_untouched(lesson: Lesson, environment: Mapping[str, str]) -> NotebookNode:
+    """Return the student notebook as it is after running every cell."""
+    notebook = nbformat.read(lesson.chapter.student_notebook, as_version=4)
     with start_session(timeout=60, environment=environment) as session:
-        for number, cell in enumerate(notebook.cells):
-            if cell.cell_type != "code":
-                continue
-            error = error_of(session.run(cell))
-            place = f"cell {number + 1}" + (f", {grade_id(cell)}" if grade_id(cell) else "")
-            if is_test(cell):
-                if error is None:
-                    yield Finding(
-                        file, place, "this test passes without an answer", "Make it fail closed"
-                    )
-                elif error.ename != "CheckFailed":
-                    yield Finding(
-                        file,
-                        place,
-                        f"an unanswered exercise shows {error.ename}: {error.evalue}",
-                        "Make the check say it in a sentence",
-                    )
-            elif error is not None and not (
-                is_answer(cell) and error.ename == "NotImplementedError"
-            ):
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                session.run(cell)
+    return notebook
+
+
+def untouched_notebook_runs(lesson: Lesson, notebook: NotebookNode) -> Iterator[Finding]:
+    """In the student notebook every error comes from a stub or a graded cell, and nothing scores."""
+    file = relative(lesson.chapter.student_notebook, lesson.chapter.root)
+    for number, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code":
+            continue
+        error = error_of(cell.outputs)
+        place = f"cell {number + 1}" + (f", {grade_id(cell)}" if grade_id(cell) else "")
+        if is_test(cell):
+            if error is None:
+                yield Finding(
+                    file, place, "this test passes without an answer", "Make it fail closed"
+                )
+            elif error.ename != "CheckFailed":
                 yield Finding(
                     file,
                     place,
-                    f"the untouched notebook stops here with {error.ename}: {error.evalue}",
-                    "Later cells must not depend on a learner's answer",
+                    f"an unanswered exercise shows {error.ename}: {error.evalue}",
+                    "Make the check say it in a sentence",
                 )
+        elif error is not None and not (is_answer(cell) and error.ename == "NotImplementedError"):
+            yield Finding(
+                file,
+                place,
+                f"the untouched notebook stops here with {error.ename}: {error.evalue}",
+                "Later cells must not depend on a learner's answer",
+            )
 
 
 # ---------------------------------------------------------------- what is released
@@ -510,6 +515,18 @@ CHECKS_OF: Mapping[type[Chapter], tuple[Callable[[Lesson], Iterable[Finding]], .
 }
 
 
+def text_is_in_order(lesson: Lesson) -> Iterator[Finding]:
+    """Everything about a text, and what was made from it, that can be told without running it."""
+    for look in CHECKS_OF.get(type(lesson.chapter), TEXT_CHECKS):
+        yield from look(lesson)
+
+
+def course_is_in_order(course: Course) -> Iterator[Finding]:
+    """Everything that concerns all chapters together."""
+    yield from terms_are_explained(course)
+    yield from formulas_are_listed(course)
+
+
 def read_all(project: Project, chapters: Sequence[Chapter]) -> tuple[Course | None, list[Finding]]:
     """Read every text; what cannot be read becomes a finding and the rest is still checked."""
     findings: list[Finding] = []
@@ -561,20 +578,19 @@ def check(
         before = len(findings)
         try:
             files |= render(course, lesson)
-            for look in CHECKS_OF.get(type(chapter), TEXT_CHECKS):
-                findings += look(lesson)
+            findings += text_is_in_order(lesson)
             with lesson_environment(course) as environment:
-                findings += answers_score_as_stated(lesson, environment)
+                trials = try_answers(lesson, all_answers(lesson), environment)
+                findings += answers_score_as_stated(lesson, trials)
                 if chapter.student_notebook.exists():
-                    findings += untouched_notebook_runs(lesson, environment)
+                    findings += untouched_notebook_runs(lesson, run_untouched(lesson, environment))
         except ClassroomError as error:
             findings.append(as_finding(error))
         found = len(findings) - before
         say(f"{chapter.name}: {'no findings' if not found else f'{found} findings'}")
     if complete and len(chapters) == len(project.texts()):
         findings += files_are_current(course, {**files, **shared_files(course, files)})
-        findings += terms_are_explained(course)
-        findings += formulas_are_listed(course)
+        findings += course_is_in_order(course)
     else:
         made = {path: content for path, content in files.items() if path.suffix == ".ipynb"}
         findings += stale(course, made)

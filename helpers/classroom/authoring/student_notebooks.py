@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from pathlib import Path
 from typing import Any
 
+from nbformat import NotebookNode
+
 from classroom.errors import ClassroomError
 from classroom.project import Project
+
+MADE = "cells_as_made"
+
+
+def cells_digest(notebook: NotebookNode) -> str:
+    """Return a digest of what stands in a notebook's cells; running them does not change it."""
+    cells = "\n".join(repr((cell.cell_type, cell.source)) for cell in notebook.cells)
+    return hashlib.sha256(cells.encode()).hexdigest()[:20]
+
+
+def note_cells(notebook: NotebookNode) -> None:
+    """Note in a notebook what stands in its cells, so that it says itself whether it changed."""
+    notebook.metadata[MADE] = cells_digest(notebook)
+
+
+def was_worked_in(notebook: NotebookNode) -> bool:
+    """Tell whether somebody wrote in a notebook since it was made."""
+    return str(notebook.metadata.get(MADE)) != cells_digest(notebook)
 
 
 def course_config(project: Project) -> Any:

@@ -432,7 +432,7 @@ class Writer:
 # ---- the batch
 
 
-def pending(
+def students_to_grade(
     room: Room,
     book: Gradebook,
     release: Release,
@@ -441,8 +441,8 @@ def pending(
 ) -> list[str]:
     """Return the students whose submissions are to be graded, and count the others."""
     found = room.students(release.assignment)
-    everybody = [student for student in found if usable(student)]
-    run.unusable = [student for student in found if not usable(student)]
+    everybody = [student for student in found if is_student_id(student)]
+    run.unusable = [student for student in found if not is_student_id(student)]
     if unknown := sorted(set(options.students) - set(everybody)):
         near = f"; those who did: {', '.join(everybody[:8])}" if everybody else ""
         raise ClassroomError(
@@ -465,10 +465,10 @@ def pending(
     return result
 
 
-def usable(student: str) -> bool:
+def is_student_id(student: str) -> bool:
     r"""Tell whether the name of a folder can be a student's id in a gradebook.
 
-    >>> usable("ada"), usable("a" * 200), usable("bob\udcff"), usable("=1+1")
+    >>> is_student_id("ada"), is_student_id("a" * 200), is_student_id("bob\udcff"), is_student_id("=1+1")
     (True, False, False, False)
     """
     try:
@@ -482,7 +482,7 @@ def usable(student: str) -> bool:
 Files = dict[str, Mapping[str, bytes]]
 
 
-def reading(
+def read_handed_in_files(
     room: Room, chapter: str, small_files: Files, students: Iterable[str]
 ) -> Iterator[Submission]:
     """Read submissions one by one, as they are needed; keep their time of submission."""
@@ -493,7 +493,7 @@ def reading(
 
 
 @contextmanager
-def executor(
+def open_executor(
     release: Release, options: Options, limits: Limits | None
 ) -> Iterator[tuple[str, Execute]]:
     """Yield the level in force and the function that executes submissions, here or on a cluster."""
@@ -513,7 +513,7 @@ def executor(
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
+def stopped_by_signals() -> Iterator[None]:
     """Let SIGTERM stop the batch as Ctrl-C does: what is done stays done."""
 
     def stop(*_: object) -> None:
@@ -538,10 +538,10 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c in "\n\t" else "?" for c in text)
 
 
-def line(record: Record, maximum: float) -> str:
+def record_line(record: Record, maximum: float) -> str:
     """Return the log line of a graded submission.
 
-    >>> line(Record("ada", "", "graded", "namespaces", "", "", seconds=0.214), 10)
+    >>> record_line(Record("ada", "", "graded", "namespaces", "", "", seconds=0.214), 10)
     'ada                     0 of 10  graded  0.2 s'
     """
     text = f"{record.student:<20} {record.score:>4g} of {maximum:g}  {record.verdict}"
@@ -605,13 +605,15 @@ def grade(
     with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
         ready = pool.submit(get_ready, stack, find, chapter, release, options, only, run)
         waited = wait([ready], 0 if likely_work(chapter) else None)
-        started = None if waited.done else stack.enter_context(executor(release, options, limits))
+        started = (
+            None if waited.done else stack.enter_context(open_executor(release, options, limits))
+        )
         keeper, students = ready.result()
         tell_start(run, students, say)
         if students:
-            started = started or stack.enter_context(executor(release, options, limits))
-            with stoppable():
-                batch(keeper, students, started, say)
+            started = started or stack.enter_context(open_executor(release, options, limits))
+            with stopped_by_signals():
+                grade_batch(keeper, students, started, say)
     tell_end(run, len(students), say)
     return run
 
@@ -641,7 +643,7 @@ def get_ready(
     stack.enter_context(book.held())
     sweep(room.autograded)
     layout = registered(book, room, chapter, release)
-    students = pending(room, book, release, options, run)
+    students = students_to_grade(room, book, release, options, run)
     before = {record.student: record for record in book.records()} if students else {}
     late = late_policy(room.config)
     return Keeper(room, book, layout, release, late, only, before, run), students
@@ -695,7 +697,7 @@ def tell_end(run: GradingRun, asked: int, say: Callable[[str], None]) -> None:
         )
 
 
-def batch(
+def grade_batch(
     keeper: Keeper,
     students: Sequence[str],
     started: tuple[str, Execute],
@@ -706,7 +708,7 @@ def batch(
     run.level, execute = started
     small_files: Files = {}
     chapter = release.assignment
-    read = partial(reading, room, chapter, small_files)
+    read = partial(read_handed_in_files, room, chapter, small_files)
     log = room.log(chapter)
     say(f"Isolation in force: {level_label(run.level)}.")
     with tqdm(
@@ -715,12 +717,12 @@ def batch(
     ) as bar:  # fmt: skip
 
         def shown(record: Record) -> None:
-            text = line(record, release.auto_points)
+            text = record_line(record, release.auto_points)
             with tqdm.external_write_mode():
                 say(text)
             bar.update()
             try:
-                append(log, f"{record.graded_at}  {text}  [{record.level}]")
+                append_line(log, f"{record.graded_at}  {text}  [{record.level}]")
             except OSError as error:
                 raise ClassroomError(
                     f"cannot write {room.shown(log)}: {error.strerror}; what was shown is saved. "
@@ -754,7 +756,7 @@ def whatever_comes(execute: Execute, submissions: Iterable[Submission]) -> Itera
         ) from error
 
 
-def append(path: Path, text: str) -> None:
+def append_line(path: Path, text: str) -> None:
     """Add a line to a log."""
     with path.open("a", encoding="utf-8", errors="replace") as file:
         file.write(text + "\n")

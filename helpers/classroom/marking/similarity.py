@@ -42,12 +42,12 @@ def normal_form(code: str) -> str | None:
     >>> a == normal_form("def f(x):\n    return x / 2"), normal_form("def f(:")
     (False, None)
     """
-    tree = parsed(code)
+    tree = parsed_code(code)
     if tree is None:
         return None
     names: dict[str, str] = {}
     for node in ast.walk(tree):
-        for name in introduced(node):
+        for name in names_introduced(node):
             names.setdefault(name, f"_{len(names)}")
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
@@ -59,7 +59,7 @@ def normal_form(code: str) -> str | None:
     return ast.dump(tree)
 
 
-def parsed(code: str) -> ast.Module | None:
+def parsed_code(code: str) -> ast.Module | None:
     """Return the syntax tree without docstrings, or None if the code does not parse."""
     try:
         tree = ast.parse(code)
@@ -77,7 +77,7 @@ def parsed(code: str) -> ast.Module | None:
     return tree
 
 
-def introduced(node: ast.AST) -> Iterable[str]:
+def names_introduced(node: ast.AST) -> Iterable[str]:
     """Return the names that a node brings in: arguments and assigned variables.
 
     Names of functions stay, because the exercise gives them.
@@ -89,13 +89,13 @@ def introduced(node: ast.AST) -> Iterable[str]:
     return []
 
 
-def nodes(code: str) -> int:
+def count_nodes(code: str) -> int:
     """Count the nodes of an answer's syntax tree; 0 if it does not parse.
 
-    >>> nodes("x = 1"), nodes("x = (")
+    >>> count_nodes("x = 1"), count_nodes("x = (")
     (5, 0)
     """
-    tree = parsed(code)
+    tree = parsed_code(code)
     return 0 if tree is None else sum(1 for _ in ast.walk(tree))
 
 
@@ -120,13 +120,13 @@ def groups(
     """
     by_form: dict[str, list[str]] = {}
     own: dict[str, int] = {}
-    floor = nodes(given)
+    floor = count_nodes(given)
     for student, code in sorted(answers.items()):
         form = normal_form(code)
         if form is None:
             continue
         if form not in own:
-            own[form] = nodes(code) - floor
+            own[form] = count_nodes(code) - floor
         by_form.setdefault(form, []).append(student)
     titles = {form: name for name, code in (known or {}).items() if (form := normal_form(code))}
     found = []
