@@ -199,6 +199,15 @@ class Grader:
         self._control = ours
         self._wait_ready(ours, "the grading server")
         self._base_mb = processes.resident_mb(self._server.pid)
+        self._start_judges()
+
+    def take(self, release: Release) -> None:
+        """Grade submissions of another release from now on."""
+        self._judges.close()
+        self.release = release
+        self._start_judges()
+
+    def _start_judges(self) -> None:
         mine, his = socket.socketpair()
         with his:
             self._ask_server({"op": "judges"}, his.fileno())
