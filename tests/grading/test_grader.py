@@ -158,14 +158,13 @@ def striking(grader: Grader, victim: str, times: int) -> threading.Thread:
     """Kill one of a submission's processes, as the system would, in its first runs."""
 
     def strike() -> None:
-        above = 1 if grader.level == "namespaces" else 0  # what waits for a process tree of its own
-        place = {"first": 0, "keeper": above, "student": above + 1, "copy": above + 2}[victim]
+        place = ("keeper", "student", "copy").index(victim)
         seen: set[int] = set()
         while len(seen) < times:
             for job in list(grader._jobs.values()):
                 family = descendants(job.student)
                 early = time.monotonic() - job.began < 0.4
-                if job.student not in seen and not early and len(family) > max(place, above + 1):
+                if job.student not in seen and not early and len(family) > max(place, 1):
                     seen.add(job.student)
                     os.kill(family[place], signal.SIGKILL)
             time.sleep(0.01)
@@ -178,7 +177,7 @@ def striking(grader: Grader, victim: str, times: int) -> threading.Thread:
 SLOW_ANSWER = {"double": "import time\ndef double(x):\n    time.sleep(0.5)\n    return 2 * x"}
 
 
-@pytest.mark.parametrize("victim", ["first", "keeper", "student", "copy"])
+@pytest.mark.parametrize("victim", ["keeper", "student", "copy"])
 def test_a_submission_whose_process_is_killed_from_outside_is_run_again(
     release: Release, victim: str
 ) -> None:

@@ -128,7 +128,8 @@ class ForkServer:
 
     def _fork(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
         parent = os.getpid()
-        child = os.fork()
+        is_student = request["op"] == "student"
+        child = sandbox.fork_submission(request["level"]) if is_student else os.fork()
         if child:
             self._known.add(child)
             return {"pid": child}
@@ -136,8 +137,7 @@ class ForkServer:
             linux.die_with_parent(parent)
             self._control.close()
             random.seed()
-            run = {"student": self._student, "judges": self._judge_server}
-            run[request["op"]](request, descriptors)
+            (self._student if is_student else self._judge_server)(request, descriptors)
         except BaseException:
             traceback.print_exc()
         finally:

@@ -13,6 +13,8 @@ from functools import cache
 
 NEWNS, NEWUTS, NEWIPC = 0x0002_0000, 0x0400_0000, 0x0800_0000
 NEWUSER, NEWPID, NEWNET = 0x1000_0000, 0x2000_0000, 0x4000_0000
+SIBLING = 0x8000
+"""The new process is a child of this one's parent."""
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 32
 MS_NOATIME, MS_BIND, MS_REC, MS_PRIVATE = 1024, 4096, 16384, 1 << 18
 _MNT_DETACH = 2
@@ -20,6 +22,8 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP = 1, 4, 22
 _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP = 36, 38, 24
 _SIGKILL = 9
 _CAPABILITY_VERSION = 0x2008_0522
+
+_CLONE = {"x86_64": 56, "aarch64": 220}.get(platform.machine(), 0)
 
 # Landlock, linux/landlock.h
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
@@ -141,6 +145,7 @@ _SHARED = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) .w.s ", re.MULTILINE)
 _open, _ioctl, _pack, _unpack_from = open, fcntl.ioctl, struct.pack, struct.unpack_from
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_python = ctypes.PyDLL(None, use_errno=True)  # holds Python's lock, as a fork must
 
 
 def _check(result: int, what: str) -> int:
@@ -148,6 +153,20 @@ def _check(result: int, what: str) -> int:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
     return result
+
+
+def clone(flags: int) -> int:
+    """Fork with flags such as `SIBLING` or those of new namespaces; return as `os.fork` does.
+
+    Only for a process with a single thread: the C library is not told.
+    """
+    _python.PyOS_BeforeFork()
+    pid = int(_python.syscall(_CLONE, flags | 17, 0, 0, 0, 0))  # SIGCHLD
+    if pid == 0:
+        _python.PyOS_AfterFork_Child()
+    else:
+        _python.PyOS_AfterFork_Parent()
+    return _check(pid, "clone")
 
 
 def unshare(flags: int) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -119,8 +118,7 @@ def _why_not(level: str) -> str:
 
 def probe() -> None:
     """Enter new namespaces and leave again, to see whether that is possible."""
-    enter_namespaces()
-    child = os.fork()
+    child = fork_into_namespaces()
     if child == 0:
         code = 1
         with suppress(OSError):
@@ -221,16 +219,22 @@ def not_nested(paths: Iterable[str]) -> list[str]:
 # Inside the server's fork
 
 
-def enter_namespaces() -> None:
-    """Leave all namespaces for new ones; with users of its own its processes are counted alone."""
+def fork_into_namespaces() -> int:
+    """Fork the first process of new namespaces; return as `os.fork` does.
+
+    With users of its own its processes are counted alone.
+    """
     user, group = os.geteuid(), os.getegid()
     flags = linux.NEWNS | linux.NEWPID | linux.NEWNET | linux.NEWIPC | linux.NEWUTS
     linux.be_dumpable()
-    linux.unshare(flags | linux.NEWUSER)
+    child = linux.clone(flags | linux.NEWUSER)
+    if child:
+        return child
     Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
     Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
     Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
     linux.mount("none", "/", "", linux.MS_REC | linux.MS_PRIVATE)
+    return 0
 
 
 def build_jail(limits: Limits) -> None:
@@ -303,19 +307,22 @@ def _make_place(path: str, target: str) -> None:
         Path(target).touch()
 
 
+def fork_submission(level: str) -> int:
+    """Fork the process that will keep a submission; return as `os.fork` does."""
+    return fork_into_namespaces() if level == "namespaces" else os.fork()
+
+
 def confine(level: str, limits: Limits, files: int, folder: str, judge: int) -> str:
     """Fork into a confined process, and return in it the submission's folder.
 
-    The processes above it never return: its keeper, and with a process tree of its own the one that
-    waits for that. `files` is a descriptor with the submission's data files, `folder` the folder to
-    make where the level has no file system of its own, `judge` the keeper's connection.
+    This process, a fork of `fork_submission`, keeps it and never returns. `files` is a descriptor
+    with the submission's data files, `folder` the folder to make where the level has no file system
+    of its own, `judge` the keeper's connection.
     """
     isolated = level == "namespaces"
     if isolated:
-        enter_namespaces()
         build_jail(limits)
         folder = BOX
-        _become_first()
         linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
     else:
         linux.adopt_orphans()
@@ -346,25 +353,6 @@ def confine(level: str, limits: Limits, files: int, folder: str, judge: int) -> 
         if level != "limits":
             raise
     return folder
-
-
-def _become_first() -> None:
-    """Go on as the first process of the new tree; this one waits for it, and ends it when asked."""
-    parent = os.getpid()
-    child = os.fork()
-    if child == 0:
-        linux.die_with_parent(parent)
-        return
-    _close_all_but()
-    signal.signal(signal.SIGTERM, lambda number, frame: end(child))
-    os.waitpid(child, 0)
-    os._exit(0)
-
-
-def end(pid: int) -> None:
-    """Kill a process, unless it has ended already."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
 
 
 def _close_all_but(*kept: int) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from typing import Any
 
-from classroom.grading import throwaway
+from classroom.grading import linux, throwaway
 from classroom.grading.channel import Channel, ClosedError, ProtocolError
 from classroom.grading.codec import TooLargeError
 from classroom.grading.dialogue import Dialogue
@@ -33,7 +33,7 @@ PATIENCE = 10
 _sleep = time.sleep
 _socketpair, _connection, _ask = socket.socketpair, socket.socket, fcntl.fcntl
 _fork, _exit, _waitpid, _getpid, _getppid = os.fork, os._exit, os.waitpid, os.getpid, os.getppid
-_settle = throwaway.settle
+_settle, _clone, _listdir = throwaway.settle, linux.clone, os.listdir
 
 
 class _FirstPrinted(io.StringIO):
@@ -244,22 +244,13 @@ class StudentServer:
 
         The copy is the keeper's child, so that not even how it ends is told here.
         """
-        had, parent = throwaway.shared(), _getpid()
-        child = _forked()
+        had = throwaway.shared()
+        child = _sibling() if len(_listdir("/proc/self/task")) == 1 else _orphan()
         if child > 0:
-            _, status = _waitpid(child, 0)
-            if status:
-                return {"refused": True}
             raise _AnsweredError
         if child < 0:
             return {"refused": True}
-        middle = _getpid()
-        child = _forked()
-        if child:
-            _exit(child < 0)
         try:
-            while _getppid() in (middle, parent):
-                _sleep(0.0002)
             self._move(request["ask"])
             self._had = had
         except BaseException:
@@ -284,13 +275,33 @@ class StudentServer:
         return {}
 
 
-def _forked() -> int:
-    """Fork, with patience: a neighbour may hold what the user may have, for a moment."""
+def _with_patience(fork: Callable[[], int]) -> int:
+    """Fork; a neighbour may hold what the user may have, for a moment."""
     for _ in range(PATIENCE):
         with suppress(OSError):
-            return _fork()
+            return fork()
         _sleep(0.1)
     return -1
+
+
+def _sibling() -> int:
+    """Fork a child of this process' parent."""
+    return _with_patience(lambda: _clone(linux.SIBLING))
+
+
+def _orphan() -> int:
+    """Fork a child that goes to the keeper, where a fork must be the C library's."""
+    child = _with_patience(_fork)
+    if child > 0:
+        return -1 if _waitpid(child, 0)[1] else child
+    middle = _getpid()
+    if child == 0:
+        child = _with_patience(_fork)
+        if child:
+            _exit(child < 0)
+        while _getppid() == middle:
+            _sleep(0.0002)
+    return child
 
 
 class _AnsweredError(Exception):
