@@ -39,7 +39,7 @@ LIMITS = Limits(
     total_seconds=20,
     processes=20,
     file_mb=5,
-    open_files=64,
+    open_files=128,
     output_bytes=200_000,
 )
 

@@ -119,7 +119,7 @@ class Keeper:
         self._next = secrets.token_hex(16)
         try:
             self._make_room(2)
-            _duplicate(self._folder / LIVE, self._folder / self._next)
+            _duplicate(str(self._folder / LIVE), str(self._folder / self._next))
         except (OSError, RecursionError):
             self._drop()
             return {"refused": True}
@@ -184,18 +184,18 @@ class Keeper:
         os.utime(self._folder, ns=(0, 0))
 
 
-def _duplicate(source: Path, target: Path) -> None:
+def _duplicate(source: str, target: str) -> None:
     """Copy a tree; what is neither file nor folder nor link is left out."""
-
-    def special(folder: str, names: list[str]) -> list[str]:
-        found = (os.path.join(folder, name) for name in names)
-        return [
-            os.path.basename(path)
-            for path in found
-            if not (os.path.islink(path) or os.path.isdir(path) or os.path.isfile(path))
-        ]
-
-    shutil.copytree(source, target, symlinks=True, ignore=special)
+    os.mkdir(target)
+    for entry in os.scandir(source):
+        copy = f"{target}/{entry.name}"
+        if entry.is_symlink():
+            os.symlink(os.readlink(entry.path), copy)
+        elif entry.is_dir():
+            _duplicate(entry.path, copy)
+        elif entry.is_file():
+            shutil.copy2(entry.path, copy)
+    shutil.copystat(source, target)
 
 
 def _signal(pids: Iterable[int], number: int) -> None:
