@@ -4,6 +4,7 @@ The functions here take numbers or arrays and give numbers or arrays: no I/O, no
 Importing this package loads NumPy and nothing else from outside the standard library.
 """
 
+from leverage._validate import CourseWarning
 from leverage.accounts import (
     collateral_value,
     free_margin,
@@ -86,6 +87,7 @@ __version__ = "0.1.0"
 __all__ = [
     "LONG",
     "SHORT",
+    "CourseWarning",
     "Positions",
     "TierTable",
     "average_entry_price",

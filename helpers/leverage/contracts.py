@@ -12,7 +12,15 @@ fees and funding, which live in :mod:`leverage.costs`.
 import numpy as np
 import numpy.typing as npt
 
-from leverage._validate import FloatArray, as_result, checked, checked_flag, refuse_where
+from leverage._guard import guard
+from leverage._validate import (
+    FloatArray,
+    as_result,
+    at_least_zero,
+    checked,
+    checked_flag,
+    refuse_where,
+)
 
 LONG = 1
 SHORT = -1
@@ -435,7 +443,7 @@ def break_even_price(
         realised_pnl,
         "check its sign and its currency",
     )
-    level = np.maximum(level, 0.0)
+    level = at_least_zero(level)
     with np.errstate(divide="ignore"):
         if inverse:
             return as_result((1 + side * exit_fee_rate) / level)
@@ -567,3 +575,6 @@ def recovery_return(loss: npt.ArrayLike) -> float | FloatArray:
     """
     (loss,) = checked(loss=loss)
     return as_result(loss / (1 - loss))
+
+
+guard(globals())

@@ -7,9 +7,12 @@ linear contract, the base currency for an inverse one. All functions broadcast.
 import numpy as np
 import numpy.typing as npt
 
+from leverage._guard import guard
 from leverage._solve import (
+    Leg,
     checked_tiers,
-    hedge_limits,
+    dead_limits,
+    net,
     notional_at_liquidation,
     solve_hedge,
     solve_level,
@@ -972,7 +975,7 @@ def hedge_liquidation_price(
         _refuse_share_of_one(f"{name}maintenance_margin_rate", rate + fee_rate)
     is_inverse = checked_flag("inverse", inverse)
     backing = (margin + others - others_need + amount) / contract_size
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+    with np.errstate(divide="ignore"):
         if is_inverse:
             # In 1 / price the legs change places.
             legs = (1 / short_entry, short_size, 1 / long_entry, long_size)
@@ -1078,14 +1081,16 @@ def tiered_hedge_liquidation_prices(
     _refuse_fees_above(table, fee_rate)
     long_size, short_size = long_size * contract_size, short_size * contract_size
     backing = margin + (others - others_need)
-    if not is_inverse:
-        fixed = backing - long_size * long_entry + short_size * short_entry
-        low, high = hedge_limits(table, long_size, short_size, fixed, mark, fee_rate)
-        return as_result(low), as_result(high)
-    fixed = backing + long_size / long_entry - short_size / short_entry
-    low, high = hedge_limits(table, short_size, long_size, fixed, 1 / mark, fee_rate)
-    with np.errstate(divide="ignore"):
-        return as_result(1 / high), as_result(1 / low)
+    if is_inverse:
+        # In the quote currency, where a coin is worth its price.
+        start = short_size - long_size
+        slope = net(backing, long_size / long_entry, -short_size / short_entry)
+    else:
+        start = backing - long_size * long_entry + short_size * short_entry
+        slope = net(long_size, -short_size)
+    legs = [Leg(size, table, is_inverse, fee_rate[..., None]) for size in (long_size, short_size)]
+    low, high = dead_limits(start, slope, legs, mark)
+    return as_result(low), as_result(high)
 
 
 def order_cost(
@@ -1289,3 +1294,6 @@ def _over_equity(amount: FloatArray, equity: FloatArray) -> float | FloatArray:
     """Divide by the equity; infinite where none is left."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return as_result(np.where(equity > 0, amount / equity, np.inf))
+
+
+guard(globals())

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leverage import contracts
+from leverage._guard import guard
 from leverage._validate import BoolArray, FloatArray, as_result, checked, checked_flag, refuse_where
 
 
@@ -715,3 +716,6 @@ def _series(name: str, item: str, values: FloatArray) -> FloatArray:
             f"{name} must hold at least one {item}, was empty; give one value for each {item}"
         )
     return series
+
+
+guard(globals())

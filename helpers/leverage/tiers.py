@@ -22,6 +22,7 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
+from leverage._guard import guard
 from leverage._validate import (
     BoolArray,
     FloatArray,
@@ -651,3 +652,6 @@ def _needed(name: str, values: list[float | None], advice: str) -> list[float]:
         row = values.index(None)
         raise ValueError(f"{name} must be known for every tier, was empty in row {row}; {advice}")
     return known
+
+
+guard(globals())

@@ -7,22 +7,10 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
-from recorded import HOUR, RecordedInverse, RecordedLinear
+from bot_markets import FLAT, SYMBOL, bars_through
+from recorded import RecordedInverse, RecordedLinear
 
 from leverage.paper import PaperExchange
-
-START = 1_722_729_600_000
-SYMBOL = "BTC/USDT:USDT"
-
-
-def bars_through(*closes, first=START, length=HOUR):
-    """Give bars that go straight from close to close."""
-    rows, before = [], closes[0]
-    for number, close in enumerate(closes):
-        high, low = max(before, close), min(before, close)
-        rows.append([first + number * length, before, high, low, close, 1.0])
-        before = close
-    return rows
 
 
 @pytest.fixture
@@ -34,6 +22,12 @@ def paper():
         return exchange
 
     return new
+
+
+@pytest.fixture
+def flat():
+    """0.4 % maintenance of any size, 0.05 % for takers."""
+    return FLAT
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from nbgrader.utils import determine_grade
 
 from classroom.authoring.bank import Answer, all_answers
 from classroom.authoring.build import lesson_environment, read_course
-from classroom.authoring.check import answers_score_as_stated
+from classroom.authoring.check import answers_are_in_order
 from classroom.authoring.trial import try_answers
 from classroom.grading import Grader, Outcome, Release, Submission, read_release
 from classroom.project import Chapter, Project
@@ -64,7 +64,7 @@ def compare_answers(text: Chapter) -> None:
     answers = all_answers(lesson)
     with lesson_environment(course) as environment:
         trials = list(try_answers(lesson, answers, environment))
-    findings = list(answers_score_as_stated(lesson, trials))
+    findings = list(answers_are_in_order(lesson, trials))
     assert not findings, "\n".join(map(str, findings))
     turns = in_turns(answer for group in answers.values() for answer in group)
     release = read_release(text.solution_notebook)

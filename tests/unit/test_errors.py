@@ -84,7 +84,7 @@ VALID: dict[str, Any] = {
     "equities": [100.0, 120.0, 90.0],
     "streak": 5,
     "trades": 100,
-    "positions": lv.Positions([1, -1], [100.0, 110.0], [1.0, 1.0], TABLE),
+    "positions": lv.Positions([1, -1], [100.0, 110.0], [1.0, 1.0], TABLE, coin=["BTC", "ETH"]),
     "moves": [-0.1, 0.1],
     "shocks": [-0.1, 0.1],
     "notionals": [100.0, -50.0],
@@ -505,7 +505,7 @@ BROKEN_RULES = [
     (
         "positions",
         [1],
-        "positions must be Positions, was [1]; make them with Positions(side, entry_price, quantity, tiers)",
+        "positions must be Positions, was [1]; make them with Positions(side, entry_price, quantity, tiers, coin=...)",
     ),
     (
         "moves",
@@ -663,7 +663,7 @@ def test_each_kind_of_rule_has_its_words_and_its_interval() -> None:
         ),
     ]
     for rule, expected in made:
-        assert rule == expected
+        assert rule == _validate.Rule(*expected)
 
 
 @pytest.mark.parametrize(

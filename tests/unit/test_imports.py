@@ -21,6 +21,7 @@ HELPERS = PACKAGE.parent
 LAYERS = {
     "leverage": [
         {"_validate", "_grid"},
+        {"_guard"},
         {"contracts", "rounding"},
         {"tiers"},
         {"_solve"},
@@ -194,7 +195,7 @@ def test_all_lists_every_public_name_once_and_in_order() -> None:
         for name, value in vars(sys.modules[f"leverage.{module}"]).items()
         if getattr(value, "__module__", "") == f"leverage.{module}" and not name.startswith("_")
     }
-    assert public | {"LONG", "SHORT"} == set(leverage.__all__)
+    assert public | {"CourseWarning", "LONG", "SHORT"} == set(leverage.__all__)
 
 
 def test_version_is_the_one_in_pyproject() -> None:

@@ -38,7 +38,7 @@ from classroom.project import Chapter, Page, Project, Review, relative
 README_BEGIN = "<!-- chapters: made by `classroom build` from solutions/ -->"
 README_END = "<!-- end of chapters -->"
 # Modules beside this one that decide what a notebook holds; all others may change without a build.
-MAKERS = ("build", "execute", "student_notebooks", "texts", "typography")
+MAKERS = ("build", "execute", "reference", "student_notebooks", "texts", "typography")
 
 Step = Callable[[int, int], None]
 

@@ -39,6 +39,7 @@ from classroom.grading.model import (
 from classroom.grading.runner import Recorder, RunnerShell
 from classroom.markers import hidden_lines
 from leverage.lessons import checks
+from leverage.lessons.calls import CallResult, is_fixed
 from leverage.lessons.cells import StoppedCell
 
 INTERRUPTS = 8
@@ -50,8 +51,10 @@ KILLED: dict[str, Any] = {"gone": -signal.SIGKILL}
 """What a keeper says that was killed."""
 
 
-RUNS_CODE = ("call", "next", "attribute")
+RUNS_CODE = ("call", "call_each", "next", "attribute")
 """What the student's process is asked that runs the student's functions."""
+_NUMBER = "_number"
+"""Where a stand-in of a student's function keeps the number by which it is called."""
 NO_ROOM = "This test could not be run: your notebook left no room for another process."
 
 
@@ -429,6 +432,29 @@ class StudentClient:
             self._raise({**answer["error"], "function": name})
         return self.decode(answer["value"])
 
+    def call_each(self, number: int, cases: Sequence[tuple[Any, ...]]) -> list[CallResult]:
+        """Call a function of the student once for each tuple of arguments, in one message."""
+        request = {
+            "op": "call_each",
+            "i": number,
+            "a": [list(case) if is_fixed(case) else self._dialogue.encode(case) for case in cases],
+        }
+        try:
+            answer = self.ask(request)
+        except DiedError:
+            ended = RuntimeError("the process ended while your function ran")
+            return [CallResult(error=ended)] * len(cases)
+        printed = str(answer.get("printed", ""))
+        results = [self._result(data, printed) for data in list(answer["each"])[: len(cases)]]
+        missing = RuntimeError("your function was stopped before it had answered every time")
+        return results + [CallResult(error=missing)] * (len(cases) - len(results))
+
+    def _result(self, data: Mapping[str, Any], printed: str) -> CallResult:
+        changed = bool(data.get("changed"))
+        if "error" in data:
+            return CallResult(error=self._error(data["error"]), changed=changed)
+        return CallResult(self.decode(data["value"]), printed, changed=changed)
+
     def undo_changes(self) -> None:
         """Put back what the student's functions changed of a test's own data.
 
@@ -556,6 +582,7 @@ class StudentClient:
         )
         made.__kwdefaults__ = None
         made.__module__ = str(data.get("m") or "__main__")
+        vars(made)[_NUMBER] = number
         signature = signature_from(data.get("s"))
         if signature is not None:
             # inspect reads it from there; the type of functions does not know the attribute.
@@ -718,6 +745,14 @@ class TestRunner:
         """Record a check that did not pass; with partial credit the next ones are asked too."""
         self._checks.append(CheckResult(False, hidden, str(failure)))
         return self._partial
+
+    def call_each(
+        self, function: object, cases: Sequence[tuple[Any, ...]]
+    ) -> list[CallResult] | None:
+        """Call a student's function in its own process; other functions are called here."""
+        own = vars(function) if isinstance(function, types.FunctionType | _RemoteCallable) else {}
+        number = own["_data"]["i"] if "_data" in own else own.get(_NUMBER)
+        return None if number is None else self._session.call_each(number, cases)
 
     def in_hidden_part(self) -> bool:
         """Tell whether the running line of the test is one that students do not get.

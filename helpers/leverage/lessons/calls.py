@@ -5,11 +5,13 @@ import inspect
 import io
 import linecache
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
+
+import numpy as np
 
 from leverage.lessons.goals import AnswerError, Subject
 from leverage.lessons.wording import counted, shortened
@@ -24,6 +26,8 @@ class CallResult:
     value: object = None
     printed: str = ""
     error: BaseException | None = None
+    changed: bool = False
+    """Whether the function changed its arguments; only `call_each` looks."""
 
 
 class _Printed(io.StringIO):
@@ -66,6 +70,56 @@ def call(function: Any, args: Any, kwargs: Any) -> CallResult:
     except BaseException as error:
         return CallResult(printed=printed.getvalue(), error=error)
     return CallResult(value=value, printed=printed.getvalue())
+
+
+def call_each(function: Any, cases: Sequence[tuple[Any, ...]]) -> list[CallResult]:
+    """Call a learner's function once for each tuple of arguments, of which it gets copies."""
+    results: list[CallResult] = []
+    printed = _Printed()
+    with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(printed):
+        warnings.simplefilter("ignore")
+        for case in cases:
+            args = case if is_fixed(case) else copied(case)
+            value, stopped = None, None
+            try:
+                value = function(*args)
+            except BaseException as error:
+                stopped = error
+            changed = args is not case and not same_data(args, case)
+            results.append(CallResult(value, printed.getvalue(), stopped, changed))
+            if isinstance(stopped, KeyboardInterrupt):
+                break
+    return results + results[-1:] * (len(cases) - len(results))
+
+
+_FIXED = frozenset({float, int, bool, str, type(None)})
+
+
+def is_fixed(args: tuple[Any, ...]) -> bool:
+    """Tell whether no function can change any of these arguments."""
+    return _FIXED.issuperset(map(type, args))
+
+
+def same_data(one: Any, other: Any) -> bool:
+    """Tell whether two copies of a call's arguments still hold the same.
+
+    >>> same_data(([1.0, 2.0],), ([1.0, 2.0],)), same_data(([1.0],), ([1.0, 2.0],))
+    (True, False)
+    """
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same_data, one, other))
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(map(same_data, one.values(), other.values()))
+    if hasattr(one, "equals"):  # a table or a Series
+        return bool(one.equals(other))
+    if isinstance(one, np.ndarray):
+        return one.shape == other.shape and all(map(same_data, one.flat, other.flat))
+    try:
+        return bool(one == other or (one != one and other != other))
+    except Exception:
+        return True
 
 
 def copied(value: Any) -> Any:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from leverage._grid import nearest_to
-from leverage.bars import MINUTE
+from leverage.bars import MINUTE, length_of
 from leverage.paper.exchange_errors import BadRequest, NotSupported
-from leverage.paper.face import TIMEFRAMES, Face, Params
+from leverage.paper.face import Face, Params
 from leverage.paper.fills import touch_price
 from leverage.paper.formats import iso
 from leverage.paper.replies import limited, tier_dicts, times
@@ -72,7 +72,7 @@ class MarketData(Face):
         return {
             "info": {},
             "symbol": symbol,
-            **times(state.now),
+            **times(self._newest_price(symbol)),
             "high": float(window.max()),
             "low": float(window.min()),
             "bid": bid,
@@ -110,14 +110,16 @@ class MarketData(Face):
         limit: int | None = None,
         params: Params = None,
     ) -> list[list[float]]:
-        """Bars up to now, the running one last with what has traded so far.
+        """Bars up to now, the running one last with the prices so far.
+
+        How much has traded in a bar is known when it has ended; until then its volume is zero.
 
         Parameters
         ----------
         symbol : str
             Market.
         timeframe : str, optional
-            One of `timeframes`; that of the history if left out.
+            One of `timeframes`, of which a bar of the market is a part; its own if left out.
         since, limit : int, optional
             First time in milliseconds, and the number of bars.
         params : dict, optional
@@ -130,9 +132,12 @@ class MarketData(Face):
         """
         del params
         symbol = self.market(symbol)["symbol"]
-        length = self._world.tracks_length(symbol) if timeframe is None else self._length(timeframe)
-        rows = self._bars_until_now(symbol)
-        if length != (self._world.tracks_length(symbol)) or not len(rows):
+        own = self._world.tracks_length(symbol)
+        length = own if timeframe is None else self._length(symbol, timeframe)
+        # Of a long history only the newest bars are read where no others are asked for.
+        count = None if limit is None or since is not None else (limit + 1) * (length // (own or 1))
+        rows = self._bars_until_now(symbol, count)
+        if length != own:
             rows = _merged(rows, length)
         kept = [row for row in rows if since is None or row[0] >= since]
         if limit is not None:
@@ -175,7 +180,10 @@ class MarketData(Face):
         limit: int | None = None,
         params: Params = None,
     ) -> list[dict[str, Any]]:
-        """Public trades, made up: one for each tick of the history, a purchase where it rose."""
+        """Public trades, made up: one for each tick of the history, a purchase where it rose.
+
+        They share out the volume of their bar; while it runs they are of the smallest size.
+        """
         del params
         symbol = self.market(symbol)["symbol"]
         world = self._world
@@ -183,6 +191,7 @@ class MarketData(Face):
         count = 500 if limit is None else min(limit, 5_000)
         first = 0 if since is None else int(np.searchsorted(time, since))
         first = max(first, row + 1 - count) if since is None else first
+        bars, state = track.bars, world.state
         instrument = world.instruments[symbol]
         trades: list[dict[str, Any]] = []
         for number in range(first, row + 1):
@@ -190,8 +199,11 @@ class MarketData(Face):
                 continue
             price = float(track.last[number])
             before = float(track.last[number - 1]) if number else price
-            volume = float(track.bars.volume[max(int(track.bar[number]), 0)]) / TICKS_A_BAR
-            amount = max(volume, instrument.market.lot_size)
+            bar = max(int(track.bar[number]), 0)
+            known = (
+                float(bars.volume[bar]) if bars.time[bar] + bars.length <= state.now + 1 else 0.0
+            )
+            amount = max(known / TICKS_A_BAR, instrument.market.lot_size)
             trades.append(
                 {
                     "info": {"synthetic": True},
@@ -227,7 +239,11 @@ class MarketData(Face):
         return tier_dicts(self._world.instruments[self.market(symbol)["symbol"]])
 
     def fetch_funding_rate(self, symbol: str, params: Params = None) -> dict[str, Any]:
-        """Funding rate that settles next, as it stands now.
+        """Funding rate as it is known now, and when the next one settles.
+
+        A fixed rate is the one that settles next, a model's is an estimate from the prices of now.
+        Of dated rates only those that have settled are known: the last of them is given, none
+        before the first. ``info`` says which of the three it is.
 
         Raises
         ------
@@ -244,10 +260,10 @@ class MarketData(Face):
         due = state.funding_due.get(symbol)
         prices = state.prices[symbol]
         settled = state.rates.get(symbol, [])
-        rate = source.rate(due, prices) if due is not None else None
+        rate = source.known_rate(prices, settled[-1][1] if settled else None)
         hours = source.interval / 3_600_000
         return {
-            "info": {},
+            "info": {"fundingRate": source.kind},
             "symbol": symbol,
             "markPrice": prices.mark,
             "indexPrice": prices.index,
@@ -291,6 +307,13 @@ class MarketData(Face):
         ]
         return limited(sorted(entries, key=lambda e: e["timestamp"]), since, limit)
 
+    def _newest_price(self, symbol: str) -> int:
+        """When the newest price was made: now, or before the outage."""
+        track, state = self._world.tape.tracks[symbol], self._world.state
+        if self._world.is_open(symbol):
+            return state.now
+        return int(track.bars.time[track.bar[state.row]]) + track.bars.length - 1
+
     def _best(self, symbol: str, tick: float) -> tuple[float, float]:
         """Best bid and ask that the book shows: a tick beside the price if there is no spread."""
         world = self._world
@@ -304,14 +327,17 @@ class MarketData(Face):
     def _depth(self) -> float:
         return self._world.liquidity if self._world.liquidity < inf else _SHOWN_DEPTH
 
-    def _length(self, timeframe: str) -> int:
-        if timeframe not in self.timeframes:
+    def _length(self, symbol: str, timeframe: str) -> int:
+        own = self._world.tracks_length(symbol) or MINUTE
+        if timeframe not in self.timeframes or length_of(timeframe) % own:
+            fitting = [name for name in self.timeframes if length_of(name) % own == 0]
             raise BadRequest(
-                f"timeframe must be one of {', '.join(self.timeframes)}, was {timeframe!r}"
+                f"timeframe of {symbol} must be one of {', '.join(fitting)}, was {timeframe!r}; "
+                "its bars cannot be parted"
             )
-        return TIMEFRAMES[timeframe] * MINUTE
+        return length_of(timeframe)
 
-    def _bars_until_now(self, symbol: str) -> list[list[float]]:
+    def _bars_until_now(self, symbol: str, count: int | None) -> list[list[float]]:
         world = self._world
         track, row, time = world.tape.tracks[symbol], world.state.row, world.tape.time
         bars = track.bars
@@ -329,29 +355,21 @@ class MarketData(Face):
         number = int(track.bar[row])
         done = world.state.now >= int(bars.time[number]) + bars.length - 1
         stop = number + 1 if done else number
+        first = 0 if count is None else max(stop - count, 0)
         rows = [
             [int(t), *prices, volume]
             for t, prices, volume in zip(
-                bars.time[:stop],
-                bars.prices[:stop].tolist(),
-                bars.volume[:stop].tolist(),
+                bars.time[first:stop],
+                bars.prices[first:stop].tolist(),
+                bars.volume[first:stop].tolist(),
                 strict=True,
             )
         ]
         if not done:
             start = int(np.searchsorted(time, bars.time[number]))
             seen = track.last[start : row + 1]
-            part = float(bars.volume[number]) * len(seen) / TICKS_A_BAR
-            rows.append(
-                [
-                    int(bars.time[number]),
-                    float(seen[0]),
-                    float(seen.max()),
-                    float(seen.min()),
-                    float(seen[-1]),
-                    part,
-                ]
-            )
+            prices = (float(seen[0]), float(seen.max()), float(seen.min()), float(seen[-1]))
+            rows.append([int(bars.time[number]), *prices, 0.0])
         return rows
 
 
