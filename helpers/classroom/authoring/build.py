@@ -38,7 +38,15 @@ from classroom.project import Chapter, Page, Project, Review, relative
 README_BEGIN = "<!-- chapters: made by `classroom build` from solutions/ -->"
 README_END = "<!-- end of chapters -->"
 # Modules beside this one that decide what a notebook holds; all others may change without a build.
-MAKERS = ("build", "execute", "reference", "student_notebooks", "texts", "typography")
+MAKERS = (
+    "build",
+    "execute",
+    "reference",
+    "release_steps",
+    "student_notebooks",
+    "texts",
+    "typography",
+)
 
 Step = Callable[[int, int], None]
 
@@ -261,7 +269,7 @@ def fingerprint(course: Course, lesson: Lesson) -> str:
     settings = [project.root / "nbgrader_config.py", project.root / "pyproject.toml"]
     paths += [p for p in [project.glossary_text, *settings] if p.exists()]
     paths += [Path(__file__).with_name(f"{name}.py") for name in MAKERS]
-    paths += [Path(__file__).parents[1] / f"{name}.py" for name in ("markers", "preprocessors")]
+    paths += [Path(__file__).parents[1] / "markers.py"]
     parts = [f"{relative(p, project.root)} {digest(p.read_bytes())}" for p in sorted(paths)]
     parts += [f"notebook {digest(notebook_bytes(lesson.notebook))}"]
     parts += [
