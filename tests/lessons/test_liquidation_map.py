@@ -56,7 +56,7 @@ def test_each_reason_names_the_rule_with_its_numbers():
         "Gemini futures": "unknown: one limit for the account, whose size was not found",
         "Kraken spot margin": "equity falls to 40 % of the used margin, 24 500.00 at entry",
         "Kraken futures": "maintenance of 1.00 % at the mark price",
-        "MEXC futures": "maintenance of 0.15 % and a closing fee of 0.01 % at the mark price",
+        "MEXC futures": "maintenance of 0.15 % and a closing fee of 0.04 % at the mark price",
         "PrimeXBT CFD margin": (
             "equity falls to 100 % of the used margin, 24 500.00 at entry; closed at once, as "
             "the margin does not exceed that"

@@ -76,7 +76,7 @@ def test_a_table_of_several_symbols_is_refused_by_its_columns():
     table = frame()
     table.columns = pd.MultiIndex.from_product([NAMES, ["BTC-USD"]])
     with pytest.raises(
-        ValueError, match="are missing among .*BTC-USD.*; rename them, or select one symbol"
+        ValueError, match=r"are missing among .*BTC-USD.*; rename them, or select one symbol"
     ):
         read_bars(table)
 

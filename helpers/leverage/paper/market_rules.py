@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from math import inf, nan
+from math import inf
 from typing import Any, cast
 
 from leverage._validate import checked_choice, shown, warn_of_per_cent
@@ -258,6 +258,7 @@ def venue_rules(
     product: str | None = None,
     *,
     on: Any = None,
+    place: str = "",
     assets: tuple[str, ...] = ("BTC",),
     overrides: Mapping[str, Any] | None = None,
     needs_interval: bool = False,
@@ -272,6 +273,8 @@ def venue_rules(
         Key of the product; the venue's main one if left out.
     on : date or str, optional
         Day whose rules are wanted.
+    place : str, optional
+        Residence whose rules are wanted, where the venue has some of its own.
     assets : tuple of str, default ("BTC",)
         Coins to trade, which need tiers.
     overrides : mapping of str to value, optional
@@ -295,9 +298,25 @@ def venue_rules(
     >>> rules.requirement, rules.call_level, rules.close_out_level, rules.call_factor
     ('margin level', 0.8, 0.4, 2.0)
     """
-    data = load_venue(venue, on=on)
+    data = load_venue(venue, on=on, place=place)
     traded = data.product(product or data.main_product)
-    return _FactReader(traded, dict(overrides or {})).rules(assets, needs_interval)
+    return _FactReader(traded, overrides or {}).rules(assets, needs_interval)
+
+
+class _Overrides(dict[str, Any]):
+    """Facts given instead of the venue's, which remember what was asked for."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        super().__init__(given)
+        self.asked: set[object] = set()
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.add(name)
+        return super().__contains__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        return super().get(name, default)
 
 
 # Facts that another carrying cost than the product's own would need.
@@ -311,13 +330,11 @@ _CARRYING = (
 class _FactReader:
     """Takes facts from a product, or from what overrides them, and keeps book of assumptions."""
 
-    def __init__(self, product: Product, overrides: dict[str, Any]) -> None:
+    def __init__(self, product: Product, overrides: Mapping[str, Any]) -> None:
         self.product = product
-        self.given = overrides
+        self.given = _Overrides(overrides)
         self.assumed: list[str] = []
-        # By the fact that is unknown, what can be given for it.
-        self.missing: dict[str, str] = {}
-        self.used: set[str] = set()
+        self.missing: list[str] = []
         known = {*product.facts, *(item.name for item in fields(Rules)), "tiers", *_CARRYING}
         strange = sorted(set(overrides) - known)
         if strange:
@@ -326,71 +343,36 @@ class _FactReader:
                 f"{', '.join(strange)}; see load_venue({product.venue!r})"
             )
 
-    def taken(self, name: str) -> Any:
-        """Take what overrides a fact; None if nothing does."""
-        self.used.add(name)
-        return self.given.get(name)
-
     def number(self, name: str) -> float:
-        given, fact = self.taken(name), self.product.facts.get(name)
-        if given is not None:
-            return float(given)
-        if fact is None or fact.value == UNKNOWN:
-            self.missing[name] = name
-            return nan
-        return fact.number()
+        if name in self.given:
+            return float(self.given[name])
+        try:
+            fact = self.product.facts.get(name)
+            if fact is not None:
+                return fact.number()
+        except UnknownFactError:
+            pass
+        self.missing.append(name)
+        return 1.0
 
     def word(self, name: str) -> str:
-        given, fact = self.taken(name), self.product.facts.get(name)
-        if given is not None:
-            return str(given)
-        if fact is None or fact.value == UNKNOWN:
-            self.missing[name] = name
-            return ""
-        return fact.words()
+        if name in self.given:
+            return str(self.given[name])
+        return self.product.fact(name).words()
 
     def assumed_value(self, name: str, default: Any, words: str) -> Any:
         """Take a fact, or the default where it is unknown; then say so."""
-        given, fact = self.taken(name), self.product.facts.get(name)
-        if given is not None:
-            return given
+        if name in self.given:
+            return self.given[name]
+        fact = self.product.facts.get(name)
         if fact is not None and fact.is_known:
             return fact.value
         if fact is None or fact.value == UNKNOWN:
             self.assumed.append(f"{self.product.id}.{name} is unknown: {words}")
         return default
 
-    def refuse_missing(self) -> None:
-        """Name every fact that must be given, and how."""
-        if not self.missing:
-            return
-        first, *others = (f"{self.product.id}.{name}" for name in self.missing)
-        names = dict.fromkeys(self.missing.values())
-        given = ", ".join(f'"{name}": ...' for name in names)
-        note = f"so must {', '.join(others)}; " if others else ""
-        note += f"or give overrides={{{given}}} to trade with values of your own"
-        if "liquidation_rule" in names:
-            tiers, levels = (
-                " or ".join(repr(rule) for rule in rules)
-                for rules in (ON_TIERS, REQUIREMENTS[len(ON_TIERS) :])
-            )
-            note += f", with tiers for the rules {tiers}, or close_out_level for {levels}"
-        raise UnknownFactError(self.product.venue, first, note)
-
-    def refuse_unused(self, used: set[str]) -> None:
-        """Refuse what was given and changes nothing."""
-        unused = sorted(set(self.given) - self.used - used)
-        if unused:
-            raise BadRequest(
-                f"overrides must change something, {', '.join(unused)} would not under "
-                f"{self.word('liquidation_rule')!r} of {self.product.venue} {self.product.id}; "
-                "leave it out"
-            )
-
     def rules(self, assets: tuple[str, ...], needs_interval: bool) -> Rules:
-        requirement = self.taken("requirement") or self.word("liquidation_rule")
-        if requirement == "account limit unknown":
-            self.missing["maintenance_limit"] = "liquidation_rule"
+        requirement = self._requirement()
         contract = self.word("contract")
         on_tiers = requirement in ON_TIERS
         tiers, unit = self._tiers(assets) if on_tiers else ({}, "notional")
@@ -408,12 +390,12 @@ class _FactReader:
             "maker_fee_rate": self.number("maker_fee_rate"),
             "tiers": tiers,
             "tier_unit": unit,
-            "max_leverage": max(max(t.max_leverages or (1.0,)) for t in tiers.values())
+            "max_leverage": max(
+                (max(t.max_leverages or (1.0,)) for t in tiers.values()), default=1.0
+            )
             if states
             else self.number("max_leverage"),
-            "close_out_level": self.number("close_out_level")
-            if requirement in REQUIREMENTS and not on_tiers
-            else 1.0,
+            "close_out_level": 1.0 if on_tiers else self.number("close_out_level"),
             "call_level": self._call_level(),
             "contract": contract,
             "contract_size": self.number("contract_size") if contract == "inverse" else 1.0,
@@ -446,10 +428,9 @@ class _FactReader:
         }
         values |= self._carrying_rates(carrying)
         values |= self._order_rules(contract)
-        self.refuse_missing()
         own = {item.name for item in fields(Rules)} - {"tiers", "close_out_level"}
-        self.refuse_unused(own)
         values |= {name: value for name, value in self.given.items() if name in own}
+        self._refuse(own)
         return Rules(**values, assumptions=tuple(self.assumed))
 
     def _order_rules(self, contract: str) -> dict[str, Any]:
@@ -465,8 +446,43 @@ class _FactReader:
         }
         return {name: self.assumed_value(name, *row) for name, row in said.items()}
 
+    def _requirement(self) -> str:
+        for name in ("requirement", "liquidation_rule"):
+            if name in self.given:
+                return str(self.given[name])
+        fact = self.product.fact("liquidation_rule")
+        if fact.is_known and fact.value in REQUIREMENTS:
+            return fact.words()
+        self.missing.append("liquidation_rule")
+        return REQUIREMENTS[0]
+
+    def _refuse(self, own: set[str]) -> None:
+        """Refuse what is needed and unknown, all at once, and what was given for nothing."""
+        if self.missing:
+            how = {
+                "liquidation_rule": '"maintenance at mark"',
+                "tiers": "TierTable.flat(0.005)",
+            }
+            rule = self.product.fact("liquidation_rule").value
+            first = self.missing[0]
+            if first == "liquidation_rule" and rule == "account limit unknown":
+                first = "maintenance_limit"
+            given = ", ".join(f'"{name}": {how.get(name, "...")}' for name in self.missing)
+            raise UnknownFactError(
+                self.product.venue,
+                f"{self.product.id}.{first}",
+                f"or give overrides={{{given}}} to trade with values of your own",
+            )
+        unused = sorted(set(self.given) - self.given.asked - own)
+        if unused:
+            raise BadRequest(
+                f"overrides must be facts that {self.product.id} of {self.product.venue} is traded "
+                f"by, had {', '.join(unused)}, which nothing reads under its liquidation rule; "
+                "leave them out"
+            )
+
     def _words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        value = self.taken(name)
+        value = self.given.get(name)
         if value is None:
             value = self.product.fact(name).known()
         return (value,) if isinstance(value, str) else tuple(cast(tuple[str, ...], value))
@@ -486,14 +502,14 @@ class _FactReader:
         return str(word) if word in ("entry", "mark") else "entry"
 
     def _call_level(self) -> float | None:
-        value = self.taken("call_level")
+        value = self.given.get("call_level")
         if value is None:
             fact = self.product.facts.get("call_level")
             value = fact.number() if fact is not None and fact.is_known else None
         return None if value is None else float(value)
 
     def _settlement(self, contract: str) -> str:
-        words = str(self.taken("settlement") or self.product.fact("settlement").value)
+        words = str(self.given.get("settlement", self.product.fact("settlement").value))
         return words if words.isupper() else ("USD" if contract != "linear" else "USDT")
 
     def _interval(self, carrying: str, needed: bool) -> float | None:
@@ -504,7 +520,7 @@ class _FactReader:
         if carrying != "funding":
             return None
         fact = self.product.facts.get("funding_interval_hours")
-        if needed or self.taken("funding_interval_hours") or (fact and fact.is_known):
+        if needed or "funding_interval_hours" in self.given or (fact and fact.is_known):
             return self.number("funding_interval_hours")
         return None
 
@@ -521,9 +537,9 @@ class _FactReader:
         return {}
 
     def _tiers(self, assets: tuple[str, ...]) -> tuple[dict[str, TierTable], str]:
-        given, unit = self.taken("tiers"), str(self.taken("tier_unit") or "notional")
+        given = self.given.get("tiers")
         if isinstance(given, TierTable):
-            return {"": self._capped(given)}, unit
+            return {"": self._capped(given)}, str(self.given.get("tier_unit", "notional"))
         tables: dict[str, TierTable] = dict(given or {})
         units = set()
         for asset in assets:
@@ -532,8 +548,8 @@ class _FactReader:
             try:
                 data = self.product.tiers(asset)
             except UnknownFactError:
-                self.missing[f"tiers.{asset}"] = "tiers"
-                continue
+                self.missing.append("tiers")
+                return {}, "notional"
             units.add(data.bounds)
             tables[asset] = data.table(self._reading(data))
             if not data.complete:
@@ -544,11 +560,11 @@ class _FactReader:
         if len(units) > 1:
             raise BadRequest("all assets of one exchange must have tiers in the same unit")
         tables = {asset: self._capped(table) for asset, table in tables.items()}
-        return tables, units.pop() if units else unit
+        return tables, units.pop() if units else str(self.given.get("tier_unit", "notional"))
 
     def _capped(self, table: TierTable) -> TierTable:
         """Cap the leverages of a table where a largest one is given."""
-        cap = self.taken("max_leverage")
+        cap = self.given.get("max_leverage")
         if cap is None or table.max_leverages is None:
             return table
         leverages = [min(leverage, float(cap)) for leverage in table.max_leverages]
@@ -557,7 +573,7 @@ class _FactReader:
         )
 
     def _reading(self, data: TierData) -> Reading:
-        method = self.taken("tier_method") or self.product.fact("tier_method").value
+        method = self.given.get("tier_method", self.product.fact("tier_method").value)
         if method == UNKNOWN:
             if len(data.tiers) > 1:
                 self.assumed.append(
