@@ -177,6 +177,30 @@ _RULES: dict[str, Rule] = {
     "jump_mean": _any_number("give the mean jump as a log return, -0.05 for about -5 %"),
     "jump_volatility": _decimal(0.0, 10.0, "from 0 to 10", "give 0.1 for jumps of about 10 %"),
     "transitions": Rule("from 0 to 1", 0.0, 1.0, "give the probability of each change in a step"),
+    # Bots
+    "max_drawdown": _decimal(_ABOVE_ZERO, 1.0, "above 0 and at most 1", "give 0.2 for 20 %"),
+    "max_exposure": Rule("positive", _ABOVE_ZERO, inf, "give 5 for five times the equity"),
+    "max_age": Rule("positive", _ABOVE_ZERO, inf, "give an age in seconds"),
+    "bars": _count(1.0, 1e9, "give how many bars to run, or leave it out"),
+    "fast": _count(1.0, 1e6, "give the bars in the fast average"),
+    "slow": _count(1.0, 1e6, "give the bars in the slow average"),
+    "exposure": _positive("give 2 for twice the equity"),
+    "stop": _decimal(
+        _ABOVE_ZERO, _BELOW_ONE, "between 0 and 1", "give 0.05 for 5 % from the entry"
+    ),
+    "threshold": _signed_rate("give 0.0001 for 0.01 % per interval"),
+    "lower": _PRICE,
+    "upper": _PRICE,
+    "portions": _count(1.0, 1e5, "give the steps of the grid"),
+    "step": _decimal(_ABOVE_ZERO, _BELOW_ONE, "between 0 and 1", "give 0.02 for 2 %"),
+    "safety_orders": _count(0.0, 1e4, "give the orders after the first"),
+    "additions": _count(0.0, 1e4, "give the orders after the first"),
+    "take_profit": _decimal(_ABOVE_ZERO, 10.0, "above 0 and at most 10", "give 0.01 for 1 %"),
+    "multiplier": _positive("give 2 for orders that double, 1 for equal ones"),
+    "order_margin": _positive("give the margin of the first order"),
+    "count": _count(1.0, 1e9, "give a number of bars"),
+    "train": _count(1.0, 1e9, "give a number of bars"),
+    "test": _count(1.0, 1e9, "give a number of bars"),
     # Portfolio
     "moves": Rule("above -1", nextafter(-1.0, 0.0), _LARGEST, "give -0.1 for a fall of 10 %"),
     "shocks": _any_number("give -0.1 for a fall of 10 % at full strength"),
@@ -202,6 +226,23 @@ def checked(**arguments: npt.ArrayLike) -> tuple[FloatArray, ...]:
     if any(value.ndim for value in values):
         _check_shapes(tuple(arguments), values)
     return values
+
+
+def checked_numbers(**arguments: npt.ArrayLike) -> tuple[float, ...]:
+    """Return the arguments as single numbers, in order, each checked by the rule for its name.
+
+    Examples
+    --------
+    >>> checked_numbers(price=100, leverage=10)
+    (100.0, 10.0)
+    """
+    values = checked(**arguments)
+    for name, value in zip(arguments, values, strict=True):
+        if value.ndim:
+            raise ValueError(
+                f"{name} must be a single number, had shape {value.shape}; call once for each"
+            )
+    return tuple(float(value) for value in values)
 
 
 def checked_flag(name: str, value: object) -> bool:

@@ -18,6 +18,7 @@ IntArray: TypeAlias = npt.NDArray[np.int64]
 MINUTE = 60_000
 
 _COLUMNS = ("open", "high", "low", "close")
+_UNITS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": MINUTE, "s": 1_000}
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,36 @@ class Bars:
     length: int
 
 
-def read_bars(feed: Any, name: str = "bars") -> Bars:
+def length_of(timeframe: str) -> int:
+    """Milliseconds that a bar of a timeframe lasts.
+
+    Examples
+    --------
+    >>> length_of("1h"), length_of("3d")
+    (3600000, 259200000)
+    """
+    number, unit = timeframe[:-1], timeframe[-1:]
+    if not (number.isdecimal() and int(number) and unit in _UNITS):
+        raise ValueError(
+            f"timeframe must be a number and one of {', '.join(_UNITS)}, was {timeframe!r}; give "
+            '"1h" for an hour'
+        )
+    return int(number) * _UNITS[unit]
+
+
+def timeframe_of(length: int) -> str:
+    """Timeframe of bars that last so many milliseconds.
+
+    Examples
+    --------
+    >>> timeframe_of(86_400_000), timeframe_of(5_400_000)
+    ('1d', '90m')
+    """
+    unit = next((unit for unit, one in _UNITS.items() if length % one == 0), "s")
+    return f"{length // _UNITS[unit]}{unit}"
+
+
+def read_bars(feed: Any, name: str = "bars", timeframe: str | None = None) -> Bars:
     """Check bars and bring them into one form.
 
     Parameters
@@ -52,6 +82,9 @@ def read_bars(feed: Any, name: str = "bars") -> Bars:
         these names with a ``DatetimeIndex``, or a column ``timestamp`` or ``time``.
     name : str, default "bars"
         What the feed is called in messages.
+    timeframe : str, optional
+        What a bar lasts, such as ``"1h"``. If left out it is the most frequent step, which is too
+        long where a few bars stand around an outage, and a minute for a single bar.
 
     Returns
     -------
@@ -100,7 +133,7 @@ in row 0 (1970-01-01T00:00:00.000Z); repair or drop the bar
     )
     wrong = ~np.isfinite(volume) | (volume < 0)
     _refuse_rows(wrong, name, "a volume of zero or more", volume, volume, "", time)
-    length = _usual_step(time)
+    length = _usual_step(time) if timeframe is None else length_of(timeframe)
     steps = np.diff(time)
     off = steps % length != 0
     if off.any():
@@ -168,6 +201,12 @@ def _columns(feed: Any, name: str) -> tuple[IntArray, FloatArray, FloatArray]:
             prices,
             np.zeros(len(prices)) if volume is None else _float_column(volume, name),
         )
+    if hasattr(feed, "columns"):
+        missing = [column for column in _COLUMNS if not hasattr(feed, column)]
+        raise ValueError(
+            f"{name} must have the columns {', '.join(_COLUMNS)}, of which {', '.join(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} missing; name them so"
+        )
     table = _rows_as_table(feed, name)
     if table.shape[1] < 5:
         raise ValueError(
@@ -193,7 +232,13 @@ def _stamps(feed: Any, name: str) -> IntArray:
     index = getattr(feed, "index", None)
     if index is None:
         raise ValueError(f"{name} must have time stamps; add a column timestamp or a DatetimeIndex")
-    return _as_milliseconds(np.asarray(index), name)
+    stamps = np.asarray(index)
+    if stamps.dtype.kind not in "MO":
+        raise ValueError(
+            f"{name} must have an index of times, had one of numbers; make a DatetimeIndex, or add a "
+            "column timestamp in milliseconds"
+        )
+    return _as_milliseconds(stamps, name)
 
 
 def _as_milliseconds(stamps: npt.NDArray[Any], name: str) -> IntArray:

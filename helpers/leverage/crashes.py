@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from leverage._validate import FloatArray, as_result, checked, checked_choice, refuse_where
+from leverage.bars import Bars, read_bars
 from leverage.contracts import LONG, SHORT
 from leverage.history import crash_windows, load_daily, load_hourly_window
 from leverage.margin import liquidation_price
@@ -36,6 +38,7 @@ __all__ = [
     "Stake",
     "base_rates",
     "crash_bars",
+    "ending_of",
     "replay",
     "survivable_leverage",
     "survival_table",
@@ -126,11 +129,14 @@ class Ending:
         Beginning of the bar in which it ended, or of the last bar, UTC.
     price : float
         Price at which it ended, or the last price, in quote currency.
+    cuts : int
+        How often the venue made it smaller before: partial liquidations.
     """
 
     outcome: str
     time: pd.Timestamp
     price: float
+    cuts: int = 0
 
 
 @dataclass(frozen=True)
@@ -196,7 +202,9 @@ def crash_bars(date: str, symbol: str = "BTC", *, entry_hour: int = 0) -> pd.Dat
     return bars[bars.index >= entry]
 
 
-def worst_move(side: int, bars: pd.DataFrame, *, hours: float = math.inf) -> Move:
+def worst_move(
+    side: int, bars: pd.DataFrame, *, hours: float = math.inf, timeframe: str | None = None
+) -> Move:
     """Return the largest move against a side: a fall for a long, a rise for a short.
 
     Parameters
@@ -207,6 +215,9 @@ def worst_move(side: int, bars: pd.DataFrame, *, hours: float = math.inf) -> Mov
         Bars with a UTC index and the columns open, high, low and close.
     hours : float, default infinite
         The move must fit into this many hours; 1 with hourly bars is the fastest hour.
+    timeframe : str, optional
+        What a bar lasts, such as ``"1h"``; the most frequent step if left out, an hour for a
+        single bar.
 
     Returns
     -------
@@ -216,7 +227,7 @@ def worst_move(side: int, bars: pd.DataFrame, *, hours: float = math.inf) -> Mov
     Raises
     ------
     ValueError
-        If there are no bars, or a bar is longer than `hours`.
+        If a bar is longer than `hours`, or something is wrong with the bars (`leverage.bars`).
 
     Notes
     -----
@@ -232,15 +243,15 @@ def worst_move(side: int, bars: pd.DataFrame, *, hours: float = math.inf) -> Mov
     -0.2453
     """
     checked(side=side, hours=min(hours, 1e12))
-    times = _milliseconds(bars)
-    length = _bar_length(times)
+    read = _read(bars, "bars", timeframe)
+    times, length = read.time, read.length
     if hours * _HOUR_MS < length:
         raise ValueError(
             f"hours must be as long as a bar, was {hours:g}; a bar lasts {length / _HOUR_MS:g} hours"
         )
     # A short is hurt as a long is by the mirrored prices.
-    best, worst = ("high", "low") if side == LONG else ("low", "high")
-    opens, bests, worsts = (bars[name].to_numpy(dtype=float) for name in ("open", best, worst))
+    opens, highs, lows, _ = read.prices.T
+    bests, worsts = (highs, lows) if side == LONG else (lows, highs)
     found = (math.inf, 0, 0, 0.0)
     for end in range(len(bars)):
         first = int(np.searchsorted(times, times[end] + length - hours * _HOUR_MS))
@@ -368,13 +379,15 @@ def replay(
     mode: str = "isolated",
     rules: Rules | str = PLAIN_RULES,
     jumps: bool = False,
+    timeframe: str | None = None,
 ) -> Replay:
-    """Replay positions on the paper exchange, all opened at the first price.
+    """Replay positions on the paper exchange, all opened when every asset has its first price.
 
     Parameters
     ----------
     bars : mapping of str to DataFrame
-        Bars of the same hours for each asset, such as ``{"BTC": …, "ETH": …}``.
+        Bars of each asset, such as ``{"BTC": …, "ETH": …}``. Their hours and lengths may differ:
+        every asset is replayed on one clock, and a missing bar is an outage.
     stakes : mapping of str to Stake
         The position in each asset.
     balance : float
@@ -386,11 +399,19 @@ def replay(
     jumps : bool, default False
         False lets the price pass every value between the open, low, high and close of a bar: kind
         to stops. True lets it jump from one to the next: the worst that the bar allows.
+    timeframe : str, optional
+        What a bar lasts, such as ``"1h"``; the most frequent step if left out, an hour for a
+        single bar.
 
     Returns
     -------
     Replay
-        Funding is left out.
+        Funding is left out. A row for every moment at which a bar of any asset begins.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or something is wrong with the bars (`leverage.bars`).
 
     Examples
     --------
@@ -415,24 +436,55 @@ def replay(
             f"{', '.join(stakes) or 'none'}; give bars for each"
         )
     symbols = {asset: f"{asset}/USDT:USDT" for asset in stakes}
-    make_feed = _ticks if jumps else _exchange_rows
-    feeds = {symbols[asset]: make_feed(bars[asset]) for asset in stakes}
+    read = {asset: _read(bars[asset], f"bars of {asset}", timeframe) for asset in stakes}
+    feeds = {symbols[asset]: _ticks(one) if jumps else one for asset, one in read.items()}
     named: dict[str, Any] = {"venue": rules} if isinstance(rules, str) else {"rules": rules}
     markets = dict.fromkeys(feeds, _FINE)
     exchange = PaperExchange(feeds, balance=balance, ticks=jumps, markets=markets, **named)
     for asset, stake in stakes.items():
         _open_stake(exchange, symbols[asset], stake, mode)
-    first = bars[next(iter(stakes))]
-    times = _milliseconds(first)
-    last_moment = _bar_length(times) - 1
+    index = reduce(pd.Index.union, (bars[asset].index for asset in stakes))
+    times = reduce(np.union1d, (one.time for one in read.values()))
+    index, times = index[times >= exchange.now], times[times >= exchange.now]
     columns: dict[str, list[float]] = {name: [] for name in (*symbols, "equity")}
-    for time in times.tolist():
-        exchange.run_until(time + last_moment)
+    for following in (*times[1:].tolist(), exchange.end + 1):
+        exchange.run_until(following - 1)
         for asset, symbol in symbols.items():
             columns[asset].append(exchange.last_price(symbol))
         columns["equity"].append(exchange.equity())
-    endings = {asset: _ending(exchange, symbols[asset], bars[asset]) for asset in stakes}
-    return Replay(pd.DataFrame(columns, index=first.index), endings, float(money))
+    endings = {}
+    for asset, symbol in symbols.items():
+        outcome, moment, price = ending_of(exchange, symbol)
+        bar = int(np.searchsorted(read[asset].time, moment, side="right")) - 1
+        cuts = sum(row["info"]["isPartial"] for row in exchange.fetch_my_liquidations(symbol))
+        endings[asset] = Ending(outcome, bars[asset].index[bar], price, cuts)
+    return Replay(pd.DataFrame(columns, index=index), endings, float(money))
+
+
+def ending_of(exchange: PaperExchange, symbol: str) -> tuple[str, int, float]:
+    """Say what became of the position that an account opened in a symbol.
+
+    Parameters
+    ----------
+    exchange : PaperExchange
+        Where it was opened.
+    symbol : str
+        Its market.
+
+    Returns
+    -------
+    outcome : {"liquidated", "stopped", "open"}
+        A position that the venue only made smaller is open.
+    moment : int
+        When it ended, in milliseconds; now, if it is open.
+    price : float
+        At which it ended; the last one, if it is open.
+    """
+    if any(position["contracts"] for position in exchange.fetch_positions([symbol])):
+        return "open", exchange.now, exchange.last_price(symbol)
+    trade = exchange.fetch_my_trades(symbol)[-1]
+    outcome = "stopped" if trade["info"]["kind"] == "fill" else "liquidated"
+    return outcome, trade["timestamp"], trade["price"]
 
 
 def base_rates(
@@ -452,7 +504,7 @@ def base_rates(
         Leverages to count for.
     bars : DataFrame, optional
         Every bundled day of bitcoin if left out: a position opened at 00:00 UTC and held for the
-        day. Columns open, high and low.
+        day.
     maintenance_margin_rate : float, default 0.004
         As a decimal of the notional.
 
@@ -461,16 +513,23 @@ def base_rates(
     ndarray
         One share for each leverage, as a decimal. Isolated margin, no fees, no funding.
 
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or something is wrong with the bars (`leverage.bars`).
+
     Examples
     --------
     >>> base_rates(1, [2, 10, 100]).round(4).tolist()
     [0.0, 0.0427, 0.8343]
     """
-    days = load_daily("BTC") if bars is None else bars
+    days = _read(load_daily("BTC") if bars is None else bars, "bars")
     (chosen,) = checked(leverage=list(leverages))
-    opens = days["open"].to_numpy(dtype=float)
+    if not chosen.size:
+        raise ValueError("leverages must hold at least one, were empty; give [2, 10]")
+    opens, highs, lows, _ = days.prices.T
     ends = liquidation_price(side, opens, 1.0, opens / chosen[:, None], maintenance_margin_rate)
-    extremes = days["low" if side == LONG else "high"].to_numpy(dtype=float)
+    extremes = lows if side == LONG else highs
     return np.asarray((side * extremes <= side * np.asarray(ends)).mean(axis=1))
 
 
@@ -518,29 +577,15 @@ def tail_table(log_returns: npt.ArrayLike, sigmas: Sequence[float]) -> pd.DataFr
     )
 
 
-def _milliseconds(bars: pd.DataFrame) -> npt.NDArray[np.int64]:
-    import pandas as pd
-
-    if len(bars) == 0:
-        raise ValueError("bars must hold at least one bar, had none; give a window of prices")
-    return np.asarray(pd.DatetimeIndex(bars.index).as_unit("ms").asi8)
+def _read(bars: pd.DataFrame, name: str, timeframe: str | None = None) -> Bars:
+    """Read bars; a single one is taken to last an hour."""
+    return read_bars(bars, name, timeframe or ("1h" if len(bars) == 1 else None))
 
 
-def _bar_length(times: npt.NDArray[np.int64]) -> int:
-    """Return the length of a bar in milliseconds; a single one is taken to last an hour."""
-    return int(np.diff(times).min()) if times.size > 1 else _HOUR_MS
-
-
-def _exchange_rows(bars: pd.DataFrame) -> FloatArray:
-    """Return the bars as the paper exchange takes them: time, open, high, low, close."""
-    prices = bars[["open", "high", "low", "close"]].to_numpy(dtype=float)
-    return np.column_stack([_milliseconds(bars), prices])
-
-
-def _ticks(bars: pd.DataFrame) -> FloatArray:
+def _ticks(bars: Bars) -> FloatArray:
     """Return four prices for each bar, in the order in which the paper exchange passes them."""
-    first, opened, high, low, close = _exchange_rows(bars).T
-    step = _bar_length(_milliseconds(bars))
+    opened, high, low, close = bars.prices.T
+    first, step = bars.time, bars.length
     rises = close >= opened
     prices = [opened, np.where(rises, low, high), np.where(rises, high, low), close]
     moments = [first, first + step // 3, first + 2 * step // 3, first + step - 1]
@@ -557,16 +602,3 @@ def _open_stake(exchange: PaperExchange, symbol: str, stake: Stake, mode: str) -
         params["stopLoss"] = {"triggerPrice": price * (1 - stake.side * stake.stop)}
     side = "buy" if stake.side == LONG else "sell"
     exchange.create_order(symbol, "market", side, stake.value / price, params=params)
-
-
-def _ending(exchange: PaperExchange, symbol: str, bars: pd.DataFrame) -> Ending:
-    forced = exchange.fetch_my_liquidations(symbol)
-    if forced:
-        outcome, moment, price = "liquidated", forced[-1]["timestamp"], forced[-1]["price"]
-    elif any(position["contracts"] for position in exchange.fetch_positions([symbol])):
-        outcome, moment, price = "open", exchange.now, exchange.last_price(symbol)
-    else:
-        trade = exchange.fetch_my_trades(symbol)[-1]
-        outcome, moment, price = "stopped", trade["timestamp"], trade["price"]
-    bar = int(np.searchsorted(_milliseconds(bars), moment, side="right")) - 1
-    return Ending(outcome, bars.index[bar], price)

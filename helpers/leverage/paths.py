@@ -13,7 +13,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from leverage._validate import FloatArray, checked, refuse_where, shown
+from leverage._validate import FloatArray, checked, checked_numbers, refuse_where, shown
 
 HOURS_PER_YEAR = 8_760.0
 
@@ -69,7 +69,7 @@ def gbm(
     >>> gbm(50_000, 0.6, 3, seed=1).round(0)
     array([[50000., 50110., 50373., 50479.]])
     """
-    start, sigma, count, rows, mu, hours = _scalars(
+    start, sigma, count, rows, mu, hours = checked_numbers(
         start_price=start_price,
         volatility=volatility,
         steps=steps,
@@ -148,7 +148,7 @@ def jump_diffusion(
     >>> bool((jump_diffusion(100, 0.6, 5, **calm, seed=1) == gbm(100, 0.6, 5, seed=1)).all())
     True
     """
-    start, sigma, count, rows, mu, hours, rate, mean, spread = _scalars(
+    start, sigma, count, rows, mu, hours, rate, mean, spread = checked_numbers(
         start_price=start_price,
         volatility=volatility,
         steps=steps,
@@ -230,7 +230,7 @@ def block_bootstrap(
     >>> block_bootstrap(100, [0.02, -0.01, 0.05], 4, mean_block=2, seed=1).round(2)
     array([[100.  , 100.  ,  97.04, 100.  , 100.  ]])
     """
-    start, count, rows, block, mean = _scalars(
+    start, count, rows, block, mean = checked_numbers(
         start_price=start_price,
         steps=steps,
         paths=paths,
@@ -311,7 +311,9 @@ def correlated(
     >>> round(float(np.corrcoef(moves)[0, 1]), 2)
     0.8
     """
-    count, rows, mu, hours = _scalars(steps=steps, paths=paths, drift=drift, step_hours=step_hours)
+    count, rows, mu, hours = checked_numbers(
+        steps=steps, paths=paths, drift=drift, step_hours=step_hours
+    )
     starts, matrix = checked(start_prices=start_prices)[0], checked(correlations=correlations)[0]
     if starts.ndim != 1 or not starts.size:
         raise ValueError(
@@ -384,7 +386,7 @@ def regimes(
     >>> regimes(100, [0.4, 2.0], changes, 1_000, paths=3, seed=1).shape
     (3, 1001)
     """
-    start, count, rows, mu, hours = _scalars(
+    start, count, rows, mu, hours = checked_numbers(
         start_price=start_price, steps=steps, paths=paths, drift=drift, step_hours=step_hours
     )
     (chances,) = checked(transitions=transitions)
@@ -415,17 +417,6 @@ def regimes(
     moves = generator.standard_normal(shape) * now * math.sqrt(years)
     moves += (mu - 0.5 * now**2) * years
     return _prices(start, moves)
-
-
-def _scalars(**arguments: npt.ArrayLike) -> tuple[float, ...]:
-    """Return arguments as single numbers, each checked by the rule for its name."""
-    values = checked(**arguments)
-    for name, value in zip(arguments, values, strict=True):
-        if value.ndim:
-            raise ValueError(
-                f"{name} must be a single number, had shape {value.shape}; call once for each"
-            )
-    return tuple(float(value) for value in values)
 
 
 def _generator(seed: int | np.random.Generator) -> np.random.Generator:

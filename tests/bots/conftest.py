@@ -9,10 +9,14 @@ sys.path.append(str(Path(__file__).parent))
 
 from recorded import HOUR, RecordedInverse, RecordedLinear
 
-from leverage.paper import PaperExchange
+from leverage import TierTable
+from leverage.paper import PaperExchange, Rules
 
 START = 1_722_729_600_000
 SYMBOL = "BTC/USDT:USDT"
+FLAT = Rules(
+    tiers=TierTable.flat(0.004, max_leverage=100), taker_fee_rate=0.0005, maker_fee_rate=0.0002
+)
 
 
 def bars_through(*closes, first=START, length=HOUR):
@@ -34,6 +38,12 @@ def paper():
         return exchange
 
     return new
+
+
+@pytest.fixture
+def flat():
+    """0.4 % maintenance of any size, 0.05 % for takers."""
+    return FLAT
 
 
 @pytest.fixture

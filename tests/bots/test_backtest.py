@@ -1,12 +1,15 @@
 """The runner: costs, liquidation, restart, orders sent once, kill switch, walk-forward."""
 
+import math
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 
 import ccxt
+import numpy as np
 import pytest
-from hypothesis import given
+from conftest import FLAT, bars_through
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leverage.bots import (
@@ -24,9 +27,11 @@ from leverage.bots import (
     look,
     place_orders,
     run_bot,
+    to_position,
     walk_forward,
 )
-from leverage.paper import PaperExchange
+from leverage.history import load_hourly_window
+from leverage.paper import PaperExchange, Rules
 
 HOUR = 3_600_000
 START = 1_722_729_600_000
@@ -206,11 +211,320 @@ def test_the_kill_switch_names_its_reason():
     switch = KillSwitch(max_drawdown=0.25, max_exposure=5.0, max_age=60.0)
     assert "drawdown is 25.0%" in switch.reason(market, account, peak=10_000)
     assert "6.7 times the equity" in switch.reason(market, account, peak=7_500)
-    assert "61 s old" in switch.reason(market, account, peak=7_500, now=1_061_000)
+    assert "61 s old" in switch.reason(replace(market, age=61.0), account, peak=7_500)
     fine = AccountView(7_501.0, 0.1, 50_000.0)
-    assert switch.reason(market, fine, peak=10_000, now=1_060_000) == ""
+    assert switch.reason(replace(market, age=60.0), fine, peak=10_000) == ""
     assert "drawdown" in switch.reason(market, AccountView(0.0), peak=10_000)
     assert KillSwitch().reason(market, account, peak=10_000) == ""
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"max_drawdown": 20}, "give 0.2 for 20 %"),
+        ({"max_drawdown": 0.0}, "above 0 and at most 1, was 0"),
+        ({"max_drawdown": math.nan}, "max_drawdown must be a number, was nan"),
+        ({"max_exposure": 0}, "max_exposure must be positive"),
+        ({"max_exposure": math.nan}, "max_exposure must be a number"),
+        ({"max_age": -1}, "max_age must be positive"),
+        ({"max_age": "60"}, "max_age must"),
+    ],
+)
+def test_a_kill_switch_that_could_not_act_is_refused(limits, message):
+    with pytest.raises(ValueError, match=message):
+        KillSwitch(**limits)
+
+
+def test_an_old_price_stops_a_bot_in_the_middle_of_an_outage(flat):
+    rows = [row for n, row in enumerate(bars_through(*[100.0] * 30)) if not 10 <= n < 20]
+    exchange = PaperExchange(rows, rules=flat, balance=10_000)
+    done = run_bot(BuyAndHold(), exchange, kill_switch=KillSwitch(max_age=3 * 3_600))
+    assert done.stopped == "the newest price is 14,400 s old, more than 10,800"
+    # Nothing can be traded before the market opens again; then everything is closed.
+    held = done.table["quantity"].tolist()
+    assert (held[9], held[10], held[11], held[-1]) == (100.0, 100.0, 0.0, 0.0)
+
+
+def test_a_switched_off_bot_leaves_no_order_behind(flat):
+    """Orders that rest without a position are cancelled too."""
+    ladder = [BotOrder("buy", 1.0, 90.0)]
+    rows = [row for n, row in enumerate(bars_through(*[100.0] * 9, 80.0)) if not 3 <= n < 8]
+    exchange = PaperExchange(rows, rules=flat, balance=10_000)
+    done = run_bot(lambda *_: ladder, exchange, kill_switch=KillSwitch(max_age=3_600))
+    assert (done.fills, exchange.fetch_open_orders()) == (0, [])
+
+
+def test_an_account_without_money_runs_to_its_end(flat):
+    exchange = PaperExchange(bars_through(*[100.0] * 3), rules=flat, balance=0)
+    done = run_bot(BuyAndHold(), exchange, kill_switch=KillSwitch(max_drawdown=0.2))
+    assert (done.total_return, done.max_drawdown, done.stopped) == (0.0, 0.0, "")
+
+
+def test_a_run_of_no_bars_returns_nothing(flat):
+    exchange = PaperExchange(bars_through(*[100.0] * 3), rules=flat, balance=100)
+    exchange.run_until()
+    done = run_bot(BuyAndHold(), exchange)
+    assert (len(done.table), done.total_return, done.max_drawdown, done.costs) == (0, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("bars", [-1, 2.5, 0, True])
+def test_a_number_of_bars_is_whole_and_positive(flat, bars):
+    exchange = PaperExchange(bars_through(*[100.0] * 3), rules=flat, balance=100)
+    with pytest.raises(ValueError, match="bars must"):
+        run_bot(BuyAndHold(), exchange, bars=bars)
+
+
+# The clock.
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.sets(st.integers(1, 28), max_size=27))
+def test_a_run_passes_every_gap_and_ends_where_the_history_does(missing):
+    closes = [50_000 * 1.01**n for n in range(30)]
+    rows = [row for n, row in enumerate(bars_through(*closes)) if n not in missing]
+    exchange = PaperExchange(rows, rules=FLAT, balance=1_000_000, timeframe="1h")
+    done = run_bot(BuyAndHold(), exchange)
+    assert done.is_complete
+    assert len(done.table) == len(rows)
+    # Bought at the first close and held: 100 % less the fee, whatever is missing in between.
+    assert done.total_return == pytest.approx(1.01**29 - 1 - 0.0005, abs=1e-4)
+
+
+def test_the_bundled_outage_of_2021_does_not_end_a_run(flat):
+    window = load_hourly_window("2021-04-18")
+    done = run_bot(BuyAndHold(), PaperExchange(window, rules=flat, balance=1_000_000))
+    assert (len(done.table), done.is_complete) == (94, True)
+    assert done.total_return == pytest.approx(-0.0821, abs=5e-5)
+
+
+def test_a_run_that_was_left_early_says_so(flat):
+    exchange = PaperExchange(bars_through(*[100.0] * 5), rules=flat, balance=100)
+    assert not run_bot(BuyAndHold(), exchange, bars=3).is_complete
+    assert run_bot(BuyAndHold(), exchange).is_complete
+
+
+def test_a_second_symbol_neither_hides_a_gap_nor_adds_decisions(flat):
+    rows = [row for n, row in enumerate(bars_through(*WAVES)) if n not in (3, 4)]
+    seen = []
+
+    def watcher(market, account):
+        seen.append(len(market.bars))
+        return []
+
+    feeds = {SYMBOL: rows, "ETH/USDT:USDT": bars_through(*WAVES)}
+    run_bot(watcher, PaperExchange(feeds, rules=flat, balance=1_000))
+    assert seen == list(range(1, len(WAVES) - 1))
+
+
+def test_a_bot_decides_on_completed_bars_of_its_own_length(flat):
+    """A four-hour bar beside hourly ones is not shown before it has ended."""
+    long = bars_through(*range(100, 112), first=START, length=4 * HOUR)
+    feeds = {SYMBOL: bars_through(*[100.0] * 48), "ETH/USDT:USDT": long}
+    ends = []
+
+    def watcher(market, account):
+        ends.append((market.time + 1 - START, market.bars[-1][0] + 4 * HOUR - START))
+        return []
+
+    exchange = PaperExchange(feeds, rules=flat, balance=1_000)
+    run_bot(watcher, exchange, symbol="ETH/USDT:USDT")
+    assert ends == [(4 * HOUR * n, 4 * HOUR * n) for n in range(1, 13)]
+    ends.clear()
+    run_bot(watcher, PaperExchange(feeds, rules=flat, balance=1_000), timeframe="4h")
+    assert ends == [(4 * HOUR * n, 4 * HOUR * n) for n in range(1, 13)]
+
+
+# What a bot sees.
+
+
+def test_a_bot_sees_as_many_bars_as_it_needs(flat):
+    closes = [100 * 1.002**n for n in range(400)]
+    for slow in (200, 250):
+        done = run_bot(
+            Trend(slow=slow), PaperExchange(bars_through(*closes), rules=flat, balance=10_000)
+        )
+        assert done.fills == 1
+        assert done.total_return == pytest.approx(1.002 ** (400 - slow) - 1, abs=0.005)
+
+
+def test_too_short_a_history_is_said_once(flat):
+    exchange = PaperExchange(bars_through(*[100.0] * 30), rules=flat, balance=10_000)
+    with pytest.warns(UserWarning, match="Trend needs 50 bars of 1h .* saw 30") as caught:
+        run_bot(Trend(), exchange)
+    assert len(caught) == 1
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 10_000),
+    bot=st.sampled_from(
+        [Trend(2, 4), Grid(80, 120, 8, 1.0), Martingale(1.0, 0.02, 3, 0.01), BuyAndHold(), "carry"]
+    ),
+    cut=st.integers(3, 25),
+)
+def test_changing_the_future_never_changes_a_decision(seed, bot, cut):
+    """Prices, marks, funding and volumes after a moment are exchanged; all before stays the same."""
+    inverse = bot == "carry"
+    bot = FundingCarry() if inverse else bot
+    symbol = "BTC/USD:BTC" if inverse else SYMBOL
+    rules = replace(
+        FLAT, contract="inverse" if inverse else "linear", settlement="USD" if inverse else "USDT"
+    )
+
+    def decisions(future):
+        draws = np.random.default_rng(seed)
+        past = 100 * np.exp(np.cumsum(draws.normal(0, 0.02, 30)))
+        later = 100 * np.exp(np.cumsum(np.random.default_rng(future).normal(0, 0.03, 30)))
+        closes = [*past[:cut], *later[cut:]]
+        rates = draws.normal(0, 0.001, 60)
+        rates[cut:] = np.random.default_rng(future).normal(0, 0.001, 60)[cut:]
+        rows = bars_through(*closes)
+        for number, row in enumerate(rows):
+            row[5] = float(number if number < cut else future % 1_000 + 1)
+        # Settled in the middle of every hour.
+        funding = [(START + n * HOUR + HOUR // 2, float(rate)) for n, rate in enumerate(rates)]
+        index = [[*row[:1], *(price * 0.999 for price in row[1:5]), 1.0] for row in rows]
+        exchange = PaperExchange(
+            {symbol: rows}, index={symbol: index}, rules=rules, funding=funding, balance=10_000
+        )
+        told = []
+
+        def watched(market, account):
+            wanted = bot(market, account)
+            told.append((market, account, list(wanted)))
+            return wanted
+
+        run_bot(watched, exchange, bars=cut, leverage=5)
+        return told
+
+    assert decisions(seed + 1) == decisions(seed + 2)
+
+
+def test_a_carry_bot_earns_what_the_last_settled_rate_lets_it():
+    """Rates without a memory: who acts on the last one earns nothing to speak of."""
+    rates = np.random.default_rng(7).normal(0, 0.0005, 200)
+    rows = bars_through(*[100.0] * 201)
+    rules = replace(FLAT, contract="inverse", settlement="USD", taker_fee_rate=0.0)
+    funding = [(START + (n + 1) * HOUR, float(rate)) for n, rate in enumerate(rates)]
+    exchange = PaperExchange({"BTC/USD:BTC": rows}, rules=rules, funding=funding, balance=100.0)
+    done = run_bot(FundingCarry(), exchange)
+    known = rates[:-1]
+    earned = rates[1:][known > 0].sum()
+    peeked = rates[rates > 0].sum()
+    assert done.total_return == pytest.approx(earned, abs=0.01)
+    assert done.total_return < peeked / 2
+
+
+# Counting.
+
+
+def test_a_continued_run_counts_nothing_twice(flat):
+    def turns(market, account):
+        return to_position(account, -account.quantity or 1.0)
+
+    def market():
+        return PaperExchange(bars_through(*WAVES), rules=flat, balance=1_000_000)
+
+    whole = run_bot(turns, market())
+    exchange = market()
+    parts = [run_bot(turns, exchange, bars=n) for n in (3, 4, 4)]
+    assert sum(part.fills for part in parts) == whole.fills
+    assert sum(part.orders for part in parts) == whole.orders
+    assert sum(part.fees for part in parts) == pytest.approx(whole.fees)
+    assert sum(part.change for part in parts) == pytest.approx(whole.change)
+
+
+def test_what_was_traded_before_a_run_is_not_counted(flat):
+    exchange = PaperExchange(bars_through(*WAVES), rules=flat, balance=1_000_000)
+    exchange.create_order(SYMBOL, "market", "buy", 1.0)
+    done = run_bot(lambda *_: [], exchange)
+    assert (done.fills, done.fees) == (0, 0.0)
+    assert done.profit == pytest.approx(WAVES[-1] - WAVES[0])
+
+
+def test_rollovers_and_opening_fees_are_costs():
+    rows = bars_through(*[100.0] * 11)
+    exchange = PaperExchange(
+        {"BTC/USD": rows},
+        rules=Rules(
+            requirement="margin level",
+            close_out_level=0.4,
+            contract="spot margin",
+            settlement="USD",
+            carrying_cost="rollover",
+            funding_interval_hours=4.0,
+            opening_fee_rates=(0.01, 0.01),
+            carrying_rates=(0.005, 0.005),
+            max_leverage=5,
+        ),
+        balance=10_000,
+    )
+    done = run_bot(BuyAndHold(0.1), exchange)
+    # 1 000 USD held from 01:00 on: opening fee 10, and 5 at 05:00 and 09:00.
+    assert done.costs == pytest.approx(20.0)
+    assert (done.funding, done.fees) == (pytest.approx(20.0), 0.0)
+    assert done.total_return == pytest.approx(-20 / 10_000)
+
+
+def test_a_partial_liquidation_is_not_a_liquidation():
+    rows = bars_through(50_000, 50_000, 47_800, 60_000)
+    exchange = PaperExchange(rows, venue="binance", balance=500_000)
+    exchange.set_margin_mode("isolated", SYMBOL)
+    done = run_bot(BuyAndHold(10.0), exchange, leverage=20)
+    assert (done.liquidations, done.partial_liquidations > 0) == (0, True)
+    assert done.table["quantity"].iloc[-1] > 0
+    assert done.unexplained == pytest.approx(0.0, abs=1e-6)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 10_000),
+    leverage=st.sampled_from([3, 10, 50]),
+    exposure=st.floats(0.5, 40),
+    kind=st.sampled_from(["linear", "inverse", "spot margin"]),
+    other=st.booleans(),
+)
+def test_the_change_of_the_equity_is_price_and_every_cause(seed, leverage, exposure, kind, other):
+    draws = np.random.default_rng(seed)
+    closes = 100 * np.exp(np.cumsum(draws.normal(0, 0.05, 40)))
+    if kind == "spot margin":
+        rules = Rules(
+            requirement="margin level", close_out_level=0.4, contract=kind, settlement="USD",
+            carrying_cost="rollover", funding_interval_hours=4.0, opening_fee_rates=(0.001, 0.002),
+            carrying_rates=(0.001, 0.001), max_leverage=50, taker_fee_rate=0.0005,
+        )  # fmt: skip
+        funding = None
+    else:
+        rules = replace(FLAT, contract=kind, settlement="USD" if kind == "inverse" else "USDT")
+        funding = float(draws.normal(0, 0.001))
+    base, quote = "BTC", {"linear": "USDT:USDT", "inverse": "USD:BTC", "spot margin": "USD"}[kind]
+    feeds = {f"{base}/{quote}": bars_through(*closes)}
+    if other and kind != "inverse":
+        feeds[f"ETH/{quote}"] = bars_through(*closes[::-1])
+    exchange = PaperExchange(feeds, rules=rules, funding=funding, balance=1_000)
+    symbol = next(iter(feeds))
+
+    def bot(market, account):
+        held = account.quantity
+        wanted = market.contracts(min(exposure, 0.8 * leverage) * account.equity)
+        turned = draws.random() < 0.3
+        orders = to_position(
+            account, (-1 if held > 0 else 1) * wanted if turned else held or wanted
+        )
+        if other and len(feeds) > 1 and draws.random() < 0.3:
+            with suppress(Exception):
+                exchange.create_order(list(feeds)[1], "market", "buy", wanted / 10)
+        return orders
+
+    before = exchange.equity()
+    done = run_bot(bot, exchange, leverage=leverage)
+    assert done.change == pytest.approx(exchange.equity() - before, abs=1e-9)
+    assert done.unexplained == pytest.approx(0.0, abs=1e-6)
+    if kind != "inverse":
+        total = done.profit + sum(done.flows.values())
+        assert done.total_return == pytest.approx(total / 1_000, abs=1e-6)
+    assert done.fills == len(exchange.fetch_my_trades())
+    assert symbol in exchange.symbols
 
 
 def test_closing_everything_leaves_neither_orders_nor_a_position(paper):
@@ -373,6 +687,12 @@ def test_a_bot_that_starts_again_after_a_lost_answer_holds_what_it_wanted(record
 
 @given(st.integers(1, 400), st.integers(1, 90), st.integers(1, 90))
 def test_walk_forward_never_tests_on_what_it_trained_on(count, train, test):
+    if count < train + test:
+        with pytest.raises(
+            ValueError, match=rf"at least train \+ test = {train + test}, was {count}"
+        ):
+            walk_forward(count, train=train, test=test)
+        return
     splits = walk_forward(count, train=train, test=test)
     for known, unseen in splits:
         assert (known.stop - known.start, unseen.stop - unseen.start) == (train, test)
@@ -381,11 +701,11 @@ def test_walk_forward_never_tests_on_what_it_trained_on(count, train, test):
         assert unseen.stop <= count
     for (_, before), (_, after) in pairwise(splits):
         assert before.stop == after.start
-    assert len(splits) == max(0, (count - train) // test)
+    assert len(splits) == (count - train) // test
 
 
 @pytest.mark.parametrize("name", ["count", "train", "test"])
 def test_walk_forward_needs_bars(name):
     given = {"count": 10, "train": 4, "test": 3} | {name: 0}
-    with pytest.raises(ValueError, match=f"{name} must be 1 or more"):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number from 1"):
         walk_forward(given.pop("count"), **given)

@@ -1,5 +1,7 @@
 """The five bots as functions: what they want for a given market and account."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,6 +105,22 @@ def test_a_flat_martingale_buys_its_first_order_at_the_market():
     assert bot(market(), account()) == [BotOrder("buy", 0.01)]
 
 
+def test_whole_numbers_may_be_given_as_floats():
+    assert Trend(5.0, 20.0) == Trend(5, 20)
+    assert len(Grid(40_000, 60_000, 4.0, 0.01).levels) == 5
+    assert Trend(5, 20).bars_needed == 20
+
+
+def test_a_grid_sends_its_nearest_orders_first(paper):
+    grid = Grid(90, 100, 5, 1)
+    assert [o.price for o in grid(market(100.5), account())] == [98, 96, 94, 92, 90]
+    held = AccountView(equity=45.0, quantity=2.0, entry_price=97.0)
+    prices = [(o.side, o.price) for o in grid(market(95.0), held)]
+    assert prices == [
+        ("buy", 94), ("buy", 92), ("buy", 90), ("sell", 98), ("sell", 100),
+    ]  # fmt: skip
+
+
 def test_a_factor_of_one_is_dollar_cost_averaging():
     assert Martingale(0.01, 0.02, 3, 0.01, multiplier=1.0).quantities == (0.01,) * 4
 
@@ -122,10 +140,21 @@ def test_a_factor_of_one_is_dollar_cost_averaging():
         lambda: Martingale(0.01, 0.02, -1, 0.01),
         lambda: Martingale(0.01, 0.02, 5, 0.0),
         lambda: Martingale(0.01, 0.02, 5, 0.01, multiplier=0.0),
+        lambda: Martingale(0.01, 0.02, 40, 0.01, multiplier=1e10),
+        lambda: Grid(40_000.0, math.inf, 5, 0.01),
+        lambda: Grid(40_000.0, 60_000.0, 2.5, 0.01),
+        lambda: Trend(5.5, 20),
+        lambda: Trend(5, math.nan),
+        lambda: Trend(5, 20, stop=8),
+        lambda: FundingCarry(threshold=math.nan),
+        lambda: BuyAndHold(True),
+        lambda: BuyAndHold("2"),
+        lambda: BotOrder("buy", 1.0, -5.0),
+        lambda: BotOrder("sell", 1.0, None, math.nan),
     ],
 )
 def test_settings_out_of_range_are_refused(make):
-    with pytest.raises(ValueError, match="is out of its range"):
+    with pytest.raises(ValueError, match=" must "):
         make()
 
 

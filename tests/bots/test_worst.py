@@ -1,11 +1,17 @@
 """The worst case of a settings page, by hand and against the paper exchange."""
 
+import math
+from dataclasses import replace
+
+import numpy as np
 import pytest
-from hypothesis import given
+from conftest import FLAT, SYMBOL, bars_through
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from leverage import SHORT, pnl
 from leverage.bots import BotOrder, Grid, Martingale, averaging_ladder, run_bot, worst_case
+from leverage.paper import Market, PaperExchange
 
 
 def test_a_martingales_worst_case_is_the_hand_checked_one():
@@ -87,15 +93,16 @@ def test_a_page_whose_first_order_cannot_be_paid_opens_nothing():
     balance=st.floats(100, 50_000),
     leverage=st.integers(1, 100),
 )
-def test_more_money_never_ends_a_bot_earlier(side, step, multiplier, balance, leverage):
+def test_behind_the_same_position_more_money_never_ends_a_bot_earlier(
+    side, step, multiplier, balance, leverage
+):
     bot = Martingale(0.01, step, 5, 0.01, multiplier)
     rules = {"price": 50_000, "leverage": leverage, "side": side}
     poor = worst_case(bot, balance=balance, **rules)
     rich = worst_case(bot, balance=2 * balance, **rules)
-    assert rich.orders >= poor.orders
-    if rich.orders == poor.orders > 0:
+    if rich.quantity == poor.quantity > 0:
         assert side * rich.liquidation_price <= side * poor.liquidation_price
-    if poor.orders and poor.liquidation_price > 0:
+    if poor.orders and 0 < side * (poor.last_order - poor.liquidation_price) < poor.last_order:
         profit = pnl(side, poor.entry_price, poor.liquidation_price, poor.quantity)
         requirement = 0.004 * poor.quantity * poor.liquidation_price
         assert balance + profit == pytest.approx(requirement, abs=1e-6 * balance)
@@ -104,7 +111,7 @@ def test_more_money_never_ends_a_bot_earlier(side, step, multiplier, balance, le
 @pytest.mark.parametrize("name", ["price", "balance", "leverage"])
 def test_nothing_can_be_worked_out_without_money_or_price(name):
     given = {"price": 50_000, "balance": 1_000, "leverage": 5} | {name: 0}
-    with pytest.raises(ValueError, match=f"{name} must be above zero"):
+    with pytest.raises(ValueError, match=f"{name} must be"):
         worst_case(Grid(40_000, 60_000, 4, 0.1), **given)
 
 
@@ -142,6 +149,147 @@ def test_the_paper_exchange_liquidates_a_short_where_the_worst_case_says(paper):
     for rise, liquidations in (((), 0), ((above,), 1)):
         exchange = paper(*closes, *rise, balance=4_000, **free)
         assert run_bot(sells_on_the_way_up, exchange, leverage=20).liquidations == liquidations
+
+
+FALL = Market(tick_size=1e-6, lot_size=1e-6)
+
+
+@given(
+    page=st.one_of(
+        st.builds(
+            Martingale,
+            st.floats(0.05, 3),
+            st.floats(0.002, 0.08),
+            st.integers(0, 7),
+            st.floats(0.001, 0.1),
+            st.floats(0.4, 3),
+        ),
+        st.builds(
+            Grid, st.floats(60, 90), st.floats(95, 130), st.integers(1, 12), st.floats(0.05, 3)
+        ),
+    ),
+    balance=st.floats(10, 400),
+    leverage=st.sampled_from([2, 5, 10, 20, 50]),
+    resting=st.sampled_from(["reserved", "checked at fill"]),
+    priced_at=st.sampled_from(["entry", "mark"]),
+    shape=st.sampled_from(["falls", "wanders", "jumps"]),
+    seed=st.integers(0, 10_000),
+)
+@settings(deadline=None, max_examples=150)
+def test_no_run_on_any_path_does_worse_than_the_worst_case(
+    page, balance, leverage, resting, priced_at, shape, seed
+):
+    """Until its first profit no bot is liquidated nearer to its start, whatever the prices do."""
+    # One that cannot pay its first order, fee included, starts somewhere else.
+    assume(worst_case(page, price=100, balance=0.95 * balance, leverage=leverage).orders)
+    found = worst_case(page, price=100, balance=balance, leverage=leverage, fee_rate=0.0005)
+    draws = np.random.default_rng(seed)
+    moves = draws.normal(-0.01, 0.02, 60)
+    if shape == "falls":
+        moves = -abs(moves) / 2
+    if shape == "jumps":
+        moves[draws.integers(0, 60, 3)] -= 0.12
+    closes = [100.0, 100.0, *(100 * np.exp(np.cumsum(moves)))]
+    rows = bars_through(*closes)
+    if shape == "jumps":
+        # Every bar opens where it closes: the price leaps from one to the next.
+        rows = [[time, close, close, close, close, 1.0] for time, _, _, _, close, _ in rows]
+    rules = replace(FLAT, initial_margin_price=priced_at, resting_order_margin=resting)
+    exchange = PaperExchange({SYMBOL: rows}, rules=rules, balance=balance, markets={SYMBOL: FALL})
+    most = 0.0
+
+    def until_its_first_profit(market, account):
+        nonlocal most
+        if account.quantity < most * (1 - 1e-9):
+            return []
+        most = account.quantity
+        return page(market, account)
+
+    run_bot(until_its_first_profit, exchange, leverage=leverage)
+    sold = [
+        t["timestamp"] for t in exchange.fetch_my_trades() if t["side"] == "sell" and t["order"]
+    ]
+    forced = exchange.fetch_my_liquidations()
+    if forced and not (sold and sold[0] <= forced[0]["timestamp"]):
+        assert forced[0]["price"] <= found.liquidation_price * (1 + 1e-6)
+
+
+def test_on_a_straight_fall_two_orders_of_the_grid_fill_as_foretold():
+    grid = Grid(90, 100, 5, 1)
+    found = worst_case(grid, price=100.5, balance=45, leverage=5)
+    assert (found.orders, found.orders_set, found.last_order) == (2, 5, 96)
+    exchange = PaperExchange(
+        {SYMBOL: bars_through(100.5, 100.5, 93)}, rules=FLAT, balance=45, markets={SYMBOL: FALL}
+    )
+    assert run_bot(grid, exchange, leverage=5).fills == 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "first"), [("reserved", "closed"), ("checked at fill", "canceled")]
+)
+def test_an_accepted_order_fills_with_its_own_margin_unless_the_venue_checks_again(rule, first):
+    exchange = PaperExchange(
+        {SYMBOL: bars_through(100, 100, 94)},
+        rules=replace(FLAT, resting_order_margin=rule), balance=50, markets={SYMBOL: FALL},
+    )  # fmt: skip
+    exchange.set_leverage(20, SYMBOL)
+    exchange.create_order(SYMBOL, "market", "buy", 1.5)
+    near = exchange.create_order(SYMBOL, "limit", "buy", 3, 97)
+    far = exchange.create_order(SYMBOL, "limit", "buy", 5.8, 94)
+    exchange.run_until()
+    assert exchange.fetch_order(near["id"])["status"] == first
+    assert exchange.fetch_order(far["id"])["status"] == "closed"
+    found = worst_case([(100, 1.5), (97, 3), (94, 5.8)], price=100, balance=50, leverage=20)
+    assert found.orders == 3
+
+
+def test_fees_bring_the_end_nearer():
+    bot = Martingale(0.01, step=0.02, safety_orders=5, take_profit=0.01)
+    rules = {"price": 50_000, "balance": 4_000, "leverage": 20}
+    # 28 920 less 4 000, and 0.05 % of the 28 920
+    assert worst_case(bot, fee_rate=0.0005, **rules).liquidation_price == pytest.approx(
+        (24_920 + 14.46) / 0.62748
+    )
+
+
+def test_an_open_profit_can_pay_for_one_order_more():
+    """At 103.9 the first order has made 3.9: enough for the second, and gone when that fills."""
+    page = Martingale(1.0, step=0.05, safety_orders=1, take_profit=0.04, multiplier=1.0)
+    assert worst_case(page, price=100, balance=36, leverage=5).orders == 2
+    assert (
+        worst_case(replace(page, take_profit=0.02), price=100, balance=36, leverage=5).orders == 1
+    )
+    rows = bars_through(100, 100, 103.9, 60)
+    exchange = PaperExchange(
+        {SYMBOL: rows},
+        rules=replace(FLAT, taker_fee_rate=0.0, maker_fee_rate=0.0),
+        balance=36, markets={SYMBOL: FALL},
+    )  # fmt: skip
+    run_bot(page, exchange, leverage=5)
+    assert [trade["price"] for trade in exchange.fetch_my_trades()][:2] == [100, 95]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"step": 1.2}, "step must be between 0 and 1, was 1.2"),
+        ({"step": 2}, "give 0.02 for 2 %"),
+        ({"side": 0}, r"side must be 1 \(long\) or -1"),
+        ({"additions": 2.5}, "additions must be a whole number"),
+        ({"multiplier": 0}, "multiplier must be positive"),
+        ({"leverage": math.nan}, "leverage must be a number"),
+        ({"order_margin": -1}, "order_margin must be positive"),
+    ],
+)
+def test_a_page_that_makes_no_ladder_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        averaging_ladder(50_000, **PAGE | changes)
+
+
+@pytest.mark.parametrize("ladder", [[], [(0, 1)], [(100, -1)], [(100, math.nan)]])
+def test_a_ladder_has_prices_and_sizes_above_zero(ladder):
+    with pytest.raises(ValueError, match=r"must (be|hold)"):
+        worst_case(ladder, price=100, balance=100, leverage=5)
 
 
 PAGE = {"order_margin": 25, "leverage": 20, "step": 0.02, "additions": 5, "multiplier": 2}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from leverage import LONG, SHORT, liquidation_price
 from leverage.crashes import (
     MAINTENANCE_RATE,
+    PLAIN_RULES,
     Stake,
     base_rates,
     crash_bars,
@@ -20,7 +21,17 @@ from leverage.crashes import (
     tail_table,
     worst_move,
 )
-from leverage.history import crash_windows, load_daily, load_hourly_window, log_returns
+from leverage.history import (
+    crash_windows,
+    find_outages,
+    load_daily,
+    load_hourly_window,
+    log_returns,
+)
+from leverage.history.candle_files import to_daily
+from leverage.lessons.charts.risk_charts import extreme_moves, plot_stop_in_a_crash
+from leverage.lessons.trades import breakout_trades
+from leverage.paper import PaperExchange
 
 SIDES = st.sampled_from([LONG, SHORT])
 PRICES = st.floats(1e-6, 1e6)
@@ -80,7 +91,7 @@ def test_a_market_that_only_rises_has_a_fall_of_nothing():
     ("arguments", "message"),
     [
         ((0, bars_of((1, 1, 1, 1))), "side must be"),
-        ((LONG, bars_of((1, 1, 1, 1)).iloc[:0]), "bars must hold at least one bar"),
+        ((LONG, bars_of((1, 1, 1, 1)).iloc[:0]), "bars must hold at least one row"),
     ],
 )
 def test_a_move_without_side_or_bars_is_refused(arguments, message):
@@ -91,6 +102,90 @@ def test_a_move_without_side_or_bars_is_refused(arguments, message):
 def test_a_move_must_have_time_for_one_bar():
     with pytest.raises(ValueError, match=r"hours must be as long as a bar, was 0\.5"):
         worst_move(LONG, bars_of((1, 1, 1, 1)), hours=0.5)
+
+
+# Bars that are not what they should be
+
+
+GOOD = bars_of((100, 110, 90, 95), (95, 96, 50, 60), (60, 70, 55, 65), (65, 66, 60, 62))
+
+
+def without_a_price():
+    bars = GOOD.copy()
+    bars.iloc[1, 2] = math.nan
+    return bars
+
+
+def with_a_price_of(price):
+    bars = GOOD.copy()
+    bars.iloc[1, 2] = price
+    return bars
+
+
+BAD_BARS = {
+    "newest first": (GOOD[::-1], r"must rise in time: row 1 is at .* sort the rows"),
+    "an hour twice": (GOOD.iloc[[0, 1, 1, 2]], "the same as row 1.* drop duplicates"),
+    "no price": (without_a_price(), "must have positive prices, low was nan in row 1"),
+    "a price of zero": (with_a_price_of(0.0), "must have positive prices, low was 0 in row 1"),
+    "a price below zero": (with_a_price_of(-5.0), "low was -5 in row 1"),
+    "a low above the close": (with_a_price_of(80.0), "a low at or below open and close"),
+    "no times": (GOOD.reset_index(drop=True), "an index of times, had one of numbers"),
+    "no column": (GOOD.drop(columns="low"), "columns open, high, low, close, of which low is"),
+    "no bars": (GOOD.iloc[:0], "at least"),
+}
+
+
+@pytest.mark.parametrize(("bars", "message"), BAD_BARS.values(), ids=BAD_BARS)
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda bars: worst_move(LONG, bars),
+        lambda bars: base_rates(LONG, [10], bars),
+        lambda bars: replay({"BTC": bars}, {"BTC": Stake(LONG, 100)}, balance=100),
+        lambda bars: replay({"BTC": bars}, {"BTC": Stake(LONG, 100)}, balance=100, jumps=True),
+        lambda bars: log_returns(bars),
+        lambda bars: find_outages(bars.assign(volume=1.0)),
+        lambda bars: to_daily(bars.assign(volume=1.0)),
+        lambda bars: PaperExchange(bars, rules=PLAIN_RULES),
+        lambda bars: breakout_trades(bars, lookback=1),
+        lambda bars: extreme_moves(bars, LONG, 1),
+        lambda bars: plot_stop_in_a_crash(bars, opened="2024-01-01", stop_distance=0.1),
+    ],
+    ids=[
+        "worst_move",
+        "base_rates",
+        "replay",
+        "replay of jumps",
+        "log_returns",
+        "find_outages",
+        "to_daily",
+        "exchange",
+        "breakout_trades",
+        "extreme_moves",
+        "plot_stop_in_a_crash",
+    ],
+)
+def test_whatever_takes_bars_refuses_them_with_a_sentence(use, bars, message):
+    with pytest.raises(ValueError, match=message):
+        use(bars)
+
+
+def test_outages_are_found_only_where_volumes_are_known():
+    with pytest.raises(ValueError, match="hourly must have a column volume"):
+        find_outages(GOOD)
+
+
+def test_two_bars_around_an_outage_last_what_the_caller_says():
+    two = GOOD.iloc[[0, 2]]
+    assert worst_move(LONG, two).hours == 4
+    assert worst_move(LONG, two, timeframe="1h").hours == 3
+    assert len(log_returns(two)) == 1
+    assert log_returns(two, timeframe="1h").empty
+
+
+def test_a_base_rate_of_no_leverage_is_refused():
+    with pytest.raises(ValueError, match="leverages must hold at least one"):
+        base_rates(LONG, [], GOOD)
 
 
 # Survivable leverage
@@ -292,6 +387,47 @@ def test_real_days_lie_in_the_tails_more_often_than_the_normal_law_says():
 def test_returns_that_do_not_differ_have_no_tails():
     with pytest.raises(ValueError, match="two or more different values"):
         tail_table([0.01, 0.01], [2])
+
+
+def test_a_position_that_is_only_made_smaller_lives_on():
+    rows = [(50_000, 50_000, 47_800, 47_800), (47_800, 60_000, 47_800, 60_000)]
+    told = replay(
+        {"BTC": bars_of(*rows)},
+        {"BTC": Stake(LONG, 5_000_000, 20)},
+        balance=500_000,
+        rules="binance",
+    )
+    ending = told.endings["BTC"]
+    assert (ending.outcome, ending.cuts, ending.price) == ("open", 1, 60_000)
+    assert told.equity == pytest.approx(1_043_546, abs=1)
+
+
+def test_a_position_that_is_made_smaller_may_be_liquidated_in_the_end():
+    """Cutting it down cancels its stop, as every forced close does."""
+    rows = [(50_000, 50_000, 47_800, 47_800), (47_800, 47_900, 46_000, 46_000)]
+    stake = Stake(LONG, 5_000_000, 20, stop=0.06)
+    told = replay({"BTC": bars_of(*rows)}, {"BTC": stake}, balance=500_000, rules="binance")
+    ending = told.endings["BTC"]
+    assert (ending.outcome, ending.cuts > 0) == ("liquidated", True)
+
+
+def test_assets_of_different_hours_and_lengths_end_alike_in_any_order():
+    quiet = (100, 100, 100, 100)
+    btc = bars_of(quiet, quiet, quiet, (100, 100, 94, 95), *[(95, 95, 95, 95)] * 5)
+    eth = bars_of((50, 50, 40, 41), (41, 42, 41, 42), start="2024-01-01 02:00", step="4h")
+    bars = {"BTC": btc.drop(btc.index[5]), "ETH": eth}
+    stakes = {"BTC": Stake(LONG, 500, 20), "ETH": Stake(LONG, 500, 10)}
+    told = [
+        replay({a: bars[a] for a in order}, {a: stakes[a] for a in order}, balance=200)
+        for order in (["BTC", "ETH"], ["ETH", "BTC"])
+    ]
+    assert told[0].endings == told[1].endings
+    assert {a: e.outcome for a, e in told[0].endings.items()} == dict.fromkeys(bars, "liquidated")
+    assert told[0].endings["ETH"].time == eth.index[0]
+    assert told[0].table.index[0] == eth.index[0]
+    columns = ["BTC", "ETH", "equity"]
+    assert told[0].table[columns].equals(told[1].table[columns])
+    assert told[0].table["ETH"].iloc[-1] == 42
 
 
 def test_a_replay_leaves_the_bundled_bars_alone():

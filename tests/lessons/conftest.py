@@ -2,8 +2,10 @@
 
 import contextlib
 import io
+import sys
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +13,8 @@ import pandas as pd
 import pytest
 
 from leverage.lessons import exercise, manifest, progress
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 COURSE = {
     "01_basics": {

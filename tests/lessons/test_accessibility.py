@@ -7,31 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from explorers_opened import NAMES, opened
 from matplotlib.text import Text
 
-from leverage.history import load_hourly_window
-from leverage.lessons import explorers
-from leverage.lessons.explorers import Explorer, TradingTerminal
+from leverage.lessons.explorers.explorer import Explorer
 from leverage.lessons.figures import COLOURS, FILLS
-from leverage.paper import PaperExchange
 
 STATEMENT = Path(__file__).resolve().parents[2] / "ACCESSIBILITY.md"
-NAMES = [name for name in explorers.__all__ if name != "Explorer"]
 UNNAMED = {"Play"}
 
 
-def opened(name: str) -> Explorer | TradingTerminal:
-    """Open an explorer as it stands in its chapter."""
-    if name == "TradingTerminal":
-        bars = load_hourly_window("2024-08-05")
-        return TradingTerminal(PaperExchange(bars, balance=1_000), "BTC/USDT:USDT")
-    made = getattr(explorers, name)()
-    assert isinstance(made, Explorer)
-    return made
-
-
 @pytest.fixture(scope="module", params=NAMES)
-def explorer(request: pytest.FixtureRequest) -> Explorer | TradingTerminal:
+def explorer(request: pytest.FixtureRequest) -> Explorer:
     return opened(request.param)
 
 
@@ -42,7 +29,7 @@ def inside(widget: object) -> Iterator[object]:
         yield from inside(child)
 
 
-def test_every_control_of_an_explorer_has_a_label(explorer: Explorer | TradingTerminal) -> None:
+def test_every_control_of_an_explorer_has_a_label(explorer: Explorer) -> None:
     controls = [w for w in inside(explorer.widget) if hasattr(w, "description")]
     unlabelled = {
         type(one).__name__
@@ -54,7 +41,7 @@ def test_every_control_of_an_explorer_has_a_label(explorer: Explorer | TradingTe
 
 
 def test_an_explorer_says_its_result_in_a_sentence_and_in_a_table(
-    explorer: Explorer | TradingTerminal,
+    explorer: Explorer,
 ) -> None:
     words = "".join(str(getattr(widget, "value", "")) for widget in inside(explorer.widget))
     assert re.search(r'<p role="(status|alert)"', words)
@@ -63,12 +50,12 @@ def test_an_explorer_says_its_result_in_a_sentence_and_in_a_table(
     assert '<th scope="row"' in words
 
 
-def test_an_explorer_describes_its_picture(explorer: Explorer | TradingTerminal) -> None:
+def test_an_explorer_describes_its_picture(explorer: Explorer) -> None:
     assert len(explorer.description.split()) >= 12
 
 
 def test_an_explorer_has_no_text_below_eight_points_and_a_half(
-    explorer: Explorer | TradingTerminal,
+    explorer: Explorer,
 ) -> None:
     texts = explorer._canvas.figure.findobj(Text)
     sizes = {text.get_text(): text.get_fontsize() for text in texts if text.get_text()}

@@ -107,15 +107,6 @@ def test_a_new_size_or_resolution_gives_a_picture_of_that_size(scene):
     assert pixels(canvas.png()).shape == (600, 1000, 3)
 
 
-def test_a_changed_background_shows_after_redraw_background(scene):
-    canvas, axes, _ = scene
-    before = canvas.png()
-    axes.set_title("A new title")
-    assert canvas.png() == before
-    canvas.redraw_background()
-    assert canvas.png() != before
-
-
 @pytest.mark.parametrize("colour", sorted({*COLOURS.values(), "#FFFFFF"}))
 def test_white_and_the_courses_colours_survive_encoding_exactly(colour):
     rgb = bytes.fromhex(colour[1:])

@@ -52,8 +52,6 @@ def test_the_fee_drag_is_two_fees_times_the_leverage():
     x, y = axes.lines[0].get_data()
     assert y == pytest.approx(2 * np.asarray(x) * 0.0005 * 100)
     assert [text.get_text() for text in axes.texts][-1].replace("\u202f", " ") == "10×: 1.0 %"
-    with pytest.raises(ValueError, match="largest_leverage must be above 1"):
-        plot_fee_drag({"taker": 0.0005}, largest_leverage=1)
     with pytest.raises(ValueError, match="fee_rates must hold 1 to 4"):
         plot_fee_drag({})
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from leverage.lessons import forget_progress, manifest, progress, show_progress
-from leverage.lessons.progress import mastery, passed_items, progress_file, read_record, record
+from leverage.lessons.progress import mastery, progress_file, read_record, record
 
 WRITER = """
 import sys
@@ -18,6 +18,10 @@ from leverage.lessons.progress import record
 for i in range(40):
     record(f"{sys.argv[1]}_{i % 4}", passed=i % 2 == 0, hint="h")
 """
+
+
+def passed_items():
+    return {key for key, entry in read_record().items() if entry["passed"]}
 
 
 @pytest.fixture

@@ -109,16 +109,15 @@ def test_regimes_are_drawn_with_their_ends() -> None:
 # ---- mechanisms
 
 
-@pytest.mark.parametrize("client", ["retail", "professional"])
-def test_every_cell_names_its_mechanism(client: str) -> None:
-    axes = plot_mechanisms(places(), client=client).axes[0]
+def test_every_cell_names_its_mechanism() -> None:
+    axes = plot_mechanisms(places()).axes[0]
     cells = [text.get_text() for text in axes.texts]
     assert len(cells) == len(axes.patches) == 5 * len(places())
     assert "" not in cells
     (japan,) = (i for i, place in enumerate(places()) if place == "Japan")
-    assert cells[5 * japan] == {"retail": "2x", "professional": "cap, ?"}[client]
+    assert cells[5 * japan] == "2x"
     for i, place in enumerate(places()):
-        known = any(rule.is_known for rule in rules_for(place, client=client))
+        known = any(rule.is_known for rule in rules_for(place, client="retail"))
         assert (cells[5 * i] == "?") == (not known)
 
 

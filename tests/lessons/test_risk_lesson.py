@@ -176,5 +176,5 @@ def test_the_chart_of_bets_labels_what_ten_positions_have():
     drawn = [line.get_ydata() for line in figure.axes[0].lines]
     assert drawn[0][3] == pytest.approx(50)
     assert np.allclose(drawn[1][[0, 9]], [100, 82.2], atol=0.1)
-    with pytest.raises(ValueError, match="correlations must hold 1 to 4 numbers, has 0"):
+    with pytest.raises(ValueError, match="correlations must hold 1 to 4 lines, has 0"):
         risk.plot_bets([])

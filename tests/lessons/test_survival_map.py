@@ -1,36 +1,14 @@
 """The survival map: three ways to one chance, all extremes, words for everyone."""
 
-import io
-import itertools
-import re
-
 import numpy as np
 import pytest
-from PIL import Image
+from explorers_opened import set_all
 
 from leverage import LONG, SHORT
 from leverage.history import load_daily
-from leverage.lessons import figures
 from leverage.lessons.charts.risk_charts import share_liquidated
-from leverage.lessons.explorers.survival_map import (
-    LARGEST_DAYS,
-    LARGEST_LEVERAGE,
-    LARGEST_VOLATILITY_PCT,
-    PATHS,
-    SMALLEST_VOLATILITY_PCT,
-    SurvivalMap,
-)
+from leverage.lessons.explorers.survival_map import PATHS, SurvivalMap
 from leverage.survival import liquidation_probability
-
-
-def plain(text):
-    return text.replace("\u202f", " ")
-
-
-def set_all(explorer, **values):
-    with explorer.hold():
-        for name, value in values.items():
-            getattr(explorer, name).value = value
 
 
 @pytest.fixture(scope="module")
@@ -82,48 +60,6 @@ def test_lines_of_equal_chance_fall_with_the_days(shared):
     assert half[9] == pytest.approx(11.63, rel=0.01)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("side", SHORT),
-        ("leverage", 3),
-        ("days", 7),
-        ("volatility_pct", 120.0),
-        ("watched", "once a day"),
-    ],
-)
-def test_every_control_changes_the_picture_and_the_words(name, value):
-    survival = SurvivalMap()
-    before, words = survival.png(), survival.html
-    getattr(survival, name).value = value
-    assert survival.png() != before
-    assert survival.html != words
-
-
-def test_no_combination_of_extremes_breaks_the_arithmetic_or_the_picture(shared):
-    for side, leverage, days, volatility, watched in itertools.product(
-        [LONG, SHORT],
-        [1, 2, LARGEST_LEVERAGE],
-        [1, LARGEST_DAYS],
-        [SMALLEST_VOLATILITY_PCT, LARGEST_VOLATILITY_PCT],
-        ["all the time", "once a day"],
-    ):
-        set_all(
-            shared,
-            side=side,
-            leverage=leverage,
-            days=days,
-            volatility_pct=volatility,
-            watched=watched,
-        )
-        text = plain(shared.html + shared.description)
-        assert not re.search(r"\b(nan|inf|None|not a number|infinite)\b", text), text
-        assert len(figures.check_description(shared.description)) > 50
-        assert Image.open(io.BytesIO(shared.png())).size == (700, 460)
-        for chance in (shared._odds.chance, shared._odds.estimate, shared._odds.lived):
-            assert 0 <= chance <= 1
-
-
 def test_an_unleveraged_long_has_no_liquidation_price_and_says_so():
     survival = SurvivalMap(leverage=1)
     assert "has no liquidation price: nothing is borrowed." in survival.sentence
@@ -135,30 +71,3 @@ def test_the_standard_error_is_that_of_the_number_of_paths(shared):
     share = shared._odds.estimate
     assert shared._odds.standard_error == pytest.approx((share * (1 - share) / PATHS) ** 0.5)
     assert f"standard error {shared._odds.standard_error * 100:.2f}" in shared.sentence
-
-
-def test_the_same_values_give_the_same_picture():
-    assert SurvivalMap(leverage=5).png() == SurvivalMap(leverage=5).png()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"side": 2}, "side must be 1"),
-        ({"leverage": 0}, "leverage must be a number from 1 to 125, was 0"),
-        ({"days": 61}, "days must be a number from 1 to 60, was 61"),
-        ({"volatility_pct": 9}, "volatility_pct must be a number from 10 to 200"),
-        ({"watched": "never"}, "watched must be one of"),
-        ({"maintenance_margin_rate": 0.01}, "maintenance_margin_rate must be from 0 to below"),
-    ],
-)
-def test_impossible_arguments_are_refused_with_the_rule(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        SurvivalMap(**arguments)
-
-
-def test_every_control_has_a_label_and_a_tooltip(shared):
-    for control in shared._controls.values():
-        assert control.description
-        assert control.tooltip
-        assert control.tabbable is not False

@@ -1,51 +1,24 @@
 """The tier explorer: the table's own limits, all extremes, words for everyone."""
 
-import base64
-import io
-import itertools
-import math
-import re
-
 import pytest
+from explorers_opened import check_all_is_said, plain, set_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
-from leverage.lessons import figures
-from leverage.lessons.explorers.tier_explorer import (
-    _MARKETS,
-    LARGEST_LEVERAGE,
-    LARGEST_NOTIONAL,
-    LARGEST_PRICE,
-    SMALLEST_NOTIONAL,
-    SMALLEST_PRICE,
-    TierExplorer,
-)
+from leverage.lessons.explorers.tier_explorer import _MARKETS, TierExplorer
 from leverage.venues import load_venue
 
+LARGEST_LEVERAGE = TierExplorer.leverage.high
+LARGEST_NOTIONAL = TierExplorer.notional.high
+LARGEST_PRICE = TierExplorer.price.high
+SMALLEST_NOTIONAL = TierExplorer.notional.low
+
 MARKETS = range(len(_MARKETS))
-
-
-def plain(text):
-    return text.replace("\u202f", " ")
 
 
 @pytest.fixture(scope="module")
 def shared() -> TierExplorer:
     return TierExplorer()
-
-
-def set_all(explorer, **values):
-    with explorer.hold():
-        for name, value in values.items():
-            getattr(explorer, name).value = value
-
-
-def check_all_is_said(explorer):
-    text = plain(explorer.html + explorer.description)
-    assert not re.search(r"\b(nan|inf|None|not a number|infinite)\b", text), text
-    assert len(figures.check_description(explorer.description)) > 50
-    assert Image.open(io.BytesIO(explorer.png())).size == (700, 400)
 
 
 def test_the_first_result_is_the_hand_checked_one():
@@ -135,79 +108,3 @@ def test_allowed_means_what_the_tier_table_of_the_core_allows(
     size = notional / price if data.unit == data.base else notional
     expected = size <= data.cap and leverage <= data.table("whole").max_leverage(size)
     assert shared.is_allowed == expected
-
-
-def test_no_combination_of_extremes_breaks_the_arithmetic_or_the_picture(shared):
-    for market, notional, leverage, price in itertools.product(
-        MARKETS,
-        (SMALLEST_NOTIONAL, 3_000_000.0, LARGEST_NOTIONAL),
-        (1, LARGEST_LEVERAGE),
-        (SMALLEST_PRICE, LARGEST_PRICE),
-    ):
-        set_all(shared, market=market, notional=notional, leverage=leverage, price=price)
-        check_all_is_said(shared)
-        picture = shared._picture
-        for label in (picture._maximum_text, picture._point_text, picture._title):
-            if not label.get_visible():
-                continue
-            x, _ = label.get_transform().transform(label.position)
-            left = x - label.width() * {"left": 0, "right": 1}[label.align]
-            assert left >= 0, (market, notional, leverage, label.text)
-            assert left + label.width() <= 700, (market, notional, leverage, label.text)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("market", 3), ("notional", 5e7), ("leverage", 20)],
-)
-def test_every_control_changes_the_picture_and_the_words(name, value):
-    explorer = TierExplorer()
-    picture, words = explorer.png(), explorer.html
-    getattr(explorer, name).value = value
-    assert explorer.png() != picture
-    assert explorer.html != words
-
-
-def test_not_a_number_is_said_and_the_next_number_works():
-    explorer = TierExplorer()
-    explorer.price.value = math.nan
-    assert "Enter a number for: Price of a coin." in explorer.html
-    explorer.price.value = 20_000
-    assert "Enter a number" not in explorer.html
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"market": 99}, "market must be a number from 0 to 7, was 99"),
-        ({"notional": 10}, "notional must be a number"),
-        ({"leverage": 501}, "leverage must be a number from 1 to 500, was 501"),
-        ({"price": 0}, "price must be a number"),
-    ],
-)
-def test_impossible_arguments_are_refused_with_the_rule(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        TierExplorer(**arguments)
-
-
-def test_every_control_has_a_label_and_a_tooltip(shared):
-    for control in shared._controls.values():
-        assert control.description
-        assert control.tooltip
-        assert not control.disabled
-
-
-def test_the_bundle_has_a_live_view_and_a_still_with_words():
-    explorer = TierExplorer()
-    data, metadata = explorer._repr_mimebundle_()
-    assert base64.b64decode(data["image/png"]) == explorer.png()
-    assert data["text/plain"] == explorer.description
-    assert metadata["image/png"] == {"alt": explorer.description, "width": 700, "height": 400}
-
-
-def test_the_same_values_give_the_same_still():
-    explorer = TierExplorer()
-    still = explorer.png()
-    set_all(explorer, market=5, leverage=3)
-    set_all(explorer, market=0, leverage=100)
-    assert explorer.png() == still

@@ -8,9 +8,11 @@ import random
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leverage import TierTable
-from leverage.paper import PaperExchange, exchange_errors
+from leverage.paper import PaperExchange, Rules, exchange_errors
 from leverage.paper.formats import iso
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
@@ -50,6 +52,82 @@ def test_a_step_of_a_bar_goes_to_its_close(hourly):
     assert exchange.step(2, "bar") == 8
     assert exchange.last_price(BTC) == 91
     assert exchange.step(1, "bar") == 0
+
+
+def test_a_step_of_a_bar_passes_missing_bars_one_by_one(hourly):
+    exchange = hourly(QUIET, None, None, QUIET, timeframe="1h")
+    closes = []
+    while exchange.step(1, "bar"):
+        closes.append((exchange.now + 1 - START, exchange.is_open(BTC)))
+    assert closes == [(HOUR, True), (2 * HOUR, False), (3 * HOUR, False), (4 * HOUR, True)]
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=12), st.booleans())
+def test_whatever_is_missing_the_clock_steps_from_close_to_close_to_the_end(there, with_eth):
+    rows = [
+        [START + n * HOUR, *QUIET] for n, is_there in enumerate([True, *there, True]) if is_there
+    ]
+    feeds = {BTC: rows}
+    if with_eth:
+        feeds[ETH] = [[START + n * HOUR, *QUIET] for n in range(len(there) + 5)]
+    exchange = PaperExchange(
+        feeds, rules=Rules(tiers=TierTable.flat(0.005)), balance=1_000, timeframe="1h"
+    )
+    closes = []
+    while exchange.step(1, "bar"):
+        closes.append(exchange.now + 1 - START)
+    assert closes == [HOUR * n for n in range(1, len(there) + (6 if with_eth else 3))]
+    assert exchange.is_finished
+
+
+def test_a_ticker_in_an_outage_is_as_old_as_the_last_price(hourly):
+    exchange = hourly(QUIET, None, None, QUIET, timeframe="1h")
+    exchange.step(3, "bar")
+    assert exchange.milliseconds() - exchange.fetch_ticker(BTC)["timestamp"] == 2 * HOUR
+    exchange.step(1)
+    assert exchange.fetch_ticker(BTC)["timestamp"] == exchange.milliseconds()
+
+
+FOUR_HOURS = [[START + 4 * n * HOUR, *QUIET] for n in range(3)]
+
+
+def test_bars_of_two_lengths_are_stepped_and_shown_each_in_its_own(bars, rules):
+    feeds = {BTC: bars(*[QUIET] * 12), ETH: FOUR_HOURS}
+    exchange = PaperExchange(feeds, rules=rules(), balance=100)
+    assert (exchange.timeframe_of(BTC), exchange.timeframe_of(ETH)) == ("1h", "4h")
+    exchange.step(1, "bar")
+    assert exchange.now == START + HOUR - 1
+    exchange.step(1, "bar", symbol=ETH)
+    assert exchange.now == START + 4 * HOUR - 1
+    exchange.step(1, "bar", timeframe="2h")
+    assert exchange.now == START + 6 * HOUR - 1
+    assert len(exchange.fetch_ohlcv(BTC, "2h")) == 3
+    with pytest.raises(
+        exchange_errors.BadRequest, match=r"must be one of 4h, .* was '1h'; its bars"
+    ):
+        exchange.fetch_ohlcv(ETH, "1h")
+    with pytest.raises(exchange_errors.BadRequest, match="was '1h'"):
+        exchange.step(1, "bar", symbol=ETH, timeframe="1h")
+
+
+def test_a_length_that_has_no_name_gets_one(rules):
+    rows = [[START + n * 7 * 60_000, *QUIET] for n in range(5)]
+    exchange = PaperExchange(rows, rules=rules(), balance=100)
+    assert list(exchange.timeframes) == ["7m", "1w"]
+    exchange.step(2, "bar")
+    assert len(exchange.fetch_ohlcv(BTC, "7m")) == 2
+
+
+def test_a_few_bars_around_an_outage_last_what_the_caller_says(rules):
+    rows = [[START + hour * HOUR, *QUIET] for hour in (0, 2, 4)]
+    exchange = PaperExchange(rows, rules=rules(), balance=100, timeframe="1h")
+    assert exchange.timeframe_of(BTC) == "1h"
+    exchange.step(2, "bar")
+    assert not exchange.is_open(BTC)
+    with pytest.raises(exchange_errors.BadFeed, match="multiples of their length"):
+        PaperExchange(rows, rules=rules(), balance=100, timeframe="3h")
+    with pytest.raises(exchange_errors.BadFeed, match='give "1h" for an hour'):
+        PaperExchange(rows, rules=rules(), balance=100, timeframe="hour")
 
 
 def test_time_runs_to_a_moment_and_never_back(hourly):

@@ -93,8 +93,13 @@ def test_dated_rates_settle_at_their_times(rules):
     rates = [(START + 3 * HOUR, 0.001), (START + 5 * HOUR, -0.002)]
     exchange = PaperExchange(day(), rules=rules(), funding=rates, balance=1_000)
     exchange.create_order(BTC, "market", "buy", 10)
-    assert exchange.fetch_funding_rate(BTC)["fundingRate"] == 0.001
+    told = exchange.fetch_funding_rate(BTC)
+    assert (told["fundingRate"], told["fundingTimestamp"]) == (None, START + 3 * HOUR)
+    exchange.run_until(START + 5 * HOUR - 1)
+    told = exchange.fetch_funding_rate(BTC)
+    assert (told["fundingRate"], told["info"]) == (0.001, {"fundingRate": "last settled"})
     exchange.run_until()
+    assert exchange.fetch_funding_rate(BTC)["fundingRate"] == -0.002
     assert [p["amount"] for p in exchange.fetch_funding_history()] == pytest.approx([-1, 2])
     assert [r["fundingRate"] for r in exchange.fetch_funding_rate_history(BTC)] == [0.001, -0.002]
 
@@ -103,6 +108,7 @@ def test_a_model_makes_the_rate_from_the_premium_of_mark_over_index(rules):
     exchange = PaperExchange(
         day(), index=day(99), rules=rules(), funding=FundingModel(), balance=1_000
     )
+    assert exchange.fetch_funding_rate(BTC)["info"] == {"fundingRate": "estimate"}
     exchange.run_until()
     expected = lv.funding_rate(1 / 99, 0.0001, clamp_rate=0.0005)
     assert exchange.fetch_funding_rate_history(BTC)[0]["fundingRate"] == pytest.approx(expected)

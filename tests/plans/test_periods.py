@@ -115,7 +115,7 @@ def test_a_stop_behind_the_liquidation_price_is_found_out():
 
 def test_the_ledger_explains_the_end_to_the_cent():
     done = run_plan(SOUND_PLAN, "2018")
-    end = done.run.start_equity + done.profit - done.run.fees - done.run.funding
+    end = done.run.start_equity + done.run.profit - done.run.fees - done.run.funding
     assert done.run.table["equity"].iloc[-1] == pytest.approx(end, abs=1e-6)
 
 
@@ -145,6 +145,30 @@ def test_every_crash_of_the_coin_is_met_on_every_side_of_the_plan():
     assert len(stress(SOUND_PLAN)) == len(crash_windows())
     ether = stress(replace(LEA, coin="ETH"))
     assert [test.side for test in ether] == [1, -1] * 5
+
+
+def test_a_ledger_reconciles_after_a_liquidation_too():
+    """What the insurance fund takes of the margin is a cause like any other."""
+    done = run_plan(SOUND_PLAN, "2018", bot=BuyAndHold(1.9))
+    assert done.run.liquidations >= 1
+    assert done.run.flows["insurance fund"] < 0
+    assert done.reconciles
+    assert "liquidation" in [breach.rule for breach in done.breaches]
+
+
+def test_an_amount_that_nobody_explains_is_not_reconciled():
+    done = run_plan(SOUND_PLAN, "2022")
+    assert not replace(done, ledger_difference=1.0).reconciles
+    assert not replace(done, run=replace(done.run, profit=done.run.profit + 0.01)).reconciles
+
+
+def test_a_crash_that_only_makes_a_position_smaller_does_not_liquidate_it():
+    plan = replace(SOUND_PLAN, persona="Kei")
+    tests = stress(plan, all_in=20.0)
+    for test in tests:
+        assert not (test.liquidated and test.stopped)
+    lived = [test for test in tests if not test.liquidated]
+    assert all(test.loss < 1 for test in lived)
 
 
 def test_a_stopped_position_loses_the_plan_and_half_the_spread():

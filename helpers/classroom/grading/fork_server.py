@@ -54,7 +54,8 @@ pd.DataFrame({"a": [1.0, 2.5], "b": ["x", "y"]}).groupby("b").a.mean()
 """,
     "pd.DataFrame({'a': [1.0], 'b': ['x']}).describe()",
     """
-from leverage.lessons import LeverageExplorer, describe, plot_equity
+from leverage.lessons import LeverageExplorer, describe
+from leverage.lessons.charts.basic_charts import plot_equity
 describe(
     plot_equity(1, entry_price=50_000, quantity=0.2, margin=1_000, maintenance_margin_rate=0.004),
     "Line chart of equity against price, drawn once before anyone asks: it falls with the price.",

@@ -177,6 +177,5 @@ def _send(exchange: Any, symbol: str, order: BotOrder, identity: str) -> None:
 
 def close_everything(exchange: Any, symbol: str) -> Placed:
     """Cancel all orders of the symbol and close its position: what a kill switch does."""
-    shortest = next(iter(exchange.timeframes))
-    market, account, waiting = look(exchange, symbol, timeframe=shortest, count=1)
+    market, account, waiting = look(exchange, symbol, timeframe=None)
     return place_orders(exchange, market, to_position(account, 0.0), waiting, bot="kill switch")

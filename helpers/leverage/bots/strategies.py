@@ -6,18 +6,20 @@ goes on where it was after a restart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import accumulate
+from math import isfinite
 from typing import Any
 
+from leverage._validate import checked_numbers
 from leverage.bots.views import AccountView, BotOrder, MarketView, stop_loss, to_position
 
 
-def _need(settings: Any, **rules: bool) -> None:
-    for name, holds in rules.items():
-        if not holds:
-            given = {field.name: getattr(settings, field.name) for field in fields(settings)}
-            raise ValueError(f"{name} is out of its range in {given}; see the class for the rule")
+def _check(settings: Any, *names: str, whole: tuple[str, ...] = ()) -> None:
+    """Refuse settings out of their range, and turn whole numbers into ints."""
+    for name in (*names, *whole):
+        (value,) = checked_numbers(**{name: getattr(settings, name)})
+        object.__setattr__(settings, name, int(value) if name in whole else value)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class BuyAndHold:
     exposure: float = 1.0
 
     def __post_init__(self) -> None:
-        _need(self, exposure=self.exposure > 0)
+        _check(self, "exposure")
 
     def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
         """Return the orders that should stand."""
@@ -72,8 +74,16 @@ class Trend:
     short: bool = False
 
     def __post_init__(self) -> None:
-        _need(self, fast=0 < self.fast < self.slow, exposure=self.exposure > 0)
-        _need(self, stop=0 < self.stop < 1)
+        _check(self, "exposure", "stop", whole=("fast", "slow"))
+        if self.fast >= self.slow:
+            raise ValueError(
+                f"fast must be below slow ({self.slow}), was {self.fast}; give fewer bars"
+            )
+
+    @property
+    def bars_needed(self) -> int:
+        """Completed bars without which it does not decide."""
+        return self.slow
 
     def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
         """Return the orders that should stand."""
@@ -95,7 +105,8 @@ class Trend:
 class FundingCarry:
     """Be short an inverse perpetual for what the coins are worth, while longs pay enough.
 
-    Coins and short cancel: what is left of the price is nothing, and funding comes on top.
+    Coins and short cancel: what is left of the price is nothing, and funding comes on top. It acts
+    on the rate that is known, which for dated rates is the one before.
 
     Parameters
     ----------
@@ -109,7 +120,7 @@ class FundingCarry:
     exposure: float = 1.0
 
     def __post_init__(self) -> None:
-        _need(self, exposure=self.exposure > 0)
+        _check(self, "threshold", "exposure")
 
     def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
         """Return the orders that should stand."""
@@ -152,8 +163,11 @@ class Grid:
     quantity: float
 
     def __post_init__(self) -> None:
-        _need(self, lower=0 < self.lower < self.upper, portions=self.portions >= 1)
-        _need(self, quantity=self.quantity > 0)
+        _check(self, "lower", "upper", "quantity", whole=("portions",))
+        if self.lower >= self.upper:
+            raise ValueError(
+                f"lower must be below upper ({self.upper:g}), was {self.lower:g}; exchange them"
+            )
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -162,10 +176,10 @@ class Grid:
         return tuple(self.lower + step * number for number in range(self.portions + 1))
 
     def __call__(self, market: MarketView, account: AccountView) -> list[BotOrder]:
-        """Return the orders that should stand."""
+        """Return the orders that should stand, the nearest first: margin may not do for all."""
         held = min(self.portions, max(0, round(account.quantity / self.quantity)))
         here = self.portions - held
-        buys = [BotOrder("buy", self.quantity, price) for price in self.levels[:here]]
+        buys = [BotOrder("buy", self.quantity, price) for price in reversed(self.levels[:here])]
         sells = [BotOrder("sell", self.quantity, price) for price in self.levels[here + 1 :]]
         return buys + sells
 
@@ -195,9 +209,22 @@ class Martingale:
     multiplier: float = 2.0
 
     def __post_init__(self) -> None:
-        _need(self, quantity=self.quantity > 0, multiplier=self.multiplier > 0)
-        _need(self, safety_orders=self.safety_orders >= 0, take_profit=self.take_profit > 0)
-        _need(self, step=0 < self.step * max(1, self.safety_orders) < 1)
+        names = ("quantity", "step", "take_profit", "multiplier")
+        _check(self, *names, whole=("safety_orders",))
+        if self.step * self.safety_orders >= 1:
+            raise ValueError(
+                f"step must leave the last order a price above zero: {self.safety_orders} steps of "
+                f"{self.step:g} are {self.safety_orders * self.step:g}; give fewer or smaller ones"
+            )
+        try:
+            is_finite = isfinite(self.quantities[-1])
+        except OverflowError:
+            is_finite = False
+        if not is_finite:
+            raise ValueError(
+                f"multiplier must leave the last of {self.safety_orders + 1} orders a size, was "
+                f"{self.multiplier:g}; give a smaller one, or fewer orders"
+            )
 
     @property
     def quantities(self) -> tuple[float, ...]:

@@ -42,6 +42,10 @@ class BotOrder:
             raise ValueError(
                 f"amount must be above zero, was {self.amount!r}; the side says the direction"
             )
+        for name in ("price", "trigger_price"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name} must be above zero, was {value!r}; leave it out for none")
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,14 @@ class MarketView:
     bars : tuple of tuple
         *Completed* bars, the oldest first: time, open, high, low, close, volume.
     funding_rate : float, optional
-        Rate of the current interval as a decimal; ``None`` where it is unknown.
+        Funding rate as it is known now, as a decimal: fixed, an estimate that the source gives, or
+        the last one that settled; ``None`` where there is none yet.
     contract_size : float
         Coins of a linear contract, or quote currency of an inverse one.
     inverse : bool
         True where profit and margin are paid in the coin.
+    age : float
+        Seconds by the exchange's clock since the newest price was made: the length of an outage.
     """
 
     symbol: str
@@ -73,6 +80,7 @@ class MarketView:
     funding_rate: float | None = None
     contract_size: float = 1.0
     inverse: bool = False
+    age: float = 0.0
 
     @property
     def closes(self) -> tuple[float, ...]:
@@ -114,7 +122,10 @@ class AccountView:
 
 
 Bot = Callable[[MarketView, AccountView], Sequence[BotOrder]]
-"""Market and account in, the orders that should stand out. All of them, every time."""
+"""Market and account in, the orders that should stand out. All of them, every time.
+
+One that looks further back than a few bars says so in an attribute ``bars_needed``.
+"""
 
 
 def to_position(account: AccountView, quantity: float) -> list[BotOrder]:
@@ -151,7 +162,7 @@ def stop_loss(quantity: float, trigger_price: float) -> BotOrder:
 
 
 def look(
-    exchange: Any, symbol: str, *, timeframe: str, count: int = 200
+    exchange: Any, symbol: str, *, timeframe: str | None, count: int = 200
 ) -> tuple[MarketView, AccountView, list[dict[str, Any]]]:
     """Read market, account and open orders from an object with ccxt's unified methods.
 
@@ -161,8 +172,8 @@ def look(
         A paper exchange, or any exchange of ccxt after ``load_markets``.
     symbol : str
         The market.
-    timeframe : str
-        Length of a bar, such as ``"1h"``.
+    timeframe : str or None
+        Length of a bar, such as ``"1h"``; None reads no bars.
     count : int, default 200
         Bars read.
 
@@ -173,16 +184,19 @@ def look(
 
     Notes
     -----
-    A bar that is still running is left out: its close is not known yet. The wallet's ``total`` is
-    read as its equity, unrealised profit included, as the paper exchange reports it.
+    A bar that is still running is left out: its close is not known yet. In an outage there is
+    nothing new: the bars end before it, and `MarketView.age` says how long ago. The wallet's
+    ``total`` is read as its equity, unrealised profit included, as the paper exchange reports it.
     """
     details = exchange.market(symbol)
     ticker = exchange.fetch_ticker(symbol)
     now = int(ticker["timestamp"] or exchange.milliseconds())
-    length = int(exchange.parse_timeframe(timeframe)) * 1_000
-    rows = exchange.fetch_ohlcv(symbol, timeframe, limit=count + 1)
-    # The last moment of a bar is one millisecond before the next one begins.
-    bars = tuple(tuple(row) for row in rows if row[0] + length <= now + 1)[-count:]
+    bars: tuple[tuple[float, ...], ...] = ()
+    if timeframe is not None:
+        length = int(exchange.parse_timeframe(timeframe)) * 1_000
+        rows = exchange.fetch_ohlcv(symbol, timeframe, limit=count + 1)
+        # The last moment of a bar is one millisecond before the next one begins.
+        bars = tuple(tuple(row) for row in rows if row[0] + length <= now + 1)[-count:]
     price, inverse = float(ticker["last"]), bool(details.get("inverse"))
     market = MarketView(
         symbol,
@@ -192,9 +206,10 @@ def look(
         _funding_rate(exchange, symbol),
         float(details.get("contractSize") or 1.0),
         inverse,
+        max(int(exchange.milliseconds()) - now, 0) / 1_000,
     )
     held = [p for p in exchange.fetch_positions([symbol]) if p.get("contracts")]
-    equity = float(exchange.fetch_balance()[details["settle"]]["total"])
+    equity = float(exchange.fetch_balance()[settlement_of(details)]["total"])
     quantity = sum((1 if p["side"] == "long" else -1) * float(p["contracts"]) for p in held)
     entry = float(held[0]["entryPrice"]) if held else 0.0
     waiting = all_orders(exchange, exchange.fetch_open_orders, symbol)
@@ -202,6 +217,11 @@ def look(
         equity * (price if inverse else 1.0), quantity, entry, tuple(map(order_of, waiting))
     )
     return market, account, waiting
+
+
+def settlement_of(market: dict[str, Any]) -> str:
+    """Return the currency in which a market is settled; a spot market names none but its quote."""
+    return str(market.get("settle") or market["quote"])
 
 
 def keeps_triggers_apart(exchange: Any, symbol: str) -> bool:

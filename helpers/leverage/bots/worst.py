@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from leverage._validate import checked, checked_numbers
 from leverage.bots.strategies import Grid, Martingale
 from leverage.contracts import LONG, SHORT
 from leverage.margin import liquidation_price
@@ -19,7 +21,7 @@ class WorstMove:
     side : {1, -1}
         Long, which a fall hurts, or short, which a rise hurts.
     orders : int
-        Orders that fill before the position is liquidated.
+        Orders that fill before the position is liquidated, at most.
     orders_set : int
         Orders in the settings.
     quantity : float
@@ -33,7 +35,8 @@ class WorstMove:
     last_order : float
         Price of the last order that fills.
     liquidation_price : float
-        Price at which the whole position is closed; for a long 0.0 where none does.
+        Price at which the whole position is closed; for a long 0.0 where none does, for a short
+        infinite. No run is liquidated nearer to the start.
     """
 
     side: int
@@ -58,6 +61,7 @@ def worst_case(
     balance: float,
     leverage: float,
     maintenance_margin_rate: float = 0.004,
+    fee_rate: float = 0.0,
     side: int = LONG,
 ) -> WorstMove:
     """Work out exposure, margin and liquidation when the price runs through every order.
@@ -74,6 +78,8 @@ def worst_case(
         Leverage chosen: it decides the initial margin, and with it which orders can be paid.
     maintenance_margin_rate : float, default 0.004
         Maintenance margin divided by notional, as a decimal.
+    fee_rate : float, default 0.0
+        Fee of every order, as a decimal of its notional.
     side : {1, -1}, default 1
         1 for a bot that buys on the way down, -1 for the same page set to short: it sells on the
         way up.
@@ -81,12 +87,18 @@ def worst_case(
     Returns
     -------
     WorstMove
-        An order that lies beyond the liquidation price before it, or whose margin exceeds what is
-        left of the balance, never fills: the count stops there.
+        An order whose margin exceeds what is left of the balance is never accepted, one that lies
+        beyond the liquidation price never fills. All others fill with the margin reserved for
+        them, which is the worst that a venue may do (its fact ``resting_order_margin``).
 
     Notes
     -----
-    Linear contracts of one coin. Fees, funding and tiers are left out; all three make it worse.
+    It holds on every path of the price until the bot takes its first profit; from there on it is
+    another start. An open profit can pay for an order that the balance alone cannot, and may be
+    gone when that order fills: the largest one that the bot lets run counts to the balance when
+    orders are accepted.
+
+    Linear contracts of one coin. Funding and tiers are left out; both make it worse.
 
     Examples
     --------
@@ -99,36 +111,76 @@ def worst_case(
     >>> round(worst_case(bot, price=50_000, balance=4_000, leverage=20, side=-1).liquidation_price)
     60204
     """
-    for name, value in (("price", price), ("balance", balance), ("leverage", leverage)):
-        if not value > 0:
-            raise ValueError(f"{name} must be above zero, was {value!r}; give what you would type")
-    if side not in (LONG, SHORT):
-        raise ValueError(f"side must be 1 (long) or -1 (short), was {side!r}; choose one")
+    price, leverage, rate, fee, way = checked_numbers(
+        price=price,
+        leverage=leverage,
+        maintenance_margin_rate=maintenance_margin_rate,
+        fee_rate=fee_rate,
+        side=side,
+    )
+    (money,) = checked_numbers(balance=balance)
+    if money <= 0:
+        raise ValueError(f"balance must be above zero, was {money:g}; give what you would deposit")
+    side = int(way)
     planned = _ladder(settings, price, side)
+    accepted = _accepted(settings, planned, side, room=money * leverage, leverage=leverage)
+    filled: list[tuple[float, float]] = []
     quantity = cost = 0.0
-    liquidation = 0.0 if side == LONG else float("inf")
-    filled, last = 0, price
-    for at, amount in planned:
-        equity = balance + side * (quantity * at - cost)
-        needed = (quantity + amount) * at / leverage
-        if side * at <= side * liquidation or needed > equity:
+    liquidation = 0.0 if side == LONG else math.inf
+    for at, amount in accepted:
+        if side * at <= side * liquidation:
             break
+        filled.append((at, amount))
         quantity, cost = quantity + amount, cost + amount * at
-        filled, last = filled + 1, at
-        liquidation = float(
-            liquidation_price(side, cost / quantity, quantity, balance, maintenance_margin_rate)
-        )
+        left = money - fee * cost
+        end = float(liquidation_price(side, cost / quantity, quantity, 0.0, rate, other_pnl=left))
+        # An order may be the last straw: then the end is where it fills.
+        liquidation = min(end, at) if side == LONG else max(end, at)
     return WorstMove(
         side=side,
-        orders=filled,
+        orders=len(filled),
         orders_set=len(planned),
         quantity=quantity,
         entry_price=cost / quantity if quantity else price,
         exposure=cost,
         margin=cost / leverage,
-        last_order=last,
+        last_order=filled[-1][0] if filled else price,
         liquidation_price=liquidation,
     )
+
+
+def _accepted(
+    settings: Grid | Martingale | Ladder,
+    planned: Ladder,
+    side: int,
+    *,
+    room: float,
+    leverage: float,
+) -> list[tuple[float, float]]:
+    """Return the orders whose notional finds room when the best open profit adds to the balance."""
+    accepted: list[tuple[float, float]] = []
+    cost = profit = 0.0
+    for at, amount in planned:
+        if isinstance(settings, Martingale) and not accepted and at != planned[0][0]:
+            break  # Nothing is averaged down before the first order is there.
+        if cost + at * amount <= room + leverage * profit:
+            accepted.append((at, amount))
+            cost += at * amount
+            profit = max(profit, _open_profit(settings, accepted, cost, side))
+    return accepted
+
+
+def _open_profit(
+    settings: Grid | Martingale | Ladder, held: Ladder, cost: float, side: int
+) -> float:
+    """Return the largest open profit that a bot lets run with some orders filled."""
+    if isinstance(settings, Martingale):
+        return settings.take_profit * cost
+    if not isinstance(settings, Grid):
+        return 0.0
+    levels = settings.levels if side == SHORT else settings.levels[::-1]
+    exit_price = levels[len(held) - 1]
+    return side * sum(amount * (exit_price - at) for at, amount in held)
 
 
 def averaging_ladder(
@@ -176,14 +228,23 @@ def averaging_ladder(
     >>> [(round(at), round(size, 4)) for at, size in averaging_ladder(50_000, **page)]
     [(50000, 0.01), (49000, 0.0204), (48342, 0.0414)]
     """
-    at, margin = price, order_margin
+    price, margin, leverage, step, extra, multiplier, way = checked_numbers(
+        price=price,
+        order_margin=order_margin,
+        leverage=leverage,
+        step=step,
+        additions=additions,
+        multiplier=multiplier,
+        side=side,
+    )
+    at = price
     orders: list[tuple[float, float]] = []
     quantity = cost = 0.0
-    for _ in range(additions + 1):
+    for _ in range(int(extra) + 1):
         size = margin * leverage / at
         orders.append((at, size))
         quantity, cost = quantity + size, cost + size * at
-        at, margin = cost / quantity * (1 - side * step), margin * multiplier
+        at, margin = cost / quantity * (1 - way * step), margin * multiplier
     return orders
 
 
@@ -192,6 +253,11 @@ def _ladder(settings: Grid | Martingale | Ladder, price: float, side: int) -> La
         steps = enumerate(settings.quantities)
         return [(price * (1 - side * settings.step * number), size) for number, size in steps]
     if not isinstance(settings, Grid):
+        if not settings:
+            raise ValueError(
+                "settings must hold at least one order, were empty; give (price, size)"
+            )
+        checked(price=[at for at, _ in settings], quantity=[size for _, size in settings])
         return settings
     # A grid opens at every level but the last one in its favour; orders that the price has passed
     # already fill at the start, at the price.

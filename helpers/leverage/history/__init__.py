@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leverage.bars import read_bars
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -269,6 +271,11 @@ def find_outages(hourly: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
+    if "volume" not in hourly:
+        raise ValueError(
+            "hourly must have a column volume, had none; it tells idle hours from others"
+        )
+    read_bars(hourly, "hourly", timeframe="1h")
     spells = []
     times = hourly.index
     for before, after in pairwise(times):
@@ -324,13 +331,15 @@ def cache_folder() -> Path:
     return Path(chosen) if chosen else Path.home() / ".leverage-course" / "history"
 
 
-def log_returns(bars: pd.DataFrame) -> pd.Series[float]:
+def log_returns(bars: pd.DataFrame, *, timeframe: str | None = None) -> pd.Series[float]:
     """Return the log return of each bar's close over the close before, never across a gap.
 
     Parameters
     ----------
     bars : DataFrame
         Bars at equal distances, with gaps or without.
+    timeframe : str, optional
+        What a bar lasts, such as ``"1d"``; the most frequent step if left out.
 
     Returns
     -------
@@ -340,7 +349,7 @@ def log_returns(bars: pd.DataFrame) -> pd.Series[float]:
     Raises
     ------
     ValueError
-        If there are fewer than two bars, or they are not in order.
+        If there are fewer than two bars, or something is wrong with them (`leverage.bars`).
 
     Examples
     --------
@@ -349,14 +358,11 @@ def log_returns(bars: pd.DataFrame) -> pd.Series[float]:
     """
     import pandas as pd
 
-    if len(bars) < 2 or not bars.index.is_monotonic_increasing:
-        raise ValueError(
-            f"bars must be at least two and oldest first, were {len(bars)}; sort them by time"
-        )
-    steps = bars.index[1:] - bars.index[:-1]
-    adjacent = np.asarray(steps == steps.min())
-    closes = bars["close"].to_numpy(dtype=np.float64)
-    returns = np.log(closes[1:] / closes[:-1])
+    if len(bars) < 2:
+        raise ValueError(f"bars must be at least two, were {len(bars)}; give a longer history")
+    read = read_bars(bars, timeframe=timeframe)
+    adjacent = np.diff(read.time) == read.length
+    returns = np.diff(np.log(read.prices[:, 3]))
     return pd.Series(returns[adjacent], index=bars.index[1:][adjacent], name="log_return")
 
 

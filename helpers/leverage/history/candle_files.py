@@ -15,6 +15,8 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+from leverage.bars import read_bars
+
 COLUMNS = ["open", "high", "low", "close", "volume"]
 
 _HOUR = pd.Timedelta(hours=1)
@@ -168,6 +170,7 @@ def to_daily(hourly: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Open, high, low, close and volume of each day, and `hours`: how many bars it is made of.
     """
+    read_bars(hourly, "hourly", timeframe="1h")
     grouped = hourly.groupby(_bar_times(hourly).floor("D"))
     daily = grouped.agg(
         {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}

@@ -1,8 +1,8 @@
 """What the lessons import: checks with hints, quizzes, progress, figures and explorers.
 
-Importing this package loads numpy only. Names that need a plotting or widget library
-(`describe`, `LeverageExplorer`, the `plot_` functions) load theirs at first use. In a notebook the
-import also starts to follow which cells stop with an error, so that a check can name them.
+Importing this package loads numpy only. What needs a plotting or widget library (`describe`, the
+explorers) is loaded at first use. In a notebook the import also starts to follow which cells stop
+with an error, so that a check can name them.
 
 >>> from leverage.lessons import exercise, show_progress
 """
@@ -15,74 +15,51 @@ from leverage.lessons.checks import AuthorError, Check, CheckFailed, Exercise, e
 from leverage.lessons.progress import forget_progress, show_progress
 from leverage.lessons.revision import draw, revisit
 
-if TYPE_CHECKING:
-    from leverage.lessons.charts.basic_charts import (
-        plot_equity,
-        plot_recovery,
-        plot_roe_table,
-        plot_two_traders,
+if TYPE_CHECKING:  # for type checkers, the same names as in the table; a test compares the two
+    from leverage.lessons.completion import completion_sheet as completion_sheet
+    from leverage.lessons.explorers.bot_bench import BotBench as BotBench
+    from leverage.lessons.explorers.crash_replay import CrashReplay as CrashReplay
+    from leverage.lessons.explorers.leverage_explorer import LeverageExplorer as LeverageExplorer
+    from leverage.lessons.explorers.liquidation_map import LiquidationMap as LiquidationMap
+    from leverage.lessons.explorers.margin_mode_explorer import (
+        MarginModeExplorer as MarginModeExplorer,
     )
-    from leverage.lessons.completion import completion_sheet
-    from leverage.lessons.explorers import (
-        BotBench,
-        CrashReplay,
-        LeverageExplorer,
-        LiquidationMap,
-        MarginModeExplorer,
-        PlatformComparer,
-        PositionSizeCalculator,
-        SurvivalMap,
-        TierExplorer,
-        TradingTerminal,
+    from leverage.lessons.explorers.platform_comparer import PlatformComparer as PlatformComparer
+    from leverage.lessons.explorers.position_size_calculator import (
+        PositionSizeCalculator as PositionSizeCalculator,
     )
-    from leverage.lessons.figures import describe
+    from leverage.lessons.explorers.survival_map import SurvivalMap as SurvivalMap
+    from leverage.lessons.explorers.tier_explorer import TierExplorer as TierExplorer
+    from leverage.lessons.explorers.trading_terminal import TradingTerminal as TradingTerminal
+    from leverage.lessons.figures import describe as describe
+
+_HOME_OF = {
+    "BotBench": "explorers.bot_bench",
+    "CrashReplay": "explorers.crash_replay",
+    "LeverageExplorer": "explorers.leverage_explorer",
+    "LiquidationMap": "explorers.liquidation_map",
+    "MarginModeExplorer": "explorers.margin_mode_explorer",
+    "PlatformComparer": "explorers.platform_comparer",
+    "PositionSizeCalculator": "explorers.position_size_calculator",
+    "SurvivalMap": "explorers.survival_map",
+    "TierExplorer": "explorers.tier_explorer",
+    "TradingTerminal": "explorers.trading_terminal",
+    "completion_sheet": "completion",
+    "describe": "figures",
+}
 
 __all__ = [
     "AuthorError",
-    "BotBench",
     "Check",
     "CheckFailed",
-    "CrashReplay",
     "Exercise",
-    "LeverageExplorer",
-    "LiquidationMap",
-    "MarginModeExplorer",
-    "PlatformComparer",
-    "PositionSizeCalculator",
-    "SurvivalMap",
-    "TierExplorer",
-    "TradingTerminal",
-    "completion_sheet",
-    "describe",
     "draw",
     "exercise",
     "forget_progress",
-    "plot_equity",
-    "plot_recovery",
-    "plot_roe_table",
-    "plot_two_traders",
     "revisit",
     "show_progress",
+    *_HOME_OF,
 ]
-
-_HOME_OF = {
-    "BotBench": "explorers",
-    "CrashReplay": "explorers",
-    "LeverageExplorer": "explorers",
-    "LiquidationMap": "explorers",
-    "MarginModeExplorer": "explorers",
-    "PlatformComparer": "explorers",
-    "PositionSizeCalculator": "explorers",
-    "SurvivalMap": "explorers",
-    "TierExplorer": "explorers",
-    "TradingTerminal": "explorers",
-    "completion_sheet": "completion",
-    "describe": "figures",
-    "plot_equity": "charts.basic_charts",
-    "plot_recovery": "charts.basic_charts",
-    "plot_roe_table": "charts.basic_charts",
-    "plot_two_traders": "charts.basic_charts",
-}
 
 cells.watch()
 

@@ -216,7 +216,7 @@ class BlitCanvas:
     Notes
     -----
     A change of an axis' limits or of the figure's size or resolution draws a new background; the
-    last eight are kept. After any other change to the background call `redraw_background`.
+    last eight are kept. Nothing else of the background may change.
 
     Examples
     --------
@@ -268,10 +268,6 @@ class BlitCanvas:
                 self.figure.draw_artist(artist)
         width, height = self._agg.get_width_height()
         return encode_png(self._agg.buffer_rgba(), width, height)
-
-    def redraw_background(self) -> None:
-        """Draw the background anew at the next refresh."""
-        self._backgrounds.clear()
 
     def _restore_background(self) -> None:
         key = self._view()

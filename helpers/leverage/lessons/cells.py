@@ -146,7 +146,7 @@ class CellWatch:
         for name in set(stored) - set(names):
             self._stopped.pop(name, None)
         stub = isinstance(error, NotImplementedError)
-        self._last = StoppedCell(_shown(error), stub, source, tuple(names))
+        self._last = StoppedCell(_error_words(error), stub, source, tuple(names))
         for name in names:
             self._stopped[name] = self._last, self.shell.user_ns.get(name, _MISSING), cell_id
 
@@ -273,7 +273,7 @@ def _line_in_cell(error: BaseException, names: Mapping[str, object]) -> int:
     return 0
 
 
-def _shown(error: BaseException) -> str:
+def _error_words(error: BaseException) -> str:
     kind = type(error).__name__
     message = getattr(error, "msg", None) if isinstance(error, SyntaxError) else None
     try:

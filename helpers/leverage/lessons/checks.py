@@ -202,10 +202,7 @@ class Check:
     """
 
     def __init__(
-        self,
-        item_id: str,
-        names: Mapping[str, object],
-        followed: cells.CellRecord | None = None,
+        self, item_id: str, names: Mapping[str, object], followed: cells.CellRecord | None = None
     ) -> None:
         self._item_id, self._names, self._cells = item_id, names, followed
         self._count = 0
@@ -445,12 +442,7 @@ class Check:
             return text
 
     def table(
-        self,
-        name: str,
-        expected: "pd.DataFrame",
-        *,
-        hint: str = "",
-        rel: float = 1e-6,
+        self, name: str, expected: "pd.DataFrame", *, hint: str = "", rel: float = 1e-6
     ) -> None:
         """Check a pandas table: columns by name, in any order; rows in the order expected.
 

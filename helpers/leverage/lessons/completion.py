@@ -155,11 +155,11 @@ def sheet_html(
     passed = {key for key, entry in record.items() if entry["passed"]}
     scores = {key: (chapter, mastery(chapter, passed)) for key, chapter in chapters.items()}
     counted_in = [score for _, score in scores.values() if score.possible]
-    rows = "\n".join(_row(key, chapter, score) for key, (chapter, score) in scores.items())
+    rows = "\n".join(_sheet_row(key, chapter, score) for key, (chapter, score) in scores.items())
     return _PAGE.format(
         date=f"{date.day} {date:%B %Y}",
         name=html.escape(_clean(name)),
-        summary=html.escape(_summary(counted_in)),
+        summary=html.escape(_sheet_summary(counted_in)),
         rows=rows or '<tr><td colspan="4">The list of chapters is not installed.</td></tr>',
     )
 
@@ -183,7 +183,7 @@ def _clean(name: object) -> str:
     return kept
 
 
-def _summary(scores: list[Mastery]) -> str:
+def _sheet_summary(scores: list[Mastery]) -> str:
     points, possible = sum(s.points for s in scores), sum(s.possible for s in scores)
     if not points:
         return "Nothing is recorded yet: no check has been passed on this computer."
@@ -195,7 +195,7 @@ def _summary(scores: list[Mastery]) -> str:
     )
 
 
-def _row(key: str, chapter: manifest.ChapterFacts, score: Mastery) -> str:
+def _sheet_row(key: str, chapter: manifest.ChapterFacts, score: Mastery) -> str:
     number = chapter.get("number")
     title = chapter.get("title", key)
     shown = title if number is None else f"{number}. {title}"

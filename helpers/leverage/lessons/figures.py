@@ -9,20 +9,26 @@ import base64
 import io
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from leverage.lessons.wording import say, wrapped
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from matplotlib.text import Annotation
+
+T = TypeVar("T")
 
 STYLE_FILE = Path(__file__).with_name("course.mplstyle")
 
@@ -66,6 +72,8 @@ _LINES: Mapping[str, tuple[str, float]] = MappingProxyType(
     }
 )
 
+_STYLES = ("-", "--", ":", "-.")
+
 PNG_SCALE = 1.5
 """Pixels of a stored picture for each pixel of its size on the page, for sharp text."""
 
@@ -93,6 +101,30 @@ def line_style(meaning: str) -> dict[str, Any]:
         )
     style, width = _LINES[meaning]
     return {"color": COLOURS[meaning], "linestyle": style, "linewidth": width}
+
+
+def styled(name: str, given: Iterable[T]) -> list[tuple[T, str]]:
+    """Pair one to four things to draw with line styles, which differ without colour.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument that holds them, for the message.
+    given : iterable
+        What to draw, a line each.
+
+    Examples
+    --------
+    >>> styled("leverages", [2, 10])
+    [(2, '-'), (10, '--')]
+    """
+    lines = list(given)
+    if not 1 <= len(lines) <= len(_STYLES):
+        raise ValueError(
+            f"{name} must hold 1 to {len(_STYLES)} lines, has {len(lines)}; "
+            "choose those that matter"
+        )
+    return list(zip(lines, _STYLES, strict=False))
 
 
 @contextmanager
@@ -178,6 +210,12 @@ def new_figure(
         figure = Figure(figsize=(width, height))
         FigureCanvasAgg(figure)
     return figure
+
+
+def hours_since(times: pd.Index, start: pd.Timestamp | None = None) -> npt.NDArray[np.float64]:
+    """Return moments as hours from `start`, or from the first of them, for an axis."""
+    first: Any = times[0] if start is None else start
+    return np.asarray((times - first).total_seconds(), dtype=np.float64) / 3_600
 
 
 def group_thousands(axis: Axis) -> None:

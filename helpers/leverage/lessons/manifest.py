@@ -56,7 +56,7 @@ def load_reviews() -> dict[str, ChapterFacts]:
 
 
 def _load(kind: str) -> dict[str, ChapterFacts]:
-    chapters = _read("course.json").get(kind)
+    chapters = _read_data("course.json").get(kind)
     if not isinstance(chapters, Mapping):
         return {}
     kept: dict[str, Any] = {
@@ -71,7 +71,7 @@ def load_quizzes() -> dict[str, Quiz]:
     """Return the quiz questions by id; {} when there are none."""
     return {
         str(name): Quiz(answer=str(quiz["answer"]), feedback=dict(quiz["feedback"]))
-        for name, quiz in _read("quizzes.json").items()
+        for name, quiz in _read_data("quizzes.json").items()
         if isinstance(quiz, Mapping) and {"answer", "feedback"} <= quiz.keys()
     }
 
@@ -89,7 +89,7 @@ def find_item(item_id: str) -> ItemFacts | None:
     return next((item for _, known, item in items(everything) if known == item_id), None)
 
 
-def _read(name: str) -> dict[str, Any]:
+def _read_data(name: str) -> dict[str, Any]:
     try:
         path = Path(os.environ.get("LEVERAGE_LESSON_DATA") or _DATA, name)
         found = path.stat()

@@ -54,7 +54,7 @@ def to_plain(value: object, place: str = "", depth: int = 0) -> Plain:
         keys = [key for key in rows if not issubclass(type(key), str)]
         if keys:
             raise AnswerError(
-                f"A key{_at(place)} is {plain.plain_repr(keys[0])}; write keys as texts in quotes."
+                f"A key{_there(place)} is {plain.plain_repr(keys[0])}; write keys as texts in quotes."
             )
         return {
             str.__str__(cast(str, key)): to_plain(part, f'{place}["{key}"]', depth + 1)
@@ -67,7 +67,7 @@ def to_plain(value: object, place: str = "", depth: int = 0) -> Plain:
         return plain.to_number(value)
     except NotPlainError as problem:
         raise AnswerError(
-            f"What stands{_at(place)} is {problem.shown}; {problem.advice}.",
+            f"What stands{_there(place)} is {problem.shown}; {problem.advice}.",
             unanswered=problem.unanswered,
         ) from None
 
@@ -110,7 +110,7 @@ def first_mismatch(
         return Difference(place, key, f"is {shown[0]}; expected {shown[1]}")
     if type(mine) is type(right) and mine == right:
         return None
-    return Difference(place, key, f"is {_shown(mine)}; expected {_shown(right)}")
+    return Difference(place, key, f"is {_plain_words(mine)}; expected {_plain_words(right)}")
 
 
 def structure_problem(
@@ -131,11 +131,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, float | int) and not isinstance(value, bool)
 
 
-def _at(place: str) -> str:
+def _there(place: str) -> str:
     return f" at {place}" if place else " there"
 
 
-def _shown(value: Plain) -> str:
+def _plain_words(value: Plain) -> str:
     if isinstance(value, dict):
         return "a dictionary"
     if isinstance(value, list):

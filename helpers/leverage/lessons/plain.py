@@ -25,13 +25,7 @@ _NUMPY_SCALARS = frozenset(
 )
 _EXACT = _NUMPY_SCALARS | {Decimal, Fraction}
 _LAZY: tuple[type, ...] = (map, filter, zip, enumerate, type({}.values()), type({}.keys()))
-_ROUTINES = (
-    types.FunctionType,
-    types.BuiltinFunctionType,
-    types.MethodType,
-    np.ufunc,
-    type,
-)
+_ROUTINES = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, np.ufunc, type)
 _NAN = "nan (not a number)"
 _NAN_ADVICE = "look for 0 / 0, or for a missing value in the calculation"
 _DEEPEST = 4
@@ -154,8 +148,7 @@ def explain(value: object, wanted: str = "one number") -> NotPlainError:
         return NotPlainError("a text of bytes", f"give {wanted} without quotes")
     if issubclass(kind, complex | np.complexfloating):
         return NotPlainError(
-            "a complex number",
-            "look for a square root or a fractional power of a negative number",
+            "a complex number", "look for a square root or a fractional power of a negative number"
         )
     if issubclass(kind, types.CoroutineType):
         cast("types.CoroutineType[Any, Any, Any]", value).close()
@@ -200,7 +193,7 @@ def holds_blank(value: object, depth: int = 0) -> bool:
 def _real(value: Any) -> float:
     kind = type(value)
     try:
-        number = _as_float(value, kind)
+        number = _converted(value, kind)
     except OverflowError:
         raise NotPlainError(
             "a number too large to compute with", "check the formula for a power"
@@ -212,7 +205,7 @@ def _real(value: Any) -> float:
     return number
 
 
-def _as_float(value: Any, kind: type) -> float:
+def _converted(value: Any, kind: type) -> float:
     if kind in _EXACT:
         return float(value)
     convert: Callable[[Any], Any] = int.__int__ if issubclass(kind, int) else float.__float__
@@ -245,7 +238,9 @@ def _from_array(value: npt.NDArray[Any]) -> FloatArray:
         plain = array.astype(float)
         return _without_nan(plain)
     if array.dtype.kind == "O":
-        flat = [_element(part, _place(i, array.shape)) for i, part in enumerate(array.reshape(-1))]
+        flat = [
+            _element(part, _index_words(i, array.shape)) for i, part in enumerate(array.reshape(-1))
+        ]
         return np.array(flat, dtype=float).reshape(array.shape)
     kinds = {
         "b": ("an array of True and False", "give numbers"),
@@ -262,7 +257,7 @@ def _from_array(value: npt.NDArray[Any]) -> FloatArray:
 def _without_nan(array: FloatArray) -> FloatArray:
     missing = np.isnan(array)
     if missing.any():
-        place = _place(int(np.flatnonzero(missing)[0]), array.shape)
+        place = _index_words(int(np.flatnonzero(missing)[0]), array.shape)
         what = f"an array that holds {_NAN}" if place else _NAN
         shown = f"{what} at {place}" if place else what
         raise NotPlainError(what, _NAN_ADVICE, shown=shown, missing=True)
@@ -306,7 +301,7 @@ def _element(part: object, place: str) -> float:
         ) from None
 
 
-def _place(flat_index: int, shape: tuple[int, ...]) -> str:
+def _index_words(flat_index: int, shape: tuple[int, ...]) -> str:
     if not shape:
         return ""
     return "[" + ", ".join(str(int(i)) for i in np.unravel_index(flat_index, shape)) + "]"

@@ -103,7 +103,7 @@ def progress_file() -> Path:
         return path if chosen else Path(path.name)
 
 
-def _place() -> str:
+def _place_name() -> str:
     """Name the record's place without naming this computer's folders."""
     chosen = os.environ.get("LEVERAGE_PROGRESS", "").strip()
     return "the file that LEVERAGE_PROGRESS names" if chosen else _DEFAULT_PLACE
@@ -132,15 +132,10 @@ def read_record() -> dict[str, dict[str, Any]]:
     A file that is not a record is set aside under another name, and the learner is told.
     """
     try:
-        return _entries(_read(progress_file()))
+        return _entries(_read_file(progress_file()))
     except (OSError, ValueError) as error:
         _note_unusable(error)
         return {}
-
-
-def passed_items() -> set[str]:
-    """Return the ids of the items passed so far on this computer."""
-    return {key for key, entry in read_record().items() if entry["passed"]}
 
 
 def show_progress(chapter: str | int | None = None) -> None:
@@ -159,11 +154,11 @@ def show_progress(chapter: str | int | None = None) -> None:
     entries = read_record()
     chapters = manifest.load_chapters()
     chosen = chosen_chapters(chapters, chapter)
-    lines = [f"Your progress, kept only on this computer, in {_place()}.", ""]
+    lines = [f"Your progress, kept only on this computer, in {_place_name()}.", ""]
     if not chosen:
         lines += _without_course(entries)
     else:
-        lines += _table(chosen, entries)
+        lines += _progress_table(chosen, entries)
         lines += _to_revisit(chosen, entries)
         lines += ["", "Counted here: the checks you can see.", _hidden_ones(chosen, entries)]
     say("\n".join(lines))
@@ -195,14 +190,14 @@ def _safety(items: Mapping[str, ItemFacts]) -> int:
 
 
 def _add_attempt(entries: dict[str, Any], item_id: str, passed: bool, hint: str) -> None:
-    entry = _entry(entries.get(item_id))
+    entry = _whole_entry(entries.get(item_id))
     entry["attempts"] += 1
     entry["passed"] = entry["passed"] or passed
     entry["hint"] = "" if passed else hint[:_HINT_LIMIT]
     entries[item_id] = entry
 
 
-def _entry(raw: object) -> dict[str, Any]:
+def _whole_entry(raw: object) -> dict[str, Any]:
     entry = dict(raw) if isinstance(raw, dict) else {}
     attempts = entry.get("attempts")
     entry["attempts"] = attempts if isinstance(attempts, int) and attempts > 0 else 0
@@ -212,7 +207,7 @@ def _entry(raw: object) -> dict[str, Any]:
 
 
 def _entries(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {str(key): _entry(raw) for key, raw in data["items"].items()}
+    return {str(key): _whole_entry(raw) for key, raw in data["items"].items()}
 
 
 def _update(change: Callable[[dict[str, Any]], None]) -> None:
@@ -220,14 +215,14 @@ def _update(change: Callable[[dict[str, Any]], None]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(path):
-            data = _read(path)
+            data = _read_file(path)
             change(data["items"])
-            _write(path, data)
+            _write_file(path, data)
     except (OSError, ValueError) as error:
         _note_unusable(error)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_file(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -250,7 +245,7 @@ def _set_aside(path: Path) -> None:
     say(f"Note: {path} could not be read as a progress record. It is kept as {kept}.")
 
 
-def _write(path: Path, data: Mapping[str, Any]) -> None:
+def _write_file(path: Path, data: Mapping[str, Any]) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     try:
@@ -278,7 +273,7 @@ def _replace(source: Path, target: Path) -> None:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     lock = path.with_name(f"{path.name}.lock")
-    held = _take(lock)
+    held = _take_lock(lock)
     try:
         yield
     finally:
@@ -287,7 +282,7 @@ def _locked(path: Path) -> Iterator[None]:
                 lock.unlink()
 
 
-def _take(lock: Path) -> bool:
+def _take_lock(lock: Path) -> bool:
     """Create the lock file; after a fair wait go on without, since a lesson must not hang."""
     deadline = time.monotonic() + _LOCK_WAIT_S
     while True:
@@ -333,7 +328,7 @@ def chosen_chapters(
     chosen = [
         (name, known)
         for name, known in chapters.items()
-        if wanted == name or (wanted.isdigit() and int(wanted) == _number(name, known))
+        if wanted == name or (wanted.isdigit() and int(wanted) == _chapter_number(name, known))
     ]
     if not chosen:
         known_names = ", ".join(chapters) or "none, because the course is not built yet"
@@ -344,7 +339,7 @@ def chosen_chapters(
     return chosen
 
 
-def _number(name: str, chapter: ChapterFacts) -> int | None:
+def _chapter_number(name: str, chapter: ChapterFacts) -> int | None:
     if "number" in chapter:
         return int(chapter["number"])
     digits = name.split("_")[0]
@@ -353,16 +348,16 @@ def _number(name: str, chapter: ChapterFacts) -> int | None:
 
 def numbered_title(name: str, chapter: ChapterFacts) -> str:
     """Return a chapter's number and title."""
-    number = _number(name, chapter)
+    number = _chapter_number(name, chapter)
     title = chapter.get("title", name)
     return title if number is None else f"{number}. {title}"
 
 
-def _table(
+def _progress_table(
     chosen: list[tuple[str, ChapterFacts]], entries: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
     rows = [("Chapter", "Points", "Safety items", "Mastery")]
-    rows += [_row(name, chapter, entries) for name, chapter in chosen]
+    rows += [_progress_row(name, chapter, entries) for name, chapter in chosen]
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -370,7 +365,7 @@ def _table(
     ]
 
 
-def _row(
+def _progress_row(
     name: str, chapter: ChapterFacts, entries: Mapping[str, Mapping[str, Any]]
 ) -> tuple[str, str, str, str]:
     score = mastery(chapter, _passed(entries))

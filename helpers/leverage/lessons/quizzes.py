@@ -54,7 +54,7 @@ def judge_option(quiz: Quiz, answer: object) -> OptionVerdict:
     if plain.holds_blank(answer):
         return OptionVerdict("", False, f"{asked}.", unanswered=True)
     if not issubclass(type(answer), str):
-        return OptionVerdict("", False, f"{asked}; you gave {_shown(answer)}.")
+        return OptionVerdict("", False, f"{asked}; you gave {_answer_words(answer)}.")
     given = str.__str__(answer)
     option = _letter_of(given)
     feedback = {key.lower(): text for key, text in quiz["feedback"].items()}
@@ -81,7 +81,7 @@ def _letter_of(given: str) -> str:
     return match[1].lower()
 
 
-def _shown(answer: object) -> str:
+def _answer_words(answer: object) -> str:
     if plain.is_routine(answer):
         return "a function"
     return plain.plain_repr(answer)

@@ -113,7 +113,7 @@ def _begun(chapter: ChapterFacts, entries: Entries) -> bool:
     return any(key in entries for key in chapter.get("items", {}))
 
 
-def _open(chapter: ChapterFacts, entries: Entries) -> dict[str, ItemFacts]:
+def _open_items(chapter: ChapterFacts, entries: Entries) -> dict[str, ItemFacts]:
     items = chapter.get("items", {})
     passed = {key for key, entry in entries.items() if entry["passed"]}
     return {key: items[key] for key in mastery(chapter, passed).missing}
@@ -123,7 +123,7 @@ def _safety_open(begun: Mapping[str, ChapterFacts], entries: Entries) -> list[st
     lines = [
         f"- {_link(name, key, item)}{_tries(entries.get(key), hint=False)}"
         for name, known in begun.items()
-        for key, item in _open(known, entries).items()
+        for key, item in _open_items(known, entries).items()
         if item.get("safety")
     ]
     return ["#### Safety items that are open", "", *lines, ""] if lines else []
@@ -139,7 +139,7 @@ def _chapter(name: str, chapter: ChapterFacts, entries: Entries) -> list[str]:
         f"{score.points:g} of {counted(score.possible, 'point')}, {state}.",
         "",
     ]
-    missing = _open(chapter, entries)
+    missing = _open_items(chapter, entries)
     tried = {key: item for key, item in missing.items() if key in entries}
     texts = chapter.get("objectives", {})
     for objective in dict.fromkeys(

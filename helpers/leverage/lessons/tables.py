@@ -89,9 +89,9 @@ def _sorted_rows(
     table: "pd.DataFrame", expected: "pd.DataFrame", labelled: bool
 ) -> list[tuple[Cell, ...]]:
     """Return the expected columns of a table as rows in an order of their own."""
-    columns = [_cells(table[column]) for column in expected.columns]
+    columns = [_plain_cells(table[column]) for column in expected.columns]
     if labelled:
-        columns.append(_cells(table.index))
+        columns.append(_plain_cells(table.index))
     return sorted(zip(*columns, strict=True), key=lambda row: [_rank(cell) for cell in row])
 
 
@@ -102,7 +102,7 @@ def _rank(cell: Cell) -> tuple[int, float, str]:
 
 
 def _compare_column(name: str, what: str, mine: Any, right: Any, rel: float) -> None:
-    pairs = zip(_cells(mine), _cells(right), strict=True)
+    pairs = zip(_plain_cells(mine), _plain_cells(right), strict=True)
     for row, (given, wanted) in enumerate(pairs):
         if _same_cell(given, wanted, rel):
             continue
@@ -115,11 +115,11 @@ def _compare_column(name: str, what: str, mine: Any, right: Any, rel: float) -> 
         )
 
 
-def _cells(column: Any) -> list[Cell]:
-    return [_cell(value) for value in column.tolist()]
+def _plain_cells(column: Any) -> list[Cell]:
+    return [_plain_cell(value) for value in column.tolist()]
 
 
-def _cell(value: object) -> Cell:
+def _plain_cell(value: object) -> Cell:
     """Return a table's cell as a float, a text, or None for a missing value."""
     kind = type(value)
     if issubclass(kind, str):

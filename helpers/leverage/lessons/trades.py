@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leverage.bars import read_bars
 from leverage.contracts import LONG
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def breakout_trades(
     for name, distance in (("stop_distance", stop_distance), ("target_distance", target_distance)):
         if not 0 < distance < 1:
             raise ValueError(f"{name} must be between 0 and 1, was {distance!r}; give 0.05 for 5 %")
+    read_bars(bars, timeframe="1d")
     closes = bars["close"]
     highest = closes.rolling(lookback).max().shift(1)
     lowest = closes.rolling(lookback).min().shift(1)

@@ -5,6 +5,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -118,6 +119,35 @@ def format_percent(fraction: float, decimals: int = 1, *, signed: bool = False) 
     '−9.64 %'
     """
     return f"{format_amount(fraction * 100, decimals, signed=signed)}{THIN_SPACE}%"
+
+
+def format_money(
+    amount: float, currency: str = "USDT", decimals: int = 2, *, signed: bool = False
+) -> str:
+    """Write an amount of money with its currency.
+
+    >>> format_money(-0.5, signed=True), format_money(1.5, "BTC", 1)
+    ('−0.50 USDT', '1.5 BTC')
+    """
+    return f"{format_amount(amount, decimals, signed=signed)} {currency}"
+
+
+def format_whole(amount: float) -> str:
+    """Write an amount of USDT without decimals.
+
+    >>> format_whole(-12.7)
+    '−13 USDT'
+    """
+    return format_money(amount, decimals=0)
+
+
+def format_date(moment: datetime, *, clock: bool = False) -> str:
+    """Write a day as a date, or a moment with its time in UTC.
+
+    >>> format_date(datetime(2024, 8, 5, 13)), format_date(datetime(2024, 8, 5, 13), clock=True)
+    ('5 August 2024', '5 August 2024, 13:00 UTC')
+    """
+    return f"{moment.day} {moment:%B %Y}{f', {moment:%H:%M} UTC' if clock else ''}"
 
 
 def with_unit(text: str, unit: str) -> str:

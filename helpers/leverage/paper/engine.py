@@ -47,9 +47,6 @@ class Engine:
             for symbol, track in world.tape.tracks.items()
         }
         self._times = view(world.tape.time)
-        first = next(iter(world.tape.tracks.values())).bars
-        self._begin, self._length = int(first.time[0]), first.length
-        self._closes = self._rows_of_closes()
 
     @property
     def last_row(self) -> int:
@@ -109,27 +106,21 @@ class Engine:
         """Last row at or before a moment."""
         return int(np.searchsorted(self.world.tape.time, moment, side="right")) - 1
 
-    def row_of_close(self, count: int) -> int:
-        """Row at which the next bars of the first symbol close, `count` of them.
+    def row_of_close(self, count: int, begin: int, length: int) -> int:
+        """Row at which the next bars close, `count` of them, and always one that lies ahead.
 
-        A missing bar is passed like any other; with ticks every tick is a bar.
+        Parameters
+        ----------
+        count : int
+            How many bars; missing ones are passed like any other.
+        begin, length : int
+            Start of any of the bars and what they last, in milliseconds; 0 where a tick is a bar.
         """
         state = self.world.state
-        if not self._length:
+        if not length:
             return state.row + count
-        number = (state.now + 1 - self._begin) // self._length + count
-        return self._closes[min(number, len(self._closes)) - 1]
-
-    def _rows_of_closes(self) -> list[int]:
-        """Rows at which the bars of the first symbol close, missing bars among them."""
-        tape = self.world.tape
-        bars = next(iter(tape.tracks.values())).bars
-        if not bars.length:
-            return []
-        count = (int(bars.time[-1]) - int(bars.time[0])) // bars.length + 1
-        ends = bars.time[0] + np.arange(1, count + 1) * bars.length - 1
-        rows: list[int] = (np.searchsorted(tape.time, ends, side="right") - 1).tolist()
-        return rows
+        number = (state.now + 1 - begin) // length + count
+        return max(self.row_at(begin + number * length - 1), state.row + 1)
 
     def _next_set_row(self) -> int:
         """First row after this one at which something is due or a market opens or closes."""

@@ -8,6 +8,7 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Self
 
+from leverage.bars import MINUTE, timeframe_of
 from leverage.paper import ledger, order_desk, saving
 from leverage.paper.account_orders import AccountOrders
 from leverage.paper.closing import ranking
@@ -79,6 +80,8 @@ class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
         Which extreme of a bar comes first; by default its low if it closes at or above its open.
     ticks : bool, default False
         Whether feeds are rows of time stamp and price. Between ticks the price jumps.
+    timeframe : str, optional
+        What a bar of every feed lasts, such as ``"1h"``; the most frequent step if left out.
 
     Raises
     ------
@@ -125,6 +128,7 @@ class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
         liquidity: float = inf,
         path: str = "auto",
         ticks: bool = False,
+        timeframe: str | None = None,
     ) -> None:
         feeds = dict(bars) if isinstance(bars, Mapping) and not is_frame(bars) else {None: bars}
         if not feeds:
@@ -146,7 +150,7 @@ class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
             raise BadRequest(f"spread must be from 0 to below 1, was {spread}; 0.0002 is 0.02 %")
         if not liquidity > 0:
             raise BadRequest(f"liquidity must be positive, was {liquidity}")
-        reader = feed_reader(ticks)
+        reader = feed_reader(ticks, timeframe)
         last = {
             name: reader(feed, f"bars of {name}")
             for name, feed in zip(names, feeds.values(), strict=True)
@@ -316,7 +320,18 @@ class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
         """Whether the history has come to its end."""
         return self._world.state.row >= self._engine.last_row
 
-    def step(self, count: int = 1, unit: str = "tick") -> int:
+    def timeframe_of(self, symbol: str) -> str:
+        """Timeframe of a market's own bars; a minute for ticks."""
+        return timeframe_of(self._world.tracks_length(self._symbol(symbol)) or MINUTE)
+
+    def step(
+        self,
+        count: int = 1,
+        unit: str = "tick",
+        *,
+        symbol: str | None = None,
+        timeframe: str | None = None,
+    ) -> int:
         """Let time pass.
 
         Parameters
@@ -324,7 +339,11 @@ class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
         count : int, default 1
             How many ticks or bars.
         unit : {"tick", "bar"}, default "tick"
-            ``"bar"`` goes to the close of a bar.
+            ``"bar"`` goes to the close of a bar, also of one that is missing.
+        symbol : str, optional
+            Whose bars; those of the first symbol if left out.
+        timeframe : str, optional
+            Bars to count, as `fetch_ohlcv` takes it; the symbol's own if left out.
 
         Returns
         -------
@@ -338,7 +357,13 @@ class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
         row = self._world.state.row
         if unit == "tick":
             return self._engine.run(row + count)
-        return self._engine.run(self._engine.row_of_close(count))
+        symbol = self.symbols[0] if symbol is None else self._symbol(symbol)
+        bars = self._world.tape.tracks[symbol].bars
+        begin, length = int(bars.time[0]), bars.length
+        if timeframe is not None and self._length(symbol, timeframe) != length:
+            # Longer bars are made of those within the hours that start at multiples of them.
+            begin, length = 0, self._length(symbol, timeframe)
+        return self._engine.run(self._engine.row_of_close(count, begin, length))
 
     def run_until(self, when: Any = None) -> int:
         """Let time pass up to a moment.
@@ -412,6 +437,35 @@ class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
             }
             for posting in self._world.state.postings
         ]
+
+    @property
+    def last_posting(self) -> int:
+        """Number of the newest posting: a mark from which `flows` counts."""
+        return len(self._world.state.postings)
+
+    def flows(self, code: str, *, since: int = 0) -> dict[str, float]:
+        """Money that came into the trading wallet (positive) or left it, by cause.
+
+        Parameters
+        ----------
+        code : str
+            Currency.
+        since : int, default 0
+            Number of the posting after which to count, as `last_posting` gave it.
+
+        Returns
+        -------
+        dict
+            Sums by cause; ``"trade"`` is the realised profit of price. They add up to the change of
+            the wallet's cash.
+        """
+        pot = self._world.pot(self._account())
+        sums: dict[str, float] = {}
+        for posting in self._world.state.postings[since:]:
+            way = (posting.target == pot) - (posting.source == pot)
+            if way and posting.code == code:
+                sums[posting.cause] = sums.get(posting.cause, 0.0) + way * posting.amount
+        return sums
 
     def events(self, since_id: int = 0) -> list[dict[str, Any]]:
         """Give what happened to this account or the market without a call, after an event's id."""

@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any, TypeAlias
 
 from leverage._grid import down_to, nearest_to
-from leverage.bars import MINUTE
+from leverage.bars import length_of, timeframe_of
 from leverage.paper import ledger, order_desk
 from leverage.paper.engine import Engine
 from leverage.paper.exchange_errors import (
@@ -25,22 +25,9 @@ from leverage.paper.world import World
 
 Params: TypeAlias = Mapping[str, Any] | None
 
-TIMEFRAMES = {
-    "1m": 1,
-    "3m": 3,
-    "5m": 5,
-    "15m": 15,
-    "30m": 30,
-    "1h": 60,
-    "2h": 120,
-    "4h": 240,
-    "6h": 360,
-    "8h": 480,
-    "12h": 720,
-    "1d": 1440,
-    "3d": 4320,
-    "1w": 10_080,
-}
+TIMEFRAMES = (
+    "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w",
+)  # fmt: skip
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "M": 2_592_000, "y": 31_536_000}
 _FIAT = ("USD", "EUR", "GBP", "GUSD")
 _CANNOT = (
@@ -95,11 +82,9 @@ class Face:
             code for one in instruments for code in (one.settle, one.quote, one.base)
         )
         self.currencies = {code: currency_dict(code, code in _FIAT) for code in codes}
-        self.timeframes = {
-            name: name
-            for name, minutes in TIMEFRAMES.items()
-            if minutes * MINUTE % world.tape.length == 0
-        }
+        own = timeframe_of(world.tape.length)
+        longer = (name for name in TIMEFRAMES if length_of(name) % world.tape.length == 0)
+        self.timeframes = {name: name for name in (own, *longer)}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._world.rules.name!r}, account {self._name!r})"

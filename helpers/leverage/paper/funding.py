@@ -84,6 +84,17 @@ class FundingSource:
         place = bisect_right(self.times, after)
         return self.times[place] if place < len(self.times) else None
 
+    @property
+    def kind(self) -> str:
+        """What `known_rate` tells: ``"fixed"``, ``"estimate"`` or ``"last settled"``."""
+        if self.interval:
+            return "fixed" if self.model is None else "estimate"
+        return "last settled"
+
+    def known_rate(self, prices: Prices, settled: float | None) -> float | None:
+        """Rate that is known before it settles; of dated rates that is the last settled one."""
+        return self.rate(0, prices) if self.interval else settled
+
     def rate(self, due: int, prices: Prices) -> float:
         """Rate that settles at a moment."""
         if self.interval:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from leverage._grid import nearest_to
-from leverage.bars import MINUTE
+from leverage.bars import MINUTE, length_of
 from leverage.paper.exchange_errors import BadRequest, NotSupported
-from leverage.paper.face import TIMEFRAMES, Face, Params
+from leverage.paper.face import Face, Params
 from leverage.paper.fills import touch_price
 from leverage.paper.formats import iso
 from leverage.paper.replies import limited, tier_dicts, times
@@ -72,7 +72,7 @@ class MarketData(Face):
         return {
             "info": {},
             "symbol": symbol,
-            **times(state.now),
+            **times(self._newest_price(symbol)),
             "high": float(window.max()),
             "low": float(window.min()),
             "bid": bid,
@@ -117,7 +117,7 @@ class MarketData(Face):
         symbol : str
             Market.
         timeframe : str, optional
-            One of `timeframes`; that of the history if left out.
+            One of `timeframes`, of which a bar of the market is a part; its own if left out.
         since, limit : int, optional
             First time in milliseconds, and the number of bars.
         params : dict, optional
@@ -130,9 +130,10 @@ class MarketData(Face):
         """
         del params
         symbol = self.market(symbol)["symbol"]
-        length = self._world.tracks_length(symbol) if timeframe is None else self._length(timeframe)
+        own = self._world.tracks_length(symbol)
+        length = own if timeframe is None else self._length(symbol, timeframe)
         rows = self._bars_until_now(symbol)
-        if length != (self._world.tracks_length(symbol)) or not len(rows):
+        if length != own:
             rows = _merged(rows, length)
         kept = [row for row in rows if since is None or row[0] >= since]
         if limit is not None:
@@ -227,7 +228,11 @@ class MarketData(Face):
         return tier_dicts(self._world.instruments[self.market(symbol)["symbol"]])
 
     def fetch_funding_rate(self, symbol: str, params: Params = None) -> dict[str, Any]:
-        """Funding rate that settles next, as it stands now.
+        """Funding rate as it is known now, and when the next one settles.
+
+        A fixed rate is the one that settles next, a model's is an estimate from the prices of now.
+        Of dated rates only those that have settled are known: the last of them is given, none
+        before the first. ``info`` says which of the three it is.
 
         Raises
         ------
@@ -244,10 +249,10 @@ class MarketData(Face):
         due = state.funding_due.get(symbol)
         prices = state.prices[symbol]
         settled = state.rates.get(symbol, [])
-        rate = source.rate(due, prices) if due is not None else None
+        rate = source.known_rate(prices, settled[-1][1] if settled else None)
         hours = source.interval / 3_600_000
         return {
-            "info": {},
+            "info": {"fundingRate": source.kind},
             "symbol": symbol,
             "markPrice": prices.mark,
             "indexPrice": prices.index,
@@ -291,6 +296,13 @@ class MarketData(Face):
         ]
         return limited(sorted(entries, key=lambda e: e["timestamp"]), since, limit)
 
+    def _newest_price(self, symbol: str) -> int:
+        """When the newest price was made: now, or before the outage."""
+        track, state = self._world.tape.tracks[symbol], self._world.state
+        if self._world.is_open(symbol):
+            return state.now
+        return int(track.bars.time[track.bar[state.row]]) + track.bars.length - 1
+
     def _best(self, symbol: str, tick: float) -> tuple[float, float]:
         """Best bid and ask that the book shows: a tick beside the price if there is no spread."""
         world = self._world
@@ -304,12 +316,15 @@ class MarketData(Face):
     def _depth(self) -> float:
         return self._world.liquidity if self._world.liquidity < inf else _SHOWN_DEPTH
 
-    def _length(self, timeframe: str) -> int:
-        if timeframe not in self.timeframes:
+    def _length(self, symbol: str, timeframe: str) -> int:
+        own = self._world.tracks_length(symbol) or MINUTE
+        if timeframe not in self.timeframes or length_of(timeframe) % own:
+            fitting = [name for name in self.timeframes if length_of(name) % own == 0]
             raise BadRequest(
-                f"timeframe must be one of {', '.join(self.timeframes)}, was {timeframe!r}"
+                f"timeframe of {symbol} must be one of {', '.join(fitting)}, was {timeframe!r}; "
+                "its bars cannot be parted"
             )
-        return TIMEFRAMES[timeframe] * MINUTE
+        return length_of(timeframe)
 
     def _bars_until_now(self, symbol: str) -> list[list[float]]:
         world = self._world

@@ -30,6 +30,7 @@ REQUIREMENTS = (
 ON_TIERS = REQUIREMENTS[:3]
 CONTRACTS = ("linear", "inverse", "spot margin", "cfd")
 MODES = ("cross", "isolated")
+RESTING = ("reserved", "checked at fill")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,9 @@ class Rules:
         ``"cross"``, ``"isolated"``; ``"one-way"``, ``"hedge"``.
     initial_margin_price : {"entry", "mark"}
         Price that values the initial margin of an open cross position.
+    resting_order_margin : {"reserved", "checked at fill"}
+        What becomes of an accepted limit order when open losses have eaten free margin: it fills
+        with the margin reserved for it, or it is checked again and cancelled.
     liquidation_fee_rate : float
         Decimal of the notional closed by force; goes to the insurance fund.
     partial_liquidation : bool
@@ -106,6 +110,7 @@ class Rules:
     margin_modes: tuple[str, ...] = MODES
     position_modes: tuple[str, ...] = ("one-way", "hedge")
     initial_margin_price: str = "entry"
+    resting_order_margin: str = "reserved"
     liquidation_fee_rate: float = 0.0
     partial_liquidation: bool = True
     takeover: str = "bankruptcy"
@@ -132,6 +137,7 @@ class Rules:
         checked_choice("contract", self.contract, CONTRACTS)
         checked_choice("tier_unit", self.tier_unit, ("notional", "quantity"))
         checked_choice("initial_margin_price", self.initial_margin_price, ("entry", "mark"))
+        checked_choice("resting_order_margin", self.resting_order_margin, RESTING)
         checked_choice("takeover", self.takeover, ("bankruptcy", "market"))
         checked_choice(
             "carrying_cost", self.carrying_cost, ("funding", "rollover", "interest", "none")
@@ -342,6 +348,11 @@ class _FactReader:
             "margin_modes": tuple(m for m in self._words("margin_modes", MODES) if m in MODES),
             "position_modes": self._position_modes(),
             "initial_margin_price": self._initial_margin_price(),
+            "resting_order_margin": self.assumed_value(
+                "resting_order_margin",
+                "reserved",
+                "an accepted limit order fills with the margin reserved for it",
+            ),
             "liquidation_fee_rate": float(
                 self.assumed_value("liquidation_fee", 0.0, "closing by force costs the taker fee")
             ),

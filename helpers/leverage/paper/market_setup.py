@@ -16,13 +16,12 @@ def is_frame(feed: Any) -> bool:
     return hasattr(feed, "columns") or hasattr(feed, "open")
 
 
-def feed_reader(ticks: bool) -> Callable[[Any, str], Bars]:
+def feed_reader(ticks: bool, timeframe: str | None) -> Callable[[Any, str], Bars]:
     """Return what reads a feed of ticks or bars; a bad one is refused under ccxt's names."""
-    read = read_ticks if ticks else read_bars
 
     def reader(feed: Any, name: str) -> Bars:
         try:
-            return read(feed, name)
+            return read_ticks(feed, name) if ticks else read_bars(feed, name, timeframe)
         except ValueError as error:
             raise BadFeed(str(error)) from None
 

@@ -129,9 +129,11 @@ def fill(world: World, order: Order, contracts: float, price: float, is_maker: b
             return
     rate = world.rules.maker_fee_rate if is_maker else world.rules.taker_fee_rate
     if world.opening_part(account, order, contracts) > 0:
+        is_paid_for = is_maker and world.rules.resting_order_margin == "reserved"
         try:
             _keep_to_tier(world, account, order, contracts, price)
-            afford(world, account, order, contracts, price, rate)
+            if not is_paid_for:
+                afford(world, account, order, contracts, price, rate)
         except (InsufficientFunds, OperationRejected) as error:
             world.record("order rejected", account.name, order.symbol, f"Order {order.id}: {error}")
             world.end_order(order, "canceled", str(error))

@@ -90,7 +90,7 @@ def make_tape(
     Returns
     -------
     Tape
-        Four rows for a bar, one for a tick and one for each bar that is missing.
+        Four rows for a bar, one for a tick and two for each bar that is missing.
 
     Raises
     ------
@@ -180,10 +180,11 @@ def _common_clock(clocks: list[IntArray]) -> IntArray:
 def _with_outages(
     rows: dict[str, npt.NDArray[Any]], missing: IntArray, bars: Bars
 ) -> dict[str, npt.NDArray[Any]]:
-    """Add a closed row at the start of every missing bar; prices stay at what they were."""
+    """Add closed rows at both ends of every missing bar; prices stay at what they were."""
+    before = TICKS_A_BAR * np.repeat(np.searchsorted(bars.time, missing), 2) - 1
+    missing = (missing[:, None] + np.array([0, bars.length - 1])).ravel()
     time = np.concatenate([rows["time"], missing])
     order = np.argsort(time, kind="stable")
-    before = TICKS_A_BAR * np.searchsorted(bars.time, missing) - 1
     merged = {
         name: np.concatenate([rows[name], rows[name][before]])[order]
         for name in ("last", "mark", "index", "bar")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from leverage.crashes import ending_of
 from leverage.history import crash_windows, load_hourly_window
 from leverage.paper.exchange_errors import InvalidOrder
 from leverage.plans.periods import exchange_for
@@ -30,7 +31,7 @@ class CrashTest:
     stopped : bool
         Whether the stop closed the position.
     liquidated : bool
-        Whether the venue closed it.
+        Whether the venue closed it; one that it only made smaller is not.
     """
 
     date: str
@@ -100,13 +101,12 @@ def _through(plan: Plan, date: str, title: str, side: int, all_in: float | None)
         trigger = {"stopLossPrice": plan.stop_price(side, price), "reduceOnly": True}
         exchange.create_order(symbol, "market", closing, amount, None, trigger)
     exchange.run_until()
-    liquidated = any("liquidation" in event["kind"] for event in exchange.events())
-    gone = not any(row["contracts"] for row in exchange.fetch_positions([symbol]))
+    outcome, _, _ = ending_of(exchange, symbol)
     return CrashTest(
         date=date,
         title=title,
         side=side,
         loss=1 - exchange.equity() / start,
-        stopped=gone and not liquidated,
-        liquidated=liquidated,
+        stopped=outcome == "stopped",
+        liquidated=outcome == "liquidated",
     )

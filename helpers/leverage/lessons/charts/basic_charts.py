@@ -20,6 +20,7 @@ from leverage.lessons.figures import (
     label_point,
     line_style,
     new_figure,
+    styled,
 )
 from leverage.lessons.wording import format_amount, format_percent, format_price
 from leverage.margin import (
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _POINTS = 201
-_LINE_STYLES = ("-", "--", ":", "-.")
 _LABEL_GAP = 0.055
+_LARGEST_LOSS = 0.8
 
 
 def plot_equity(
@@ -47,8 +48,6 @@ def plot_equity(
     margin: float,
     maintenance_margin_rate: float,
     *,
-    prices: tuple[float, float] | None = None,
-    base: str = "BTC",
     quote: str = "USDT",
 ) -> Figure:
     """Draw the equity of one position against the mark price, down to liquidation and bankruptcy.
@@ -65,10 +64,8 @@ def plot_equity(
         Isolated margin, in quote currency.
     maintenance_margin_rate : float
         Maintenance margin divided by notional, as a decimal.
-    prices : tuple of float, optional
-        Lowest and highest mark price shown; by default bankruptcy lies in the picture.
-    base, quote : str
-        Names of the currencies.
+    quote : str
+        Name of the quote currency.
 
     Examples
     --------
@@ -80,12 +77,7 @@ def plot_equity(
     liquidation = float(
         liquidation_price(side, entry_price, quantity, margin, maintenance_margin_rate)
     )
-    low, high = _price_range(entry_price, bankruptcy) if prices is None else prices
-    if not 0 <= low < high:
-        raise ValueError(
-            f"prices must be a lower and a higher price, was {prices!r}; give for example "
-            "(40_000, 60_000)"
-        )
+    low, high = _price_range(entry_price, bankruptcy)
     marks = np.linspace(max(low, high * 1e-9), high, _POINTS)
     name = "long" if side == LONG else "short"
     with course_style():
@@ -98,7 +90,7 @@ def plot_equity(
         axes.plot(marks, required, color=COLOURS["liquidation"], linewidth=1.2)
         finish_axes(
             axes,
-            x_label=f"Mark price ({quote} per {base})",
+            x_label=f"Mark price ({quote} per BTC)",
             y_label=f"Equity ({quote})",
             zero_line=True,
         )
@@ -124,12 +116,7 @@ def plot_equity(
     return figure
 
 
-def plot_roe_table(
-    moves: Sequence[float],
-    leverages: Sequence[float],
-    *,
-    side: int = LONG,
-) -> Figure:
+def plot_roe_table(moves: Sequence[float], leverages: Sequence[float]) -> Figure:
     """Draw a table of return on margin, moves by leverages, as one line for each leverage.
 
     Parameters
@@ -138,8 +125,6 @@ def plot_roe_table(
         Price moves as decimals, such as ``[-0.1, -0.05, 0.05, 0.1]``.
     leverages : sequence of float
         At most four leverages.
-    side : {1, -1}, default 1
-        1 for a long position, -1 for a short position.
 
     Notes
     -----
@@ -152,22 +137,16 @@ def plot_roe_table(
     >>> figure.axes[0].get_ylabel()
     'Return on margin, ROE (%)'
     """
-    if not 1 <= len(leverages) <= len(_LINE_STYLES):
-        raise ValueError(
-            f"leverages must hold 1 to {len(_LINE_STYLES)} numbers, has {len(leverages)}; "
-            "choose those that matter"
-        )
     if len(moves) < 2:
         raise ValueError(f"moves must hold 2 or more numbers, has {len(moves)}; add a price move")
     x = np.sort(np.asarray(moves, dtype=float))
-    meaning = "long" if side == LONG else "short"
     with course_style():
         figure = new_figure()
         axes = figure.subplots()
         ends = []
-        for leverage, style in zip(sorted(leverages), _LINE_STYLES, strict=False):
-            returns = np.asarray(roe(side, 1.0, 1.0 + x, leverage)) * 100
-            axes.plot(x * 100, returns, color=COLOURS[meaning], linestyle=style, marker="o", ms=4)
+        for leverage, style in styled("leverages", sorted(leverages)):
+            returns = np.asarray(roe(LONG, 1.0, 1.0 + x, leverage)) * 100
+            axes.plot(x * 100, returns, color=COLOURS["long"], linestyle=style, marker="o", ms=4)
             ends.append((float(returns[-1]), f"{leverage:g}×"))
         axes.axhline(-100, **line_style("bankruptcy"))
         low, high = axes.get_ylim()
@@ -184,10 +163,10 @@ def plot_roe_table(
         label_point(
             axes,
             f"{format_percent(-1, 0)}: the margin is gone",
-            0.99 if side == LONG else 0.01,
+            0.99,
             -100,
             offset=(0, 4),
-            align="right" if side == LONG else "left",
+            align="right",
             vertical="bottom",
             x_in_axes=True,
         )
@@ -202,10 +181,7 @@ def plot_two_traders(
     leverages: tuple[float, float],
     maintenance_margin_rate: float,
     *,
-    side: int = LONG,
     names: tuple[str, str] = ("Ana", "Ben"),
-    step: str = "Day",
-    base: str = "BTC",
     quote: str = "USDT",
 ) -> Figure:
     """Draw two traders with the same view, margin and entry but different leverage.
@@ -213,26 +189,22 @@ def plot_two_traders(
     Parameters
     ----------
     prices : sequence of float
-        Mark price at each step; both enter at the first.
+        Mark price on each day; both go long on the first.
     margin : float
         Isolated margin of each, in quote currency.
     leverages : tuple of float
         Leverage of the first and of the second trader.
     maintenance_margin_rate : float
         Maintenance margin divided by notional, as a decimal.
-    side : {1, -1}, default 1
-        1 if both are long, -1 if both are short.
     names : tuple of str
         Names of the traders.
-    step : str, default "Day"
-        What one step of `prices` is.
-    base, quote : str
-        Names of the currencies.
+    quote : str
+        Name of the quote currency.
 
     Notes
     -----
     After liquidation the equity is drawn as zero: the isolated margin is treated as lost in full.
-    Between two steps the price may have gone further; only the given prices are looked at.
+    Between two days the price may have gone further; only the given prices are looked at.
 
     Examples
     --------
@@ -248,7 +220,7 @@ def plot_two_traders(
         )
     steps = np.arange(path.size)
     traders = [
-        _Trader.follow(side, path, margin, leverage, maintenance_margin_rate, name)
+        _Trader.follow(path, margin, leverage, maintenance_margin_rate, name)
         for name, leverage in zip(names, leverages, strict=True)
     ]
     with course_style():
@@ -258,8 +230,8 @@ def plot_two_traders(
         rising = path[-1] >= path[-2]
         _label_end(top, f"Mark price {format_price(float(path[-1]))}", path, above=bool(rising))
         best = max(float(trader.equity[-1]) for trader in traders)
-        for trader, style in zip(traders, _LINE_STYLES, strict=False):
-            colour = COLOURS["long" if side == LONG else "short"]
+        for trader, style in styled("leverages", traders):
+            colour = COLOURS["long"]
             bottom.plot(steps, trader.equity, color=colour, linestyle=style)
             if 0 < trader.liquidation_price < math.inf:
                 top.axhline(trader.liquidation_price, **line_style("liquidation"))
@@ -268,8 +240,8 @@ def plot_two_traders(
                     f"{trader.name}: liquidation {format_price(trader.liquidation_price)}",
                     0.01,
                     trader.liquidation_price,
-                    offset=(0, -4 * side),
-                    vertical="top" if side == LONG else "bottom",
+                    offset=(0, -4),
+                    vertical="top",
                     x_in_axes=True,
                 )
             if trader.end is None:
@@ -278,7 +250,7 @@ def plot_two_traders(
                 _label_end(bottom, f"{trader.name}: {amount}", trader.equity, above=above)
             else:
                 bottom.plot([trader.end], [0], marker="X", color=COLOURS["text"], markersize=9)
-                text = f"{trader.name}: liquidated, {step.lower()} {trader.end}"
+                text = f"{trader.name}: liquidated, day {trader.end}"
                 late = trader.end > path.size * 0.6
                 label_point(
                     bottom,
@@ -289,8 +261,8 @@ def plot_two_traders(
                     align="right" if late else "left",
                     vertical="bottom",
                 )
-        finish_axes(top, x_label="", y_label=f"Mark price ({quote} per {base})")
-        finish_axes(bottom, x_label=step, y_label=f"Equity ({quote})", zero_line=True)
+        finish_axes(top, x_label="", y_label=f"Mark price ({quote} per BTC)")
+        finish_axes(bottom, x_label="Day", y_label=f"Equity ({quote})", zero_line=True)
         bottom.xaxis.get_major_locator().set_params(integer=True)
         top.margins(y=0.18)
         bottom.margins(y=0.15)
@@ -315,7 +287,6 @@ class _Trader:
     @classmethod
     def follow(
         cls,
-        side: int,
         path: npt.NDArray[np.float64],
         margin: float,
         leverage: float,
@@ -326,50 +297,31 @@ class _Trader:
         entry_price = float(path[0])
         quantity = float(position_value(margin, leverage)) / entry_price
         level = float(
-            liquidation_price(side, entry_price, quantity, margin, maintenance_margin_rate)
+            liquidation_price(LONG, entry_price, quantity, margin, maintenance_margin_rate)
         )
-        worth = np.array(equity(side, entry_price, path, quantity, margin), dtype=float)
-        hits = np.flatnonzero(side * (path - level) <= 0)
+        worth = np.array(equity(LONG, entry_price, path, quantity, margin), dtype=float)
+        hits = np.flatnonzero(path <= level)
         end = int(hits[0]) if hits.size else None
         if end is not None:
             worth[end:] = 0.0
         return cls(f"{name}, {leverage:g}×", level, worth, end)
 
 
-def plot_recovery(
-    losses: Sequence[float] = (0.2, 0.5, 0.75), *, largest_loss: float = 0.8
-) -> Figure:
+def plot_recovery() -> Figure:
     """Draw the gain that makes good a loss, which is always larger than the loss.
-
-    Parameters
-    ----------
-    losses : sequence of float
-        Losses to label, as positive decimals.
-    largest_loss : float, default 0.8
-        Where the picture ends, as a positive decimal below 1.
 
     Examples
     --------
-    >>> plot_recovery([0.5]).axes[0].get_xlabel()
+    >>> plot_recovery().axes[0].get_xlabel()
     'Loss (%)'
     """
-    if not 0 < largest_loss < 1:
-        raise ValueError(
-            f"largest_loss must be above 0 and below 1, was {largest_loss!r}; give 0.8 for 80 %"
-        )
-    outside = [loss for loss in losses if not 0 <= loss <= largest_loss]
-    if outside:
-        raise ValueError(
-            f"losses must be from 0 to largest_loss ({largest_loss:g}), has {outside[0]!r}; "
-            "leave it out or raise largest_loss"
-        )
-    x = np.linspace(0, largest_loss, _POINTS)
+    x = np.linspace(0, _LARGEST_LOSS, _POINTS)
     with course_style():
         figure = new_figure()
         axes = figure.subplots()
         axes.plot(x * 100, np.asarray(recovery_return(x)) * 100, **line_style("gain"))
         axes.plot(x * 100, x * 100, **line_style("index"))
-        for loss in losses:
+        for loss in (0.2, 0.5, 0.75):
             gain = float(recovery_return(loss))
             axes.plot([loss * 100], [gain * 100], marker="o", color=COLOURS["gain"])
             label_point(
@@ -377,15 +329,15 @@ def plot_recovery(
                 f"Lose {format_percent(loss, 0)}, need {format_percent(gain, 0, signed=True)}",
                 loss * 100,
                 gain * 100,
-                offset=(-2, 16) if loss < largest_loss * 0.25 else (-8, 6),
-                align="left" if loss < largest_loss * 0.25 else "right",
+                offset=(-8, 6),
+                align="right",
                 vertical="bottom",
             )
         label_point(
             axes,
             "If equal gains and losses cancelled",
-            largest_loss * 100,
-            largest_loss * 100,
+            _LARGEST_LOSS * 100,
+            _LARGEST_LOSS * 100,
             offset=(0, -14),
             align="right",
             vertical="top",

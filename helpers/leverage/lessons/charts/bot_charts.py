@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leverage.lessons.figures import course_style, finish_axes, label_point, line_style, new_figure
-from leverage.lessons.wording import format_amount
+from leverage.lessons.figures import (
+    course_style,
+    finish_axes,
+    hours_since,
+    label_point,
+    line_style,
+    new_figure,
+)
+from leverage.lessons.wording import format_amount, format_date
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +66,7 @@ def average_rule_returns(
     return (held * closes.pct_change()).fillna(0.0) - costs + 0.0
 
 
-def plot_run(run: BotRun, *, title: str, quote: str = "USDT", base: str = "BTC") -> Figure:
+def plot_run(run: BotRun, *, title: str) -> Figure:
     """Draw the price above and the bot's equity below, day by day.
 
     Parameters
@@ -68,10 +75,8 @@ def plot_run(run: BotRun, *, title: str, quote: str = "USDT", base: str = "BTC")
         What the runner returned.
     title : str
         The message of the picture.
-    quote, base : str
-        Names of the currencies.
     """
-    days = _days(run.table.index)
+    days = hours_since(run.table.index) / 24
     with course_style():
         figure = new_figure(panels=2)
         above, below = figure.subplots(2, 1, sharex=True)
@@ -85,11 +90,9 @@ def plot_run(run: BotRun, *, title: str, quote: str = "USDT", base: str = "BTC")
             below.axvline(days[gone], **line_style("liquidation"))
             label_point(below, "Liquidated", days[gone], 0.5, y_in_axes=True)
         above.set_title(title)
-        finish_axes(above, x_label="", y_label=f"Price ({quote} per {base})")
+        finish_axes(above, x_label="", y_label="Price (USDT per BTC)")
         finish_axes(
-            below,
-            x_label=f"Days since {_date(run.table.index)}",
-            y_label=f"Equity ({quote})",
+            below, x_label=f"Days since {format_date(run.table.index[0])}", y_label="Equity (USDT)"
         )
         below.set_ylim(bottom=min(0.0, float(run.table["equity"].min())))
     return figure
@@ -111,30 +114,19 @@ def plot_growth(returns: Mapping[str, pd.Series], *, title: str) -> Figure:
         axes.set_yscale("log")
         for look, (name, series) in zip(_LOOKS, returns.items(), strict=False):
             grown = np.cumprod(1 + series.to_numpy())
-            days = _days(series.index)
+            days = hours_since(series.index) / 24
             axes.plot(days, grown, **line_style(look))
-            label_point(axes, f"{name}: {_times(grown[-1])}", days[-1], grown[-1])
+            end = format_amount(grown[-1], 0 if grown[-1] >= 100 else 1)
+            label_point(axes, f"{name}: {end}", days[-1], grown[-1])
             # Room for the labels beside the ends of the lines, without ticks.
             axes.set_xlim(0, days[-1] * 1.3)
             axes.set_xticks(np.arange(0, days[-1], 250 if days[-1] > 700 else 50))
-        first = _date(next(iter(returns.values())).index)
+        first = format_date(next(iter(returns.values())).index[0])
         finish_axes(axes, x_label=f"Days since {first}", y_label="Growth of 1 (times, log scale)")
         axes.yaxis.set_major_formatter(_growth_text)
         axes.set_title(title)
     return figure
 
 
-def _times(growth: float) -> str:
-    return format_amount(growth, 0 if growth >= 100 else 1)
-
-
 def _growth_text(value: float, _position: float | None = None) -> str:
     return format_amount(value, 0 if value >= 1 else 1)
-
-
-def _date(index: pd.Index) -> str:
-    return f"{index[0].day} {index[0]:%B %Y}"
-
-
-def _days(index: pd.Index) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.asarray((index - index[0]).total_seconds(), dtype=np.float64) / 86_400

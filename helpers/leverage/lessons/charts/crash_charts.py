@@ -71,10 +71,7 @@ def plot_survival(table: pd.DataFrame, *, title: str) -> Figure:
 
 
 def plot_base_rates(
-    leverages: Sequence[float],
-    shares: dict[str, npt.NDArray[np.float64]],
-    *,
-    title: str,
+    leverages: Sequence[float], shares: dict[str, npt.NDArray[np.float64]], *, title: str
 ) -> Figure:
     """Draw the share of days that liquidate, over leverage, for both sides.
 

@@ -14,6 +14,7 @@ from leverage.lessons.figures import (
     label_point,
     line_style,
     new_figure,
+    styled,
 )
 from leverage.lessons.wording import format_price
 from leverage.margin import initial_margin, liquidation_price, tiered_liquidation_price
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _POINTS = 401
-_STYLES = ("-", "--", "-.", ":")
+_MOVES_PCT = (-25.0, 10.0)
+_SHOCKS_PCT = (-30.0, 10.0)
 
 
 def plot_two_ends(
@@ -39,9 +41,6 @@ def plot_two_ends(
     quantity: float,
     behind: Mapping[str, float],
     maintenance_margin_rate: float,
-    *,
-    base: str = "BTC",
-    quote: str = "USDT",
 ) -> Figure:
     """Draw the equity behind one position against its price, once for each margin mode.
 
@@ -57,8 +56,6 @@ def plot_two_ends(
         What stands behind the position, in quote currency, by name of the mode; at most four.
     maintenance_margin_rate : float
         Maintenance margin divided by notional, as a decimal.
-    base, quote : str
-        Names of the currencies.
 
     Examples
     --------
@@ -66,7 +63,6 @@ def plot_two_ends(
     >>> figure.axes[0].get_ylabel()
     'Equity, requirement (USDT)'
     """
-    _check_count("behind", behind)
     ends = {
         name: float(liquidation_price(side, entry_price, quantity, margin, maintenance_margin_rate))
         for name, margin in behind.items()
@@ -78,7 +74,7 @@ def plot_two_ends(
         axes = figure.subplots()
         required = maintenance_margin_rate * quantity * marks
         axes.plot(marks, required, color=COLOURS["liquidation"], linewidth=1.2)
-        for (name, margin), style in zip(behind.items(), _STYLES, strict=False):
+        for (name, margin), style in styled("behind", behind.items()):
             own = margin + side * quantity * (marks - entry_price)
             colour = COLOURS["long" if side > 0 else "short"]
             axes.plot(marks, own, color=colour, linestyle=style)
@@ -104,8 +100,8 @@ def plot_two_ends(
         axes.axvline(entry_price, **line_style("entry"))
         finish_axes(
             axes,
-            x_label=f"Mark price ({quote} per {base})",
-            y_label=f"Equity, requirement ({quote})",
+            x_label="Mark price (USDT per BTC)",
+            y_label="Equity, requirement (USDT)",
             zero_line=True,
         )
         axes.set_ylim(-0.25 * max(behind.values()), 1.35 * max(behind.values()))
@@ -122,14 +118,7 @@ def plot_two_ends(
     return figure
 
 
-def plot_account_modes(
-    positions: Positions,
-    leverage: float,
-    balance: float,
-    *,
-    moves_pct: tuple[float, float] = (-25.0, 10.0),
-    quote: str = "USDT",
-) -> Figure:
+def plot_account_modes(positions: Positions, leverage: float, balance: float) -> Figure:
     """Draw what is left of an account when all prices move together, isolated and in cross margin.
 
     Parameters
@@ -140,10 +129,6 @@ def plot_account_modes(
         Chosen leverage of all; it sets the isolated margins.
     balance : float
         Money in the account before the trades, in quote currency.
-    moves_pct : tuple of float
-        Lowest and highest move of all prices, in per cent.
-    quote : str
-        Name of the settlement currency.
 
     Notes
     -----
@@ -157,7 +142,7 @@ def plot_account_modes(
     >>> figure.axes[0].get_ylabel()
     'Left of the account (USDT)'
     """
-    moves = np.linspace(*moves_pct, _POINTS) / 100
+    moves = np.linspace(*_MOVES_PCT, _POINTS) / 100
     entries = np.asarray(positions.entry_price)
     marks = entries * (1 + moves[:, None])
     isolated = _isolated_left(positions, marks, leverage, balance)
@@ -171,34 +156,24 @@ def plot_account_modes(
         finish_axes(
             axes,
             x_label="Move of all prices together (%)",
-            y_label=f"Left of the account ({quote})",
+            y_label="Left of the account (USDT)",
             zero_line=True,
         )
-        axes.set_xlim(*moves_pct)
+        axes.set_xlim(*_MOVES_PCT)
         label_point(
             axes,
             "Isolated margin",
-            moves_pct[0],
+            _MOVES_PCT[0],
             float(isolated[0]),
             offset=(6, 8),
             vertical="bottom",
         )
-        label_point(axes, "Cross margin", moves_pct[0], 0.0, offset=(6, 8), vertical="bottom")
+        label_point(axes, "Cross margin", _MOVES_PCT[0], 0.0, offset=(6, 8), vertical="bottom")
         axes.set_title("Cross margin lives longer, and then loses all of it")
     return figure
 
 
-def plot_contagion(
-    positions: Positions,
-    prices: Sequence[float],
-    balance: float,
-    *,
-    watched: int = 0,
-    shocked: int = 1,
-    names: tuple[str, str] = ("BTC", "ETH"),
-    moves_pct: tuple[float, float] = (-30.0, 10.0),
-    quote: str = "USDT",
-) -> Figure:
+def plot_contagion(positions: Positions, prices: Sequence[float], balance: float) -> Figure:
     """Draw the cross liquidation price of one position against the price move of another.
 
     Parameters
@@ -209,14 +184,6 @@ def plot_contagion(
         Mark prices before the move.
     balance : float
         Wallet balance without profit or loss, in the settlement currency.
-    watched, shocked : int
-        Which position is watched, and the price of which one moves.
-    names : tuple of str
-        Names of the watched and of the shocked coin.
-    moves_pct : tuple of float
-        Lowest and highest move of the shocked price, in per cent.
-    quote : str
-        Name of the settlement currency.
 
     Examples
     --------
@@ -225,26 +192,22 @@ def plot_contagion(
     >>> figure.axes[0].get_xlabel()
     'Move of the ETH price (%)'
     """
-    moves = np.linspace(*moves_pct, _POINTS)
+    moves = np.linspace(*_SHOCKS_PCT, _POINTS)
     marks = np.tile(np.asarray(prices, dtype=float), (_POINTS, 1))
-    marks[:, shocked] *= 1 + moves / 100
-    levels = cross_liquidation_prices(positions, marks, balance)[:, watched]
-    mark = float(prices[watched])
-    alive = levels < mark if positions.side[watched] > 0 else levels > mark
+    marks[:, 1] *= 1 + moves / 100
+    levels = cross_liquidation_prices(positions, marks, balance)[:, 0]
+    mark = float(prices[0])
+    alive = levels < mark if positions.side[0] > 0 else levels > mark
     with course_style():
         figure = new_figure()
         axes = figure.subplots()
         axes.axhline(mark, **line_style("mark"))
         axes.plot(moves[alive], levels[alive], **line_style("liquidation"))
-        finish_axes(
-            axes,
-            x_label=f"Move of the {names[1]} price (%)",
-            y_label=f"{names[0]} price ({quote} per {names[0]})",
-        )
-        axes.set_xlim(*moves_pct)
+        finish_axes(axes, x_label="Move of the ETH price (%)", y_label="BTC price (USDT per BTC)")
+        axes.set_xlim(*_SHOCKS_PCT)
         label_point(
             axes,
-            f"{names[0]} mark price, unchanged",
+            "BTC mark price, unchanged",
             1.0,
             mark,
             offset=(-4, 6),
@@ -254,7 +217,7 @@ def plot_contagion(
         )
         label_point(
             axes,
-            f"{names[0]} liquidation price, cross",
+            "BTC liquidation price, cross",
             float(moves[_POINTS // 2]),
             float(levels[_POINTS // 2]),
             offset=(-10, -6),
@@ -262,7 +225,7 @@ def plot_contagion(
             vertical="top",
         )
         axes.margins(y=0.12)
-        axes.set_title(f"A loss in {names[1]} moves the end of {names[0]}")
+        axes.set_title("A loss in ETH moves the end of BTC")
     return figure
 
 
@@ -274,7 +237,6 @@ def plot_tier_choice(
     tiers: TierTable,
     *,
     base: str = "BTC",
-    quote: str = "USDT",
 ) -> Figure:
     """Draw equity against two requirements: of the tier at entry, and of the tier at each price.
 
@@ -290,8 +252,8 @@ def plot_tier_choice(
         Isolated margin, in quote currency.
     tiers : TierTable
         The venue's table.
-    base, quote : str
-        Names of the currencies.
+    base : str
+        Name of the coin.
 
     Examples
     --------
@@ -331,9 +293,7 @@ def plot_tier_choice(
                 y_in_axes=True,
             )
         finish_axes(
-            axes,
-            x_label=f"Mark price ({quote} per {base})",
-            y_label=f"Equity, requirement ({quote})",
+            axes, x_label=f"Mark price (USDT per {base})", y_label="Equity, requirement (USDT)"
         )
         axes.set_xlim(float(marks[0]), float(marks[-1]))
         low, high = sorted((float(tiers.maintenance_margin(quantity * right)), 0.0))
@@ -365,12 +325,7 @@ def plot_tier_choice(
 
 
 def plot_price_by_leverage(
-    prices: Mapping[str, Sequence[float]],
-    leverages: Sequence[float],
-    entry_price: float,
-    *,
-    base: str = "BTC",
-    quote: str = "USDT",
+    prices: Mapping[str, Sequence[float]], leverages: Sequence[float], entry_price: float
 ) -> Figure:
     """Draw liquidation prices of the same long over the chosen leverage, one line for each rule.
 
@@ -382,8 +337,6 @@ def plot_price_by_leverage(
         Chosen leverages, rising.
     entry_price : float
         Entry price, drawn as a line.
-    base, quote : str
-        Names of the currencies.
 
     Examples
     --------
@@ -391,37 +344,22 @@ def plot_price_by_leverage(
     >>> len(figure.axes[0].lines)
     2
     """
-    _check_count("prices", prices)
     with course_style():
         figure = new_figure()
         axes = figure.subplots()
         axes.axhline(entry_price, **line_style("entry"))
-        for (name, values), style in zip(prices.items(), _STYLES, strict=False):
+        for (name, values), style in styled("prices", prices.items()):
             axes.plot(leverages, values, color=COLOURS["text"], linestyle=style, marker="o", ms=4)
             label_point(axes, name, leverages[-1], float(values[-1]), offset=(8, 0))
         label_point(axes, "Entry", leverages[-1], entry_price, offset=(8, 0))
-        finish_axes(
-            axes,
-            x_label="Chosen leverage (×)",
-            y_label=f"Liquidation price ({quote} per {base})",
-        )
+        finish_axes(axes, x_label="Chosen leverage (×)", y_label="Liquidation price (USDT per BTC)")
         axes.set_xticks(list(leverages))
         axes.set_title("Leverage up: the end comes nearer, stays, or moves away")
     return figure
 
 
-def _check_count(name: str, given: Mapping[str, object]) -> None:
-    if not 1 <= len(given) <= len(_STYLES):
-        raise ValueError(
-            f"{name} must hold 1 to {len(_STYLES)} lines, has {len(given)}; choose those that matter"
-        )
-
-
 def _isolated_left(
-    positions: Positions,
-    marks: npt.NDArray[np.float64],
-    leverage: float,
-    balance: float,
+    positions: Positions, marks: npt.NDArray[np.float64], leverage: float, balance: float
 ) -> npt.NDArray[np.float64]:
     """Return what is left in isolated margin at each row of prices."""
     left = np.full(marks.shape[0], float(balance))

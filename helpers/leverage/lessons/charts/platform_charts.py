@@ -15,6 +15,7 @@ from leverage.lessons.figures import (
     label_point,
     line_style,
     new_figure,
+    styled,
 )
 from leverage.lessons.wording import format_percent
 from leverage.venues import turning_points, weighted_scores
@@ -26,17 +27,13 @@ if TYPE_CHECKING:
 
     from leverage.venues import TierData
 
-_LINE_STYLES = ("-", "--", ":", "-.")
-_MOST_LINES = len(_LINE_STYLES)
-_SMALLEST = 10_000.0
+_SMALLEST, _LARGEST = 10_000.0, 2_000_000_000.0
+_LARGEST_LEVERAGE = 125.0
+_LARGEST_WEIGHT = 10.0
 
 
 def plot_max_leverage(
-    tables: Mapping[str, TierData],
-    *,
-    entry_price: float,
-    sizes: Sequence[float] = (),
-    largest: float = 2_000_000_000.0,
+    tables: Mapping[str, TierData], *, entry_price: float, sizes: Sequence[float] = ()
 ) -> Figure:
     """Draw the maximum leverage over the notional as one staircase for each tier table.
 
@@ -48,8 +45,6 @@ def plot_max_leverage(
         Price in quote currency per coin, for tables that count coins.
     sizes : sequence of float
         Notional values to mark with a vertical line.
-    largest : float, default 2e9
-        Where the picture ends, in quote currency.
 
     Examples
     --------
@@ -58,15 +53,10 @@ def plot_max_leverage(
     >>> plot_max_leverage({"Binance": tiers}, entry_price=50_000).axes[0].get_ylabel()
     'Maximum leverage (×)'
     """
-    if not 1 <= len(tables) <= _MOST_LINES:
-        raise ValueError(
-            f"tables must hold 1 to {_MOST_LINES} tier tables, has {len(tables)}; choose those "
-            "that matter"
-        )
     with course_style():
         figure = new_figure()
         axes = figure.subplots()
-        for (name, data), style in zip(tables.items(), _LINE_STYLES, strict=False):
+        for (name, data), style in styled("tables", tables.items()):
             unit_price = entry_price if data.unit == data.base else 1.0
             x: list[float] = []
             y: list[float] = []
@@ -75,7 +65,7 @@ def plot_max_leverage(
                     raise ValueError(
                         f"the table of {name} must state every maximum leverage; use another one"
                     )
-                x += [tier.lower * unit_price, min(tier.upper * unit_price, largest)]
+                x += [tier.lower * unit_price, min(tier.upper * unit_price, _LARGEST)]
                 y += [tier.max_leverage] * 2
             axes.plot(
                 np.maximum(x, _SMALLEST), y, color=COLOURS["text"], linestyle=style, linewidth=1.8
@@ -84,7 +74,7 @@ def plot_max_leverage(
         for size in sizes:
             axes.axvline(size, color=COLOURS["index"], linewidth=0.8)
         finish_axes(axes, x_label="Notional (USD or USDT)", y_label="Maximum leverage (×)")
-        axes.set(xscale="log", yscale="log", xlim=(_SMALLEST, largest), ylim=(0.9, 800))
+        axes.set(xscale="log", yscale="log", xlim=(_SMALLEST, _LARGEST), ylim=(0.9, 800))
         axes.set_xticks(
             [10**power for power in range(4, 10)],
             ["10 k", "100 k", "1 M", "10 M", "100 M", "1 000 M"],
@@ -96,17 +86,13 @@ def plot_max_leverage(
     return figure
 
 
-def plot_fee_drag(
-    fee_rates: Mapping[str, float], *, largest_leverage: float = 125.0, mark: float | None = None
-) -> Figure:
+def plot_fee_drag(fee_rates: Mapping[str, float], *, mark: float | None = None) -> Figure:
     """Draw what opening and closing costs, as per cent of the margin, over the leverage.
 
     Parameters
     ----------
     fee_rates : mapping of str to float
         At most four fee rates as decimals of the notional, by the name to show.
-    largest_leverage : float, default 125
-        Where the picture ends. More than 1.
     mark : float, optional
         Leverage to mark with a point on the first line.
 
@@ -115,21 +101,14 @@ def plot_fee_drag(
     >>> plot_fee_drag({"taker, 0.05 %": 0.0005}).axes[0].get_xlabel()
     'Leverage (×)'
     """
-    if not 1 <= len(fee_rates) <= _MOST_LINES:
-        raise ValueError(
-            f"fee_rates must hold 1 to {_MOST_LINES} rates, has {len(fee_rates)}; choose those "
-            "that matter"
-        )
-    if not largest_leverage > 1:
-        raise ValueError(f"largest_leverage must be above 1, was {largest_leverage!r}; give 125")
-    leverages = np.linspace(1, largest_leverage, 125)
+    leverages = np.linspace(1, _LARGEST_LEVERAGE, 125)
     with course_style():
         figure = new_figure()
         axes = figure.subplots()
-        for (name, rate), style in zip(fee_rates.items(), _LINE_STYLES, strict=False):
+        for (name, rate), style in styled("fee_rates", fee_rates.items()):
             share = np.asarray(fee_share_of_margin(leverages, rate)) * 100
             axes.plot(leverages, share, color=COLOURS["cost"], linestyle=style)
-            label_point(axes, name, largest_leverage, float(share[-1]), offset=(4, 0))
+            label_point(axes, name, _LARGEST_LEVERAGE, float(share[-1]), offset=(4, 0))
         if mark is not None:
             first = float(np.asarray(fee_share_of_margin(mark, next(iter(fee_rates.values())))))
             axes.plot([mark], [first * 100], marker="o", color=COLOURS["cost"])
@@ -138,18 +117,12 @@ def plot_fee_drag(
         finish_axes(
             axes, x_label="Leverage (×)", y_label="Round trip (% of margin)", zero_line=True
         )
-        axes.set_xlim(1, largest_leverage)
+        axes.set_xlim(1, _LARGEST_LEVERAGE)
         axes.set_title("The fee is a share of the notional, so leverage multiplies it")
     return figure
 
 
-def plot_sensitivity(
-    scores: pd.DataFrame,
-    weights: Mapping[str, float],
-    factor: str,
-    *,
-    largest: float = 10.0,
-) -> Figure:
+def plot_sensitivity(scores: pd.DataFrame, weights: Mapping[str, float], factor: str) -> Figure:
     """Draw every venue's weighted score over the weight of one factor, the others unchanged.
 
     Parameters
@@ -160,9 +133,7 @@ def plot_sensitivity(
     weights : mapping of str to float
         Weight of each column.
     factor : str
-        Column whose weight runs from 0 to `largest`.
-    largest : float, default 10
-        Largest weight.
+        Column whose weight runs from 0 to 10.
 
     Examples
     --------
@@ -178,7 +149,7 @@ def plot_sensitivity(
     columns = [str(name) for name in scores]
     given = np.array([float(weights[name]) for name in columns])
     place = columns.index(factor)
-    sweep = np.linspace(0, largest, 101)
+    sweep = np.linspace(0, _LARGEST_WEIGHT, 101)
     table = scores.to_numpy(float)
     rows = []
     for weight in sweep:
@@ -187,7 +158,7 @@ def plot_sensitivity(
         rows.append(weighted_scores(table, trial) if trial.sum() else np.full(len(table), np.nan))
     lines = np.array(rows)
     leader = int(np.argmax(weighted_scores(table, given)))
-    turns = [t for t in turning_points(table, given, largest=largest) if t.factor == place]
+    turns = [t for t in turning_points(table, given, largest=_LARGEST_WEIGHT) if t.factor == place]
     strong = {leader: "-"} | ({turns[0].rival: "--"} if turns else {})
     with course_style():
         figure = new_figure(height=4.4)
@@ -201,7 +172,7 @@ def plot_sensitivity(
             )
             axes.plot(sweep, lines[:, row], **look)
             ends.append((float(lines[-1, row]), str(label)))
-        _label_ends(axes, largest, ends)
+        _label_ends(axes, _LARGEST_WEIGHT, ends)
         axes.axvline(given[place], **line_style("mark") | {"linewidth": 1.0})
         label_point(axes, "weight now", given[place], 0.015, y_in_axes=True, vertical="bottom")
         if turns:
@@ -209,7 +180,7 @@ def plot_sensitivity(
             text = f"turns at {turns[0].weight:.2f}"
             label_point(axes, text, turns[0].weight, 0.985, y_in_axes=True, vertical="top")
         finish_axes(axes, x_label=f"Weight of {factor}", y_label="Weighted score (0 to 1)")
-        axes.set_xlim(0, largest)
+        axes.set_xlim(0, _LARGEST_WEIGHT)
         axes.set_title("A ranking is an answer to a question of weights")
     return figure
 

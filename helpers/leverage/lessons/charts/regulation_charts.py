@@ -14,11 +14,12 @@ from leverage.lessons.figures import (
     FILLS,
     course_style,
     finish_axes,
+    hours_since,
     label_point,
     line_style,
     new_figure,
 )
-from leverage.lessons.wording import format_amount
+from leverage.lessons.wording import format_amount, format_date
 from leverage.paper import PaperExchange, Rules
 
 if TYPE_CHECKING:
@@ -114,15 +115,13 @@ def run_regime(
     )
 
 
-def plot_mechanisms(places: Sequence[str], *, client: str = "retail") -> Figure:
+def plot_mechanisms(places: Sequence[str]) -> Figure:
     """Draw which mechanism limits which product where: a cell for each, unknown ones empty.
 
     Parameters
     ----------
     places : sequence of str
         Rows of the picture, from the top.
-    client : {"retail", "professional"}
-        Kind of client.
     """
     from matplotlib.patches import Rectangle
 
@@ -131,7 +130,7 @@ def plot_mechanisms(places: Sequence[str], *, client: str = "retail") -> Figure:
         axes = figure.subplots()
         for row, place in enumerate(places):
             for column, product in enumerate(_COLUMNS):
-                text, fill = _cell(rules_for(place, product, client=client))
+                text, fill = _mechanism_cell(rules_for(place, product, client="retail"))
                 corner = (column - 0.5, row - 0.5)
                 axes.add_patch(Rectangle(corner, 1, 1, facecolor=fill, edgecolor=COLOURS["grid"]))
                 axes.text(column, row, text, ha="center", va="center", fontsize=8.5)
@@ -146,25 +145,21 @@ def plot_mechanisms(places: Sequence[str], *, client: str = "retail") -> Figure:
     return figure
 
 
-def plot_regimes(
-    replays: Mapping[str, RegimeRun], *, currency: str = "USD", base: str = "BTC"
-) -> Figure:
+def plot_regimes(replays: Mapping[str, RegimeRun]) -> Figure:
     """Draw the price above, and below the equity of one trade under each regime.
 
     Parameters
     ----------
     replays : mapping of str to RegimeRun
         By name; at most four, of the same feed.
-    currency, base : str
-        Names of the currencies.
     """
     with course_style():
         figure = new_figure(panels=2)
         above, below = figure.subplots(2, 1, sharex=True)
         first = next(iter(replays.values())).table
-        above.plot(_hours(first.index), first["price"], **line_style("mark"))
+        above.plot(hours_since(first.index), first["price"], **line_style("mark"))
         for look, (name, run) in zip(_LOOKS, replays.items(), strict=False):
-            hours = _hours(run.table.index)
+            hours = hours_since(run.table.index)
             below.plot(hours, run.table["equity"], **line_style(look))
             label_point(below, name, hours[-1], run.equity)
             if not np.isnan(run.closed_at):
@@ -173,11 +168,11 @@ def plot_regimes(
         # Room for the names beside the ends of the lines, without ticks.
         below.set_xlim(0, hours[-1] * 1.35)
         below.set_xticks(np.arange(0, hours[-1] + 1, 24))
-        finish_axes(above, x_label="", y_label=f"Price ({currency} per {base})")
+        finish_axes(above, x_label="", y_label="Price (USD per BTC)")
         finish_axes(
             below,
-            x_label=f"Hours since {_date(first.index)}; × closed by force",
-            y_label=f"Equity ({currency})",
+            x_label=f"Hours since {format_date(first.index[0], clock=True)}; × closed by force",
+            y_label="Equity (USD)",
             zero_line=True,
         )
     return figure
@@ -212,9 +207,7 @@ def option_profit(
     return signed if signed.ndim else float(signed)
 
 
-def plot_option(
-    strike: float, premium: float, *, low: float, high: float, currency: str = "USD"
-) -> Figure:
+def plot_option(strike: float, premium: float, *, low: float, high: float) -> Figure:
     """Draw profit and loss of one call at its end, for its buyer and for its writer.
 
     Parameters
@@ -223,8 +216,6 @@ def plot_option(
         Price at which it may be exercised, and what was paid for it.
     low, high : float
         Range of prices shown.
-    currency : str
-        Name of the currency.
     """
     prices = np.linspace(low, high, 201)
     with course_style():
@@ -244,14 +235,14 @@ def plot_option(
         axes.set_xticks([tick for tick in axes.get_xticks() if low <= tick <= high])
         finish_axes(
             axes,
-            x_label=f"Price of the coin when the option ends ({currency})",
-            y_label=f"Profit or loss ({currency})",
+            x_label="Price of the coin when the option ends (USD)",
+            y_label="Profit or loss (USD)",
             zero_line=True,
         )
     return figure
 
 
-def _cell(rules: Sequence[LegalRule]) -> tuple[str, str]:
+def _mechanism_cell(rules: Sequence[LegalRule]) -> tuple[str, str]:
     """Give text and fill for one cell: that of the most open rule that is known."""
     order = ("none", "licence rule", "number cap", "ban", "unknown")
     known = [rule for rule in rules if rule.is_known]
@@ -261,11 +252,3 @@ def _cell(rules: Sequence[LegalRule]) -> tuple[str, str]:
     if rule.mechanism == "number cap":
         text = rule.limit.replace("unknown", "cap, ?")
     return (f"{text} (unread)", "white") if known and unread else (text, fill)
-
-
-def _hours(index: pd.Index) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.asarray((index - index[0]).total_seconds(), dtype=np.float64) / 3_600
-
-
-def _date(index: pd.Index) -> str:
-    return f"{index[0].day} {index[0]:%B %Y}, {index[0]:%H:%M} UTC"

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leverage.bars import read_bars
 from leverage.contracts import LONG
 from leverage.lessons.figures import (
     COLOURS,
     FILLS,
     course_style,
     finish_axes,
+    hours_since,
     label_point,
     line_style,
     new_figure,
+    styled,
 )
-from leverage.lessons.wording import format_amount, format_percent, format_price
+from leverage.lessons.wording import format_amount, format_date, format_percent, format_price
 from leverage.margin import liquidation_price
 from leverage.portfolio import correlation
 from leverage.sizing import leverage_for_stop
@@ -29,14 +32,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _POINTS = 201
-_LINE_STYLES = ("-", "--", ":", "-.")
+_LARGEST_LEVERAGE = 125.0
+_MOST_POSITIONS = 20
 _HOURS_A_DAY = 24
 _DAYS_A_YEAR = 365
 
 
-def plot_stop_and_liquidation(
-    stops: Sequence[float], maintenance_margin_rate: float, *, largest_leverage: float = 125.0
-) -> Figure:
+def plot_stop_and_liquidation(stops: Sequence[float], maintenance_margin_rate: float) -> Figure:
     """Draw the fall that liquidates a long against leverage, and which stops come before it.
 
     Parameters
@@ -45,8 +47,6 @@ def plot_stop_and_liquidation(
         Distances of stops below the entry, as decimals of it.
     maintenance_margin_rate : float
         Maintenance margin divided by notional, as a decimal.
-    largest_leverage : float, default 125
-        Where the picture ends.
 
     Examples
     --------
@@ -59,20 +59,20 @@ def plot_stop_and_liquidation(
         )
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    leverages = np.geomspace(2, largest_leverage, _POINTS)
+    leverages = np.geomspace(2, _LARGEST_LEVERAGE, _POINTS)
     level = liquidation_price(LONG, 1.0, 1.0, 1 / leverages, maintenance_margin_rate)
     with course_style():
         figure = new_figure()
         axes = figure.subplots()
-        axes.set(xscale="log", yscale="log", xlim=(2, largest_leverage * 1.02), ylim=(0.3, 60))
+        axes.set(xscale="log", yscale="log", xlim=(2, _LARGEST_LEVERAGE * 1.02), ylim=(0.3, 60))
         axes.plot(leverages, (1 - np.asarray(level)) * 100, **line_style("liquidation"))
         axes.plot(leverages, 100 / leverages, **line_style("bankruptcy"))
         label_point(axes, "1/L: the margin is gone", 45, 100 / 45, offset=(8, 8))
         label_point(axes, "Liquidation", 100, 0.6, offset=(-10, -4), align="right")
         for stop in stops:
             limit = float(leverage_for_stop(LONG, 1.0, 1 - stop, maintenance_margin_rate))
-            axes.plot([2, min(limit, largest_leverage)], [stop * 100] * 2, **line_style("gain"))
-            axes.plot([limit, largest_leverage], [stop * 100] * 2, **line_style("loss"))
+            axes.plot([2, min(limit, _LARGEST_LEVERAGE)], [stop * 100] * 2, **line_style("gain"))
+            axes.plot([limit, _LARGEST_LEVERAGE], [stop * 100] * 2, **line_style("loss"))
             axes.plot([limit], [stop * 100], marker="o", color=COLOURS["text"], zorder=4)
             name = f"Stop {format_percent(stop, 0)} away: at most {format_amount(limit, 1)}×"
             label_point(axes, name, 2.2, stop * 100, offset=(0, 4), vertical="bottom")
@@ -100,9 +100,10 @@ def plot_stop_in_a_crash(bars: pd.DataFrame, *, opened: str, stop_distance: floa
     """
     import pandas as pd
 
+    read_bars(bars, timeframe="1h")
     start = pd.Timestamp(opened, tz="UTC")
     shown = bars.loc[start - pd.Timedelta(hours=6) : start + pd.Timedelta(hours=20)]
-    hours = (pd.DatetimeIndex(shown.index) - start).total_seconds() / 3_600
+    hours = hours_since(shown.index, start)
     entry, lowest = (float(bars[name].loc[start]) for name in ("open", "low"))
     stop = entry * (1 - stop_distance)
     with course_style():
@@ -136,7 +137,7 @@ def plot_stop_in_a_crash(bars: pd.DataFrame, *, opened: str, stop_distance: floa
         label_point(axes, text, 0, lowest, offset=(10, 0), vertical="top")
         finish_axes(
             axes,
-            x_label=f"Hours from {start:%d %B %Y, %H:%M} UTC",
+            x_label=f"Hours from {format_date(start, clock=True)}",
             y_label="Price in each hour (USDT per BTC)",
         )
         axes.set_title("Within one hour the price went far beyond the stop")
@@ -221,13 +222,8 @@ def plot_running_result(results: npt.ArrayLike) -> Figure:
     return figure
 
 
-def plot_kelly(multiples: float = 2.5) -> Figure:
+def plot_kelly() -> Figure:
     """Draw growth, and the chance of ever losing half the capital, against size in Kelly's unit.
-
-    Parameters
-    ----------
-    multiples : float, default 2.5
-        Where the picture ends, in multiples of Kelly's fraction.
 
     Notes
     -----
@@ -239,7 +235,7 @@ def plot_kelly(multiples: float = 2.5) -> Figure:
     >>> len(plot_kelly().axes)
     2
     """
-    k = np.linspace(0.02, multiples, _POINTS)
+    k = np.linspace(0.02, 2.5, _POINTS)
     halved = np.where(k < 2, 0.5 ** np.maximum(2 / k - 1, 0.0), 1.0)
     with course_style():
         figure = new_figure(panels=2)
@@ -272,47 +268,38 @@ def plot_kelly(multiples: float = 2.5) -> Figure:
     return figure
 
 
-def plot_bets(correlations: Sequence[float], *, largest_count: int = 20) -> Figure:
+def plot_bets(correlations: Sequence[float]) -> Figure:
     """Draw the volatility of equal positions together against their number.
 
     Parameters
     ----------
     correlations : sequence of float
         Correlations between any two positions, 0 to 1; at most four.
-    largest_count : int, default 20
-        Largest number of positions.
 
     Examples
     --------
     >>> plot_bets([0.0, 0.8]).axes[0].get_xlabel()
     'Number of equal positions'
     """
-    if not 1 <= len(correlations) <= len(_LINE_STYLES):
-        raise ValueError(
-            f"correlations must hold 1 to {len(_LINE_STYLES)} numbers, has {len(correlations)}; "
-            "choose those that matter"
-        )
-    counts = np.arange(1, largest_count + 1)
+    counts = np.arange(1, _MOST_POSITIONS + 1)
     with course_style():
         figure = new_figure()
         axes = figure.subplots()
-        for rho, style in zip(correlations, _LINE_STYLES, strict=False):
+        for rho, style in styled("correlations", correlations):
             together = np.sqrt((1 + (counts - 1) * rho) / counts) * 100
             axes.plot(counts, together, color=COLOURS["long"], linestyle=style, marker="o", ms=3)
             label_point(
                 axes,
                 f"correlation {format_amount(rho)}: ten have "
-                f"{format_percent(float(together[min(9, largest_count - 1)]) / 100, 0)}",
-                largest_count,
+                f"{format_percent(float(together[min(9, _MOST_POSITIONS - 1)]) / 100, 0)}",
+                _MOST_POSITIONS,
                 float(together[-1]),
                 offset=(0, 6) if rho == max(correlations) else (0, -6),
                 align="right",
                 vertical="bottom" if rho == max(correlations) else "top",
             )
         finish_axes(
-            axes,
-            x_label="Number of equal positions",
-            y_label="Volatility together (% of one)",
+            axes, x_label="Number of equal positions", y_label="Volatility together (% of one)"
         )
         axes.set_ylim(0, 105)
         axes.set_xticks([1, 5, 10, 15, 20])
@@ -343,11 +330,7 @@ def crash_correlations() -> pd.Series:
 
 
 def share_liquidated(
-    bars: pd.DataFrame,
-    side: int,
-    leverage: float,
-    days_held: int,
-    maintenance_margin_rate: float,
+    bars: pd.DataFrame, side: int, leverage: float, days_held: int, maintenance_margin_rate: float
 ) -> float:
     """Return the share of starting days from which a position was liquidated in time.
 
@@ -373,7 +356,8 @@ def share_liquidated(
     --------
     >>> import pandas as pd
     >>> days = pd.date_range("2024-01-01", periods=3)
-    >>> bars = pd.DataFrame({"open": [100, 90, 95], "high": [101, 96, 99], "low": [95, 88, 94]}, days)
+    >>> prices = {"open": [100, 90, 95], "high": [101, 96, 99], "low": [95, 88, 94], "close": 95}
+    >>> bars = pd.DataFrame(prices, days)
     >>> share_liquidated(bars, 1, 10, 2, 0.004)
     0.5
     """
@@ -386,6 +370,7 @@ def extreme_moves(bars: pd.DataFrame, side: int, days_held: int) -> npt.NDArray[
     """Return, for each unbroken window, its worst price for the side over its first open price."""
     import pandas as pd
 
+    read_bars(bars, timeframe="1d")
     if not 1 <= days_held <= len(bars):
         raise ValueError(
             f"days_held must be from 1 to {len(bars)}, was {days_held}; give a number of days"
@@ -399,10 +384,7 @@ def extreme_moves(bars: pd.DataFrame, side: int, days_held: int) -> npt.NDArray[
 
 
 def liquidation_shares(
-    bars: pd.DataFrame,
-    leverages: Sequence[float],
-    days_held: int,
-    maintenance_margin_rate: float,
+    bars: pd.DataFrame, leverages: Sequence[float], days_held: int, maintenance_margin_rate: float
 ) -> pd.DataFrame:
     """Compare the formula with history: chances of liquidation of a long, in per cent.
 

@@ -11,11 +11,12 @@ from leverage.lessons.figures import (
     COLOURS,
     course_style,
     finish_axes,
+    hours_since,
     label_point,
     line_style,
     new_figure,
 )
-from leverage.lessons.wording import format_price
+from leverage.lessons.wording import format_date, format_price
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,8 +38,6 @@ def plot_trade(
     fills: Sequence[Mapping[str, Any]] = (),
     *,
     title: str = "The trade in its market: hourly range, levels and fills",
-    base: str = "BTC",
-    quote: str = "USDT",
 ) -> Figure:
     """Draw the range of every bar, the levels of a trade, and where its orders filled.
 
@@ -53,8 +52,6 @@ def plot_trade(
         Trades with ``timestamp`` in ms, ``side`` and ``price``, as ``fetch_my_trades`` gives them.
     title : str
         The message of the picture.
-    base, quote : str
-        Names of the currencies.
 
     Raises
     ------
@@ -77,7 +74,7 @@ def plot_trade(
             f"levels must have the names {', '.join(_NAMES)}, had {unknown[0]!r}; use one of these"
         )
     start = bars.index[0]
-    hours = np.asarray((bars.index - start).total_seconds(), dtype=np.float64) / 3_600
+    hours = hours_since(bars.index)
     with course_style():
         figure = new_figure()
         axes = figure.subplots()
@@ -90,19 +87,19 @@ def plot_trade(
         axes.plot(ends, bars["close"].to_numpy(), **line_style("mark"))
         axes.set_xlim(hours[0], ends[-1])
         for name, price in levels.items():
-            _level(axes, name, float(price))
+            _draw_level(axes, name, float(price))
         for fill in fills:
-            _fill(axes, fill, start.timestamp())
+            _draw_fill(axes, fill, start.timestamp())
         finish_axes(
             axes,
-            x_label=f"Hours since {start:%d %B %Y, %H:%M} UTC".replace("since 0", "since "),
-            y_label=f"Price ({quote} per {base})",
+            x_label=f"Hours since {format_date(start, clock=True)}",
+            y_label="Price (USDT per BTC)",
         )
         axes.set_title(title)
     return figure
 
 
-def _level(axes: Axes, name: str, price: float) -> None:
+def _draw_level(axes: Axes, name: str, price: float) -> None:
     axes.axhline(price, **line_style(_LOOKS[name]), zorder=1.8)
     label_point(
         axes,
@@ -116,7 +113,7 @@ def _level(axes: Axes, name: str, price: float) -> None:
     )
 
 
-def _fill(axes: Axes, fill: Mapping[str, Any], start: float) -> None:
+def _draw_fill(axes: Axes, fill: Mapping[str, Any], start: float) -> None:
     bought = fill["side"] == "buy"
     axes.plot(
         [(fill["timestamp"] / 1_000 - start) / 3_600],

@@ -10,31 +10,18 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from ipywidgets import Dropdown
 
-from leverage.bots import (
-    Bot,
-    BotRun,
-    BuyAndHold,
-    FundingCarry,
-    Grid,
-    Martingale,
-    Trend,
-    run_bot,
-)
+from leverage.bots import Bot, BotRun, BuyAndHold, FundingCarry, Grid, Martingale, Trend, run_bot
 from leverage.history import load_daily
-from leverage.lessons.canvas import BlitCanvas, Label
-from leverage.lessons.explorers.controls import control_look
-from leverage.lessons.explorers.explorer import Explorer, status, table
-from leverage.lessons.figures import course_style, finish_axes, line_style, new_figure
-from leverage.lessons.wording import format_amount, format_percent
+from leverage.lessons.explorers.controls import choice
+from leverage.lessons.explorers.explorer import Explorer, result_table
+from leverage.lessons.explorers.picture import Picture
+from leverage.lessons.figures import finish_axes, line_style
+from leverage.lessons.wording import format_percent, format_whole
 from leverage.paper import PaperExchange
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 BALANCE = 10_000.0
 BOTS = ("Buy and hold", "Trend following", "Grid", "Martingale", "Funding carry")
@@ -132,20 +119,6 @@ def _runs() -> dict[str, dict[str, Any]]:
 class BotBench(Explorer):
     """Choose a bot, a leverage and a year: equity, drawdown, liquidations and costs.
 
-    Parameters
-    ----------
-    bot : str
-        One of ``Buy and hold``, ``Trend following``, ``Grid``, ``Martingale``, ``Funding carry``.
-    leverage : int, default 1
-        Notional at most, as a multiple of the money at the start: 1, 2, 3 or 5.
-    period : str
-        Year of bitcoin's history: 2019, 2020, 2021 or 2024.
-
-    Attributes
-    ----------
-    bot, leverage, period : widget
-        The controls. Setting their `value` in code works as well as by hand.
-
     Examples
     --------
     >>> bench = BotBench(bot="Martingale", leverage=2, period="2020")
@@ -153,35 +126,28 @@ class BotBench(Explorer):
     '1'
     """
 
-    def __init__(self, *, bot: str = "Martingale", leverage: int = 1, period: str = "2021") -> None:
-        for name, value, offered in (
-            ("bot", bot, BOTS), ("leverage", leverage, LEVERAGES), ("period", period, PERIODS)
-        ):  # fmt: skip
-            if value not in offered:
-                raise ValueError(f"{name} must be one of {list(offered)}, was {value!r}")
-        look = control_look()
-        self.bot = Dropdown(
-            options=BOTS, value=bot, description="Bot", tooltip="Which rule decides", **look
-        )
-        self.leverage = Dropdown(
-            options=[(f"{value}×", value) for value in LEVERAGES],
-            value=leverage,
-            description="Leverage",
-            tooltip="Notional at most, as a multiple of the money at the start",
-            **look,
-        )
-        self.period = Dropdown(
-            options=PERIODS,
-            value=period,
-            description="Year",
-            tooltip="Which year of bitcoin's prices is replayed",
-            **look,
-        )
-        self._picture = _BenchPicture()
-        super().__init__(
-            {"bot": self.bot, "leverage": self.leverage, "period": self.period},
-            BlitCanvas(self._picture.figure, self._picture.artists),
-        )
+    bot = choice("Bot", "Martingale", {bot: bot for bot in BOTS}, meaning="Which rule decides")
+    leverage = choice(
+        "Leverage",
+        1,
+        {f"{value}×": value for value in LEVERAGES},
+        meaning="Notional at most, as a multiple of the money at the start",
+    )
+    period = choice(
+        "Year",
+        "2021",
+        {period: period for period in PERIODS},
+        meaning="Which year of bitcoin's prices is replayed",
+    )
+    _picture: _BenchPicture
+
+    def _new_picture(self) -> _BenchPicture:
+        return _BenchPicture()
+
+    @property
+    def drawdown(self) -> float:
+        """Largest fall of the equity from its highest close so far, as a decimal."""
+        return float(self._kept["drawdown"])
 
     def _sentences(self) -> list[str]:
         kept = self._kept
@@ -194,11 +160,11 @@ class BotBench(Explorer):
             else "It was not liquidated."
         )
         return [
-            f"{self.bot.value} at {self.leverage.value}× turned {_money(BALANCE)} into "
-            f"{_money(end)} in {self.period.value}, and once stood {_share(kept['drawdown'])} "
+            f"{self.bot.value} at {self.leverage.value}× turned {format_whole(BALANCE)} into "
+            f"{format_whole(end)} in {self.period.value}, and once stood {format_percent(kept['drawdown'])} "
             "below its best day.",
             liquidated,
-            f"Buying and holding at 1× ended at {_money(self._held['equity'][-1])}.",
+            f"Buying and holding at 1× ended at {format_whole(self._held['equity'][-1])}.",
         ]
 
     @property
@@ -214,50 +180,49 @@ class BotBench(Explorer):
         """The table below the picture."""
         kept, held = self._kept, self._held
         return {
-            "Equity at the end": _money(kept["equity"][-1]),
-            "Return": _share(kept["equity"][-1] / BALANCE - 1, signed=True),
-            "Largest drawdown, at the close of a day": _share(kept["drawdown"]),
+            "Equity at the end": format_whole(kept["equity"][-1]),
+            "Return": format_percent(kept["equity"][-1] / BALANCE - 1, signed=True),
+            "Largest drawdown, at the close of a day": format_percent(kept["drawdown"]),
             "Liquidations": str(kept["liquidations"]),
             "Fills": str(kept["fills"]),
-            "Fees paid": _money(kept["fees"]),
-            f"Funding at {format_percent(FUNDING_RATE, 2)} per 8 hours (minus: received)": _money(
+            "Fees paid": format_whole(kept["fees"]),
+            f"Funding at {format_percent(FUNDING_RATE, 2)} per 8 hours (minus: received)": format_whole(
                 kept["funding"]
             ),
             "Orders refused": str(kept["refused"]),
             "Buy and hold at 1×: return, drawdown": (
-                f"{_share(held['equity'][-1] / BALANCE - 1, signed=True)}, "
-                f"{_share(held['drawdown'])}"
+                f"{format_percent(held['equity'][-1] / BALANCE - 1, signed=True)}, "
+                f"{format_percent(held['drawdown'])}"
             ),
         }
 
-    def _show(self, values: Mapping[str, Any]) -> str:
-        self._kept = _runs()[f"{values['bot']}|{values['leverage']}|{values['period']}"]
-        self._held = _runs()[f"{BOTS[0]}|1|{values['period']}"]
-        self._picture.show(self._kept, self._held, f"{values['bot']} at {values['leverage']}×")
-        words = status(self.sentence)
-        return words + table("The chosen bot, leverage and year", self.rows)
+    def _follow(self) -> None:
+        bot, leverage, period = self.bot.value, self.leverage.value, self.period.value
+        self._kept = _runs()[f"{bot}|{leverage}|{period}"]
+        self._held = _runs()[f"{BOTS[0]}|1|{period}"]
+        self._picture.show(self._kept, self._held, f"{bot} at {leverage}×")
+
+    def _tables(self) -> str:
+        return result_table("The chosen bot, leverage and year", self.rows)
 
 
-class _BenchPicture:
+class _BenchPicture(Picture):
     """Two lines of equity whose scale follows the larger one."""
 
-    def __init__(self) -> None:
-        self.figure: Figure = new_figure()
-        with course_style():
-            self._axes = self.figure.subplots()
-            finish_axes(
-                self._axes, x_label="Days", y_label="Equity (% of the start)", zero_line=True
-            )
-            self._axes.set(xlim=(0, 366), ylim=(-10, 900))
-            self._lines = {
-                name: self._axes.plot([], [], **line_style(look))[0]
-                for name, look in (("held", "loss"), ("bot", "gain"))
-            }
+    def _make(self) -> None:
+        self._axes = self.figure.subplots()
+        finish_axes(self._axes, x_label="Days", y_label="Equity (% of the start)", zero_line=True)
+        self._axes.set(xlim=(0, 366), ylim=(-10, 900))
+        self._lines = {
+            name: self.line(self._axes, **line_style(look))
+            for name, look in (("held", "loss"), ("bot", "gain"))
+        }
         self._texts = {
-            name: Label(self.figure, self._axes.transAxes, position=(0.02, place), vertical="top")
+            name: self.label(
+                self._axes.transAxes, position=(0.02, place), vertical="top", ground=None
+            )
             for name, place in (("bot", 0.98), ("held", 0.92))
         }
-        self.artists = [*self._lines.values(), *self._texts.values()]
 
     def show(self, kept: Mapping[str, Any], held: Mapping[str, Any], name: str) -> None:
         """Move the lines and the words to a run."""
@@ -270,16 +235,8 @@ class _BenchPicture:
         # Few limits, so that the drawn axes are found again.
         limit = next(limit for limit in _TOPS if limit >= 1.15 * top)
         self._axes.set_ylim(-0.04 * limit, limit)
-        self._texts["bot"].text = f"solid: {name}, {_money(kept['equity'][-1])} at the end"
-        self._texts["held"].text = f"dashed: buy and hold at 1×, {_money(held['equity'][-1])}"
-
-
-def _money(value: float) -> str:
-    return f"{format_amount(value, 0)} USDT"
-
-
-def _share(value: float, *, signed: bool = False) -> str:
-    return format_percent(value, 1, signed=signed)
+        self._texts["bot"].text = f"solid: {name}, {format_whole(kept['equity'][-1])} at the end"
+        self._texts["held"].text = f"dashed: buy and hold at 1×, {format_whole(held['equity'][-1])}"
 
 
 if __name__ == "__main__":

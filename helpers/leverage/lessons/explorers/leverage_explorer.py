@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ipywidgets import (
-    BoundedFloatText,
-    Dropdown,
-    FloatSlider,
-)
-
 from leverage.contracts import LONG, pnl, price_move, roe
-from leverage.lessons.canvas import BlitCanvas, Label
-from leverage.lessons.explorers.artists import new_bar, new_line, new_title, place_beside
-from leverage.lessons.explorers.controls import control_look, leverage_slider, side_choice
-from leverage.lessons.explorers.explorer import (
-    Explorer,
-    alert,
-    check_side,
-    check_within,
-    status,
-    table,
+from leverage.lessons.explorers.controls import (
+    choice,
+    leverage_slider,
+    number_box,
+    side_choice,
+    slider,
 )
-from leverage.lessons.figures import (
-    COLOURS,
-    FILLS,
-    course_style,
-    finish_axes,
-    line_style,
-    new_figure,
-)
-from leverage.lessons.wording import format_amount, format_percent, format_price
+from leverage.lessons.explorers.explorer import MAINTENANCE_MARGIN_RATE, Explorer, result_table
+from leverage.lessons.explorers.picture import Picture, label_bar, place_beside
+from leverage.lessons.figures import COLOURS, FILLS, finish_axes, line_style
+from leverage.lessons.wording import format_amount, format_money, format_percent, format_price
 from leverage.margin import (
     borrowed_amount,
     effective_leverage,
@@ -45,73 +30,54 @@ from leverage.margin import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-LARGEST_LEVERAGE = 125
-LARGEST_AMOUNT = 1_000_000.0
-SMALLEST_MARGIN = 1.0
-SMALLEST_PRICE = 0.000001
-LARGEST_MOVE_PCT = 50.0
 
 _CHART_RANGES_PCT = (5, 20, 50)
 _LOWEST_PCT, _HIGHEST_PCT = -60.0, 240.0
 _ROOM_AT_EDGES = 1.05
-_GROUND = "#FFFFFF"
 
 
 @dataclass(frozen=True)
 class _Position:
-    """One isolated linear position and all that follows from it, in quote currency."""
+    """One isolated linear position at a mark price, and all that follows, in quote currency."""
 
     side: int
     margin: float
     leverage: int
     entry_price: float
     mark_price: float
-    maintenance_margin_rate: float
-    value: float
-    borrowed: float
-    pnl: float
-    roe: float
-    equity: float
-    maintenance_margin: float
-    liquidation_price: float
 
-    @classmethod
-    def opened(
-        cls,
-        *,
-        side: int,
-        margin: float,
-        leverage: int,
-        entry_price: float,
-        move: float,
-        maintenance_margin_rate: float,
-    ) -> _Position:
-        value = float(position_value(margin, leverage))
-        quantity = value / entry_price
-        mark_price = entry_price * (1 + move)
-        return cls(
-            side=side,
-            margin=margin,
-            leverage=leverage,
-            entry_price=entry_price,
-            mark_price=mark_price,
-            maintenance_margin_rate=maintenance_margin_rate,
-            value=value,
-            borrowed=float(borrowed_amount(margin, leverage)),
-            pnl=float(pnl(side, entry_price, mark_price, quantity)),
-            roe=float(roe(side, entry_price, mark_price, leverage)),
-            equity=float(equity(side, entry_price, mark_price, quantity, margin)),
-            maintenance_margin=float(
-                maintenance_margin(quantity * mark_price, maintenance_margin_rate)
-            ),
-            liquidation_price=float(
-                liquidation_price(side, entry_price, quantity, margin, maintenance_margin_rate)
-            ),
-        )
+    @cached_property
+    def value(self) -> float:
+        return float(position_value(self.margin, self.leverage))
 
-    @property
+    @cached_property
+    def quantity(self) -> float:
+        return self.value / self.entry_price
+
+    @cached_property
+    def pnl(self) -> float:
+        return float(pnl(self.side, self.entry_price, self.mark_price, self.quantity))
+
+    @cached_property
+    def roe(self) -> float:
+        return float(roe(self.side, self.entry_price, self.mark_price, self.leverage))
+
+    @cached_property
+    def equity(self) -> float:
+        prices = self.entry_price, self.mark_price
+        return float(equity(self.side, *prices, self.quantity, self.margin))
+
+    @cached_property
+    def maintenance_margin(self) -> float:
+        notional = self.quantity * self.mark_price
+        return float(maintenance_margin(notional, MAINTENANCE_MARGIN_RATE))
+
+    @cached_property
+    def liquidation_price(self) -> float:
+        at = self.side, self.entry_price, self.quantity, self.margin
+        return float(liquidation_price(*at, MAINTENANCE_MARGIN_RATE))
+
+    @cached_property
     def move(self) -> float:
         return self.mark_price / self.entry_price - 1
 
@@ -152,25 +118,8 @@ class LeverageExplorer(Explorer):
 
     Parameters
     ----------
-    side : {1, -1}, default 1
-        1 for a long position, -1 for a short position.
-    margin : float, default 1000
-        Isolated margin, in quote currency.
-    leverage : int, default 10
-        Chosen leverage, 1 to 125.
-    entry_price : float, default 50000
-        Entry price, in quote currency per unit of base currency.
-    move_pct : float, default 5
-        Move of the mark price from entry, in per cent, -50 to 50.
-    maintenance_margin_rate : float, default 0.004
-        Maintenance margin divided by notional, as a decimal.
-    base, quote : str
-        Names of the currencies.
-
-    Attributes
-    ----------
-    side, margin, leverage, entry_price, move_pct, chart_range : widget
-        The controls. Setting their `value` in code works as well as by hand.
+    quote : str, default 'USDT'
+        Name of the quote currency.
 
     Examples
     --------
@@ -182,80 +131,48 @@ class LeverageExplorer(Explorer):
     False
     """
 
-    def __init__(
-        self,
-        *,
-        side: int = LONG,
-        margin: float = 1_000.0,
-        leverage: int = 10,
-        entry_price: float = 50_000.0,
-        move_pct: float = 5.0,
-        maintenance_margin_rate: float = 0.004,
-        base: str = "BTC",
-        quote: str = "USDT",
-    ) -> None:
-        check_side(side)
-        check_within("margin", margin, SMALLEST_MARGIN, LARGEST_AMOUNT)
-        check_within("leverage", leverage, 1, LARGEST_LEVERAGE)
-        check_within("entry_price", entry_price, SMALLEST_PRICE, LARGEST_AMOUNT)
-        check_within("move_pct", move_pct, -LARGEST_MOVE_PCT, LARGEST_MOVE_PCT)
-        if not 0 <= maintenance_margin_rate < 1:
-            raise ValueError(
-                "maintenance_margin_rate must be from 0 to below 1, was "
-                f"{maintenance_margin_rate!r}; give 0.004 for 0.4 %"
-            )
-        self.maintenance_margin_rate = maintenance_margin_rate
-        self.base, self.quote = base, quote
-        look = control_look()
-        self.side = side_choice(side, look)
-        self.margin = BoundedFloatText(
-            value=margin,
-            min=SMALLEST_MARGIN,
-            max=LARGEST_AMOUNT,
-            step=100,
-            description=f"Margin ({quote})",
-            tooltip="Your own money behind the position, 1 to 1 000 000",
-            **look,
-        )
-        self.leverage = leverage_slider(leverage, look, most=LARGEST_LEVERAGE)
-        self.entry_price = BoundedFloatText(
-            value=entry_price,
-            min=SMALLEST_PRICE,
-            max=LARGEST_AMOUNT,
-            step=100,
-            description="Entry price",
-            tooltip=f"Price at which the position was opened, in {quote} per {base}",
-            **look,
-        )
-        self.move_pct = FloatSlider(
-            value=move_pct,
-            min=-LARGEST_MOVE_PCT,
-            max=LARGEST_MOVE_PCT,
-            step=0.1,
-            readout_format=".1f",
-            description="Price move (%)",
-            tooltip="How far the mark price is from the entry price, −50 to 50 per cent",
-            **look,
-        )
-        self.chart_range = Dropdown(
-            options=[(f"±{limit} %", limit) for limit in _CHART_RANGES_PCT],
-            value=20,
-            description="Chart shows",
-            tooltip="Which price moves the chart shows; it widens to keep the mark price in view",
-            **look,
-        )
-        self._picture = _LeveragePicture()
-        super().__init__(
-            {
-                "side": self.side,
-                "margin": self.margin,
-                "leverage": self.leverage,
-                "entry_price": self.entry_price,
-                "move_pct": self.move_pct,
-                "chart_range": self.chart_range,
-            },
-            BlitCanvas(self._picture.figure, self._picture.artists),
-        )
+    quote = "USDT"
+    side = side_choice()
+    margin = number_box(
+        "Margin ({self.quote})",
+        1_000.0,
+        low=1.0,
+        high=1_000_000.0,
+        step=100.0,
+        meaning="Your own money behind the position, 1 to 1 000 000",
+    )
+    leverage = leverage_slider()
+    entry_price = number_box(
+        "Entry price",
+        50_000.0,
+        low=0.000001,
+        high=1_000_000.0,
+        step=100.0,
+        meaning="Price at which the position was opened, in {self.quote} per BTC",
+    )
+    move_pct = slider(
+        "Price move (%)",
+        5.0,
+        low=-50.0,
+        high=50.0,
+        step=0.1,
+        decimals=1,
+        meaning="How far the mark price is from the entry price, −50 to 50 per cent",
+    )
+    chart_range = choice(
+        "Chart shows",
+        20,
+        {f"±{limit} %": limit for limit in _CHART_RANGES_PCT},
+        meaning="Which price moves the chart shows; it widens to keep the mark price in view",
+    )
+    _picture: _LeveragePicture
+
+    def __init__(self, *, quote: str = quote, **start: Any) -> None:
+        self.quote = quote
+        super().__init__(**start)
+
+    def _new_picture(self) -> _LeveragePicture:
+        return _LeveragePicture()
 
     @property
     def is_liquidated(self) -> bool:
@@ -274,7 +191,7 @@ class LeverageExplorer(Explorer):
     def rows(self) -> dict[str, str]:
         """The table below the picture: what is shown, and its value with unit."""
         at = self._position
-        price_unit = f"{self.quote} per {self.base}"
+        price_unit = f"{self.quote} per BTC"
         if at.has_liquidation_price:
             liquidation = f"{format_price(at.liquidation_price)} {price_unit}"
             distance = format_percent(at.distance, 2, signed=True)
@@ -286,7 +203,7 @@ class LeverageExplorer(Explorer):
         return {
             "Mark price": f"{format_price(at.mark_price)} {price_unit}",
             "Position value at entry": self._money(at.value),
-            "Borrowed": self._money(at.borrowed),
+            "Borrowed": self._money(float(borrowed_amount(at.margin, at.leverage))),
             "Profit or loss (PnL)": self._money(at.pnl, signed=True) + still_open,
             "Return on margin (ROE)": format_percent(at.roe, signed=True) + still_open,
             "Equity": self._money(at.equity) + still_open,
@@ -300,24 +217,26 @@ class LeverageExplorer(Explorer):
             ),
         }
 
-    def _show(self, values: Mapping[str, Any]) -> str:
-        self._position = _Position.opened(
-            side=values["side"],
-            margin=values["margin"],
-            leverage=values["leverage"],
-            entry_price=values["entry_price"],
-            move=values["move_pct"] / 100,
-            maintenance_margin_rate=self.maintenance_margin_rate,
+    @property
+    def _is_loud(self) -> bool:
+        return self.is_liquidated
+
+    def _follow(self) -> None:
+        entry_price = self.entry_price.value
+        self._position = _Position(
+            side=self.side.value,
+            margin=self.margin.value,
+            leverage=self.leverage.value,
+            entry_price=entry_price,
+            mark_price=entry_price * (1 + self.move_pct.value / 100),
         )
-        self._picture.show(self._position, values["chart_range"], self.quote)
-        loud, *words_after = self._sentences()
+        self._picture.show(self._position, self.chart_range.value, self.quote)
+
+    def _tables(self) -> str:
+        caption = "The position at this mark price"
         if self.is_liquidated:
-            words = alert(loud, " ".join(words_after))
             caption = "If the position had stayed open at this mark price"
-        else:
-            words = status(self.sentence)
-            caption = "The position at this mark price"
-        return words + table(caption, self.rows)
+        return result_table(caption, self.rows)
 
     def _sentences(self) -> list[str]:
         at = self._position
@@ -331,7 +250,7 @@ class LeverageExplorer(Explorer):
             if f"{at.move:.3f}".strip("-0.")
             else "the entry price"
         )
-        mark = f"{format_price(at.mark_price)} {self.quote} per {self.base}, {place}"
+        mark = f"{format_price(at.mark_price)} {self.quote} per BTC, {place}"
         if at.is_liquidated:
             return [
                 "Liquidated.",
@@ -352,65 +271,35 @@ class LeverageExplorer(Explorer):
             if at.has_liquidation_price
             else "No price above zero liquidates it."
         )
-        return [
-            opening,
-            f"At a mark price of {mark}, it has {result}.",
-            ending,
-        ]
+        return [opening, f"At a mark price of {mark}, it has {result}.", ending]
 
     def _money(self, amount: float, *, signed: bool = False) -> str:
-        return f"{format_amount(amount, signed=signed)} {self.quote}"
+        return format_money(amount, self.quote, signed=signed)
 
 
-class _LeveragePicture:
+class _LeveragePicture(Picture):
     """The explorer's figure and the artists that move in it. Heights are per cent of the margin."""
 
-    def __init__(self) -> None:
-        self.figure: Figure = new_figure()
-        with course_style():
-            self._make()
-        self.artists = [
-            self._equity_bar,
-            self._maintenance_bar,
-            self._gone_line,
-            self._equity_line,
-            self._level_line,
-            self._liquidation_line,
-            self._mark_line,
-            self._mark_point,
-            *self._bar_texts,
-            self._liquidation_text,
-            self._mark_text,
-            self._title,
-            self._alarm,
-        ]
-
     def _make(self) -> None:
-        # Fixed places: a layout worked out from tick labels would differ between chart ranges.
-        self.figure.set_layout_engine("none")
-        grid = {"left": 0.085, "right": 0.985, "top": 0.9, "bottom": 0.13, "wspace": 0.08}
-        bars, chart = self.figure.subplots(
-            1, 2, width_ratios=[1, 1.9], sharey=True, gridspec_kw=grid
+        bars, chart = self.panels(
+            1, 2, (0.085, 0.985, 0.13, 0.9), wspace=0.08, width_ratios=[1, 1.9], sharey=True
         )
         self._make_bars(bars)
         self._make_chart(chart)
-        self._title = new_title(self.figure)
 
     def _make_bars(self, axes: Axes) -> None:
         finish_axes(axes, x_label="", y_label="Equity (% of margin)", zero_line=True)
         axes.set(xlim=(-0.6, 2.6), ylim=(_LOWEST_PCT, _HIGHEST_PCT))
         axes.set_xticks([0, 1, 2], ["Margin", "Equity", "Mainte-\nnance"])
         axes.tick_params(axis="x", length=0)
-        self._equity_bar = new_bar(1)
-        self._maintenance_bar = new_bar(
-            2, facecolor=COLOURS["liquidation"], edgecolor=COLOURS["text"]
+        neutral, edge = FILLS["neutral"], COLOURS["entry"]
+        axes.bar(0, 100, 0.72, color=neutral, edgecolor=edge, linewidth=1.4)
+        self._equity_bar = self.bar(axes, 1)
+        self._maintenance_bar = self.bar(
+            axes, 2, facecolor=COLOURS["liquidation"], edgecolor=COLOURS["text"]
         )
-        margin_bar = new_bar(0, facecolor=FILLS["neutral"], edgecolor=COLOURS["entry"], height=100)
-        for bar in (margin_bar, self._equity_bar, self._maintenance_bar):
-            axes.add_patch(bar)
         self._bar_texts = [
-            Label(self.figure, axes.transData, position=(x, 0), align="center", ground=_GROUND)
-            for x in range(3)
+            self.label(axes.transData, position=(x, 0), align="center") for x in range(3)
         ]
 
     def _make_chart(self, axes: Axes) -> None:
@@ -420,24 +309,22 @@ class _LeveragePicture:
         )
         axes.tick_params(axis="y", labelleft=False)
         axes.axvline(0, **line_style("entry"))
-        self._gone_line = new_line(axes, color=COLOURS["index"], linestyle="--", linewidth=1)
-        self._equity_line = new_line(axes)
-        self._level_line = new_line(axes, color=COLOURS["index"], linestyle=":", linewidth=1)
-        self._liquidation_line = new_line(axes, **line_style("liquidation"))
-        self._mark_line = new_line(axes, **line_style("mark"))
-        self._mark_point = new_line(
+        self._gone_line = self.line(axes, color=COLOURS["index"], linestyle="--", linewidth=1)
+        self._equity_line = self.line(axes)
+        self._level_line = self.line(axes, color=COLOURS["index"], linestyle=":", linewidth=1)
+        self._liquidation_line = self.line(axes, **line_style("liquidation"))
+        self._mark_line = self.line(axes, **line_style("mark"))
+        self._mark_point = self.line(
             axes, color=COLOURS["mark"], marker="o", markersize=7, markeredgecolor="white"
         )
-        self._liquidation_text = Label(self.figure, axes.transData, vertical="top", ground=_GROUND)
-        self._mark_text = Label(self.figure, axes.transData, ground=_GROUND)
-        self._alarm = Label(
-            self.figure,
+        self._liquidation_text = self.label(axes.transData, vertical="top")
+        self._mark_text = self.label(axes.transData)
+        self._alarm = self.label(
             axes.transAxes,
             align="center",
             vertical="center",
             size=19,
             bold=True,
-            ground=_GROUND,
             edge=COLOURS["loss"],
         )
         self._alarm.text = "LIQUIDATED"
@@ -452,7 +339,7 @@ class _LeveragePicture:
         self._alarm.set_visible(at.is_liquidated)
         # Where the equity line does not pass: low on the side on which the position gains.
         self._alarm.position = (0.5 + 0.24 * at.side, 0.33)
-        self._title.text = _title(at, quote)
+        self.title.text = _title(at, quote)
 
     def _show_range(self, limit: int) -> None:
         edge = limit * _ROOM_AT_EDGES
@@ -473,7 +360,7 @@ class _LeveragePicture:
         self._maintenance_bar.set_height(maintenance_pct)
         heights = (100.0, equity_pct, maintenance_pct)
         for text, height in zip(self._bar_texts, heights, strict=True):
-            _label_bar(text, height)
+            label_bar(text, height, low=_LOWEST_PCT, top=_HIGHEST_PCT - 18)
         if at.pnl and self._bar_texts[1].text.endswith("%"):
             self._bar_texts[1].text = ("▲ " if at.pnl > 0 else "▼ ") + self._bar_texts[1].text
 
@@ -503,13 +390,6 @@ class _LeveragePicture:
         place_beside(
             self._mark_text, self._chart, move, _LOWEST_PCT + 4, prefer=1 if move > 0 else -1
         )
-
-
-def _label_bar(label: Label, height: float) -> None:
-    shown = max(0.0, min(_HIGHEST_PCT - 18, height))
-    label.position = (label.position[0], shown + 3)
-    arrow = " ↑" if height > shown else " ↓" if height < _LOWEST_PCT else ""
-    label.text = format_percent(height / 100, 0 if abs(height) >= 10 else 1) + arrow
 
 
 def _title(at: _Position, quote: str) -> str:

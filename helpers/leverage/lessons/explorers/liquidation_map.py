@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, cast
-
-from ipywidgets import BoundedFloatText, Dropdown
-from matplotlib.lines import Line2D
+from typing import TYPE_CHECKING, cast
 
 from leverage.contracts import LONG
-from leverage.lessons.canvas import BlitCanvas, Label
-from leverage.lessons.explorers.artists import new_title
-from leverage.lessons.explorers.controls import control_look, leverage_slider, side_choice
-from leverage.lessons.explorers.explorer import Explorer, alert, check_side, check_within, status
-from leverage.lessons.figures import COLOURS, course_style, finish_axes, line_style, new_figure
-from leverage.lessons.wording import format_amount, format_percent, format_price
+from leverage.lessons.canvas import Label
+from leverage.lessons.explorers.controls import choice, leverage_slider, number_box, side_choice
+from leverage.lessons.explorers.explorer import Explorer
+from leverage.lessons.explorers.picture import Picture
+from leverage.lessons.figures import COLOURS, finish_axes, line_style
+from leverage.lessons.wording import format_amount, format_money, format_percent, format_price
 from leverage.venues import Product, TradeAtVenue, compare, load_venue
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-LARGEST_LEVERAGE = 125
-SMALLEST_PRICE = 0.000001
-LARGEST_AMOUNT = 1_000_000_000.0
-LARGEST_PRICE = 1_000_000.0
-SMALLEST_AMOUNT = 10.0
+    from matplotlib.lines import Line2D
 
 _RANGES_PCT = (2, 5, 10, 20, 50, 110)
-_WIDTH, _HEIGHT = 7.0, 4.8
 _KINDS = {"linear": "futures", "spot margin": "spot margin", "cfd": "CFD margin"}
 _MARKERS = {
     "maintenance at mark": "o",
@@ -40,7 +30,6 @@ _MARKERS = {
     "assets over debt": "v",
 }
 _SYMBOLS = {"o": "●", "s": "■", "D": "◆", "^": "▲", "v": "▼"}
-_WHITE = "#FFFFFF"
 _CELL = 'style="text-align:left;vertical-align:top;padding:0.1em 1.2em 0.1em 0"'
 
 
@@ -200,23 +189,6 @@ class LiquidationMap(Explorer):
     The picture has one row for each product and a point at the move from entry to liquidation; the
     table below it gives price, reason, date and confidence. What is unknown or refused says so.
 
-    Parameters
-    ----------
-    side : {1, -1}, default 1
-        1 for a long position, -1 for a short position.
-    entry_price : float, default 98000
-        Entry price of BTC, in quote currency.
-    notional : float, default 98000
-        Value of the trade at entry, in quote currency.
-    leverage : int, default 10
-        Leverage to set, 1 to 125.
-    backing : {"initial", "account"}, default "initial"
-        Whether the initial margin alone stands behind the trade, or a whole account.
-    account : float, default 49000
-        Size of that account, in quote currency.
-    quote : str, default "USDT"
-        Name of the quote currency in the words.
-
     Examples
     --------
     >>> explorer = LiquidationMap(leverage=5, backing="account")
@@ -226,77 +198,42 @@ class LiquidationMap(Explorer):
     False
     """
 
-    def __init__(
-        self,
-        *,
-        side: int = LONG,
-        entry_price: float = 98_000.0,
-        notional: float = 98_000.0,
-        leverage: int = 10,
-        backing: str = "initial",
-        account: float = 49_000.0,
-        quote: str = "USDT",
-    ) -> None:
-        check_side(side)
-        if backing not in ("initial", "account"):
-            raise ValueError(f"backing must be 'initial' or 'account', was {backing!r}")
-        check_within("entry_price", entry_price, SMALLEST_PRICE, LARGEST_PRICE)
-        check_within("notional", notional, SMALLEST_AMOUNT, LARGEST_AMOUNT)
-        check_within("leverage", leverage, 1, LARGEST_LEVERAGE)
-        check_within("account", account, SMALLEST_AMOUNT, LARGEST_AMOUNT)
-        self.quote = quote
-        look = control_look()
-        self.side = side_choice(side, look)
-        self.leverage = leverage_slider(
-            leverage, look, most=LARGEST_LEVERAGE, meaning="The leverage to set"
-        )
-        self.entry_price = BoundedFloatText(
-            value=entry_price,
-            min=SMALLEST_PRICE,
-            max=LARGEST_PRICE,
-            step=1_000,
-            description="Entry price",
-            tooltip=f"In {quote} per BTC, up to 1 000 000",
-            **look,
-        )
-        self.notional = BoundedFloatText(
-            value=notional,
-            min=SMALLEST_AMOUNT,
-            max=LARGEST_AMOUNT,
-            step=10_000,
-            description=f"Value ({quote})",
-            tooltip="Notional at entry, 10 to 1 000 000 000",
-            **look,
-        )
-        self.backing = Dropdown(
-            options=[("Initial margin only", "initial"), ("A whole account", "account")],
-            value=backing,
-            description="Behind it",
-            tooltip="What a loss can reach: the initial margin, or all money of the account",
-            **look,
-        )
-        self.account = BoundedFloatText(
-            value=account,
-            min=SMALLEST_AMOUNT,
-            max=LARGEST_AMOUNT,
-            step=1_000,
-            description=f"Account ({quote})",
-            tooltip="Counts when a whole account stands behind the trade",
-            **look,
-        )
-        names = [at.name for at in map_trade(LONG, entry_price, notional=entry_price, leverage=2)]
-        self._picture = _MapPicture(names)
-        super().__init__(
-            {
-                "side": self.side,
-                "leverage": self.leverage,
-                "entry_price": self.entry_price,
-                "notional": self.notional,
-                "backing": self.backing,
-                "account": self.account,
-            },
-            BlitCanvas(self._picture.figure, self._picture.artists),
-        )
+    side = side_choice()
+    leverage = leverage_slider(meaning="The leverage to set")
+    entry_price = number_box(
+        "Entry price",
+        98_000.0,
+        low=0.000001,
+        high=1_000_000.0,
+        step=1_000.0,
+        meaning="In USDT per BTC, up to 1 000 000",
+    )
+    notional = number_box(
+        "Value (USDT)",
+        98_000.0,
+        low=10.0,
+        high=1_000_000_000.0,
+        step=10_000.0,
+        meaning="Notional at entry, 10 to 1 000 000 000",
+    )
+    backing = choice(
+        "Behind it",
+        "initial",
+        {"Initial margin only": "initial", "A whole account": "account"},
+        meaning="What a loss can reach: the initial margin, or all money of the account",
+    )
+    account = number_box(
+        "Account (USDT)",
+        49_000.0,
+        low=10.0,
+        high=1_000_000_000.0,
+        step=1_000.0,
+        meaning="Counts when a whole account stands behind the trade",
+    )
+    _picture: _MapPicture
+
+    def _new_picture(self) -> _MapPicture:
+        return _MapPicture()
 
     @property
     def trades(self) -> tuple[MappedTrade, ...]:
@@ -311,34 +248,34 @@ class LiquidationMap(Explorer):
             f"from entry to liquidation, in per cent. {self.sentence}"
         )
 
-    def _show(self, values: Mapping[str, Any]) -> str:
-        whole = values["backing"] == "account"
-        self._values = dict(values)
-        self._margin = values["account"] if whole else values["notional"] / values["leverage"]
+    @property
+    def _is_loud(self) -> bool:
+        return not any(at.is_known for at in self._trades)
+
+    def _follow(self) -> None:
+        side, notional, leverage = self.side.value, self.notional.value, self.leverage.value
+        whole = self.backing.value == "account"
+        self._margin = self.account.value if whole else notional / leverage
         self._trades = tuple(
             map_trade(
-                values["side"],
-                values["entry_price"],
-                notional=values["notional"],
-                leverage=values["leverage"],
+                side,
+                self.entry_price.value,
+                notional=notional,
+                leverage=leverage,
                 margin=self._margin if whole else None,
             )
         )
-        self._picture.show(self._trades, values["side"], self._margin / values["notional"])
-        first, *others = self._sentences()
-        if not any(at.is_known for at in self._trades):
-            words = alert(first, " ".join(others))
-        else:
-            words = status(self.sentence)
-        return words + _reasons(self._trades)
+        self._picture.show(self._trades, side, self._margin / notional)
+
+    def _tables(self) -> str:
+        return _reasons(self._trades)
 
     def _sentences(self) -> list[str]:
-        values = self._values
-        way = "long" if values["side"] == LONG else "short"
+        way = "long" if self.side.value == LONG else "short"
         trade = (
-            f"A {values['leverage']}× {way} of {format_amount(values['notional'])} {self.quote} "
-            f"from {format_price(values['entry_price'])}, with "
-            f"{format_amount(self._margin)} {self.quote} behind it."
+            f"A {self.leverage.value}× {way} of {format_money(self.notional.value)} "
+            f"from {format_price(self.entry_price.value)}, with "
+            f"{format_money(self._margin)} behind it."
         )
         known = [at for at in self._trades if at.has_price]
         count = len(self._trades)
@@ -360,46 +297,34 @@ class LiquidationMap(Explorer):
         return [trade, span, rest]
 
 
-class _MapPicture:
+class _MapPicture(Picture):
     """The map's figure and the artists that move in it."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.figure: Figure = new_figure(width=_WIDTH, height=_HEIGHT)
-        with course_style():
-            self._make(names)
-        self.artists = [self._bankruptcy, *self._points, *self._texts, self._note, self._title]
+    height = 4.8
 
-    def _make(self, names: Sequence[str]) -> None:
-        self.figure.set_layout_engine("none")
-        self._axes = axes = self.figure.subplots(
-            gridspec_kw={"left": 0.225, "right": 0.965, "top": 0.905, "bottom": 0.115}
-        )
+    def _make(self) -> None:
+        names = [at.name for at in map_trade(LONG, 98_000, notional=98_000, leverage=2)]
+        self._axes = axes = self.panels(1, 1, (0.225, 0.965, 0.115, 0.905))
         finish_axes(axes, x_label="Move of the price against the trade, from entry (%)", y_label="")
         axes.set(ylim=(len(names) - 0.2, -0.8), xlim=(0, 20))
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(axis="y", length=0, pad=6)
         axes.grid(visible=False, axis="x")
-        self._bankruptcy = axes.add_line(Line2D([], [], **line_style("bankruptcy")))
+        self._bankruptcy = self.line(axes, **line_style("bankruptcy"))
         self._points = [
-            axes.add_line(
-                Line2D(
-                    [],
-                    [],
-                    linestyle="none",
-                    marker="o",
-                    markersize=9,
-                    markerfacecolor=COLOURS["liquidation"],
-                    markeredgecolor=COLOURS["text"],
-                    clip_on=False,
-                )
+            self.line(
+                axes,
+                linestyle="none",
+                marker="o",
+                markersize=9,
+                markerfacecolor=COLOURS["liquidation"],
+                markeredgecolor=COLOURS["text"],
+                clip_on=False,
             )
             for _ in names
         ]
-        self._texts = [
-            Label(self.figure, axes.transData, vertical="center", ground=_WHITE) for _ in names
-        ]
-        self._note = Label(self.figure, axes.transData, vertical="bottom", ground=_WHITE)
-        self._title = new_title(self.figure)
+        self._texts = [self.label(axes.transData, vertical="center") for _ in names]
+        self._note = self.label(axes.transData, vertical="bottom")
 
     def show(self, trades: Sequence[MappedTrade], side: int, backing: float) -> None:
         """Move every artist to where it belongs for the trades."""
@@ -424,7 +349,7 @@ class _MapPicture:
         ):
             self._show_row(row, at, point, text)
         way = "long" if side == LONG else "short"
-        self._title.text = f"Where each venue closes the same {way}"
+        self.title.text = f"Where each venue closes the same {way}"
 
     def _show_row(self, row: int, at: MappedTrade, point: Line2D, text: Label) -> None:
         edge = self._axes.get_xlim()[1]
@@ -434,7 +359,7 @@ class _MapPicture:
             if at.is_known:
                 text.text = "no price closes it"
             else:
-                text.text = _shortened(at.reason)
+                text.text = _fitting(at.reason)
             return
         move = _room(at) * 100
         shown = min(move, edge)
@@ -457,7 +382,7 @@ def _price_words(at: MappedTrade) -> str:
     return f"{format_price(at.price)} ({format_percent(at.move, 2, signed=True)})"
 
 
-def _shortened(reason: str, length: int = 62) -> str:
+def _fitting(reason: str, length: int = 62) -> str:
     """Leave the last clauses or words out where a row has no room; the table has all of them."""
     if len(reason) <= length:
         return reason

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from ipywidgets import BoundedFloatText, FloatSlider
-from matplotlib.lines import Line2D
+import numpy as np
 from matplotlib.patches import Rectangle
 
-from leverage.contracts import LONG, SHORT
-from leverage.lessons.canvas import BlitCanvas, Label
-from leverage.lessons.explorers.artists import new_bar, new_title
-from leverage.lessons.explorers.controls import control_look, leverage_slider, side_choice
-from leverage.lessons.explorers.explorer import Explorer, alert, check_within, status
-from leverage.lessons.figures import (
-    COLOURS,
-    FILLS,
-    course_style,
-    finish_axes,
-    line_style,
-    new_figure,
+from leverage.lessons.explorers.controls import (
+    Number,
+    Slider,
+    leverage_slider,
+    number_box,
+    side_choice,
+    slider,
 )
-from leverage.lessons.wording import format_amount, format_percent, format_price
+from leverage.lessons.explorers.explorer import MAINTENANCE_MARGIN_RATE, Explorer, result_table
+from leverage.lessons.explorers.picture import Picture, label_bar
+from leverage.lessons.figures import COLOURS, FILLS, finish_axes, line_style
+from leverage.lessons.wording import format_amount, format_money, format_percent, format_price
 from leverage.margin import equity, initial_margin, liquidation_price, maintenance_margin
 from leverage.portfolio import (
     Positions,
@@ -36,20 +32,14 @@ from leverage.portfolio import (
 from leverage.tiers import TierTable
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-LARGEST_LEVERAGE = 125
-SMALLEST_AMOUNT = 10.0
-LARGEST_AMOUNT = 1_000_000.0
-LARGEST_MOVE_PCT = 50.0
+NAMES = ("BTC", "ETH")
+ENTRY_PRICES = (50_000.0, 2_500.0)
 
 _LOWEST_PCT, _HIGHEST_PCT = -30.0, 160.0
 _FARTHEST_PCT = 60.0
-_WHITE = "#FFFFFF"
-_WIDTH, _HEIGHT = 7.0, 5.0
-_CELL = 'style="text-align:right;padding:0 0 0 1.5em"'
-_NAME = 'scope="row" style="text-align:left;font-weight:normal"'
 
 
 @dataclass(frozen=True)
@@ -74,75 +64,73 @@ class _Backed:
 class _Account:
     """Two positions of one account at one moment, taken in both modes."""
 
-    names: tuple[str, str]
+    sides: tuple[int, int]
+    notionals: tuple[float, float]
     moves: tuple[float, float]
+    leverage: int
     balance: float
-    margins: tuple[float, float]
-    pnl: tuple[float, float]
-    equities: tuple[float, float]
-    requirements: tuple[float, float]
-    isolated: tuple[_Backed, _Backed]
-    cross_equity: float
-    cross_requirement: float
-    cross: tuple[_Backed, _Backed]
 
-    @classmethod
-    def of(
-        cls,
-        names: tuple[str, str],
-        entry_prices: tuple[float, float],
-        rate: float,
-        values: Mapping[str, Any],
-    ) -> _Account:
-        sides = (values["first_side"], values["second_side"])
-        notionals = (values["first_value"], values["second_value"])
-        moves = (values["first_move"] / 100, values["second_move"] / 100)
-        balance = values["balance"]
-        quantities = [value / price for value, price in zip(notionals, entry_prices, strict=True)]
-        marks = [price * (1 + move) for price, move in zip(entry_prices, moves, strict=True)]
-        margins = [float(initial_margin(value, values["leverage"])) for value in notionals]
-        basics = list(zip(sides, entry_prices, quantities, margins, strict=True))
-        equities = [
-            float(equity(side, entry, mark, quantity, margin))
-            for (side, entry, quantity, margin), mark in zip(basics, marks, strict=True)
-        ]
-        requirements = [
-            float(maintenance_margin(quantity * mark, rate))
-            for quantity, mark in zip(quantities, marks, strict=True)
-        ]
-        alone = [float(liquidation_price(*basic, rate)) for basic in basics]
-        book = Positions(sides, entry_prices, quantities, TierTable.flat(rate))
-        together = [float(price) for price in cross_liquidation_prices(book, marks, balance)]
-        cross_equity = float(portfolio_equity(book, marks, balance))
-        cross_requirement = float(portfolio_requirement(book, marks))
-        ended = cross_equity <= cross_requirement
-        first, second = (
-            _Backed(side, mark, price, own <= need)
-            for side, mark, price, own, need in zip(
-                sides, marks, alone, equities, requirements, strict=True
-            )
-        )
-        return cls(
-            names=names,
-            moves=moves,
-            balance=balance,
-            margins=(margins[0], margins[1]),
-            pnl=(equities[0] - margins[0], equities[1] - margins[1]),
-            equities=(equities[0], equities[1]),
-            requirements=(requirements[0], requirements[1]),
-            isolated=(first, second),
-            cross_equity=cross_equity,
-            cross_requirement=cross_requirement,
-            cross=(
-                _Backed(sides[0], marks[0], together[0], ended),
-                _Backed(sides[1], marks[1], together[1], ended),
-            ),
-        )
+    @cached_property
+    def quantities(self) -> npt.NDArray[np.float64]:
+        return np.asarray(np.array(self.notionals) / np.array(ENTRY_PRICES))
+
+    @cached_property
+    def marks(self) -> npt.NDArray[np.float64]:
+        return np.asarray(np.array(ENTRY_PRICES) * (1 + np.array(self.moves)))
+
+    @cached_property
+    def margins(self) -> npt.NDArray[np.float64]:
+        return np.asarray(initial_margin(np.array(self.notionals), self.leverage))
+
+    @cached_property
+    def equities(self) -> npt.NDArray[np.float64]:
+        """Of the isolated positions."""
+        at = np.array(self.sides), np.array(ENTRY_PRICES), self.marks
+        return np.asarray(equity(*at, self.quantities, self.margins))
 
     @property
+    def pnl(self) -> npt.NDArray[np.float64]:
+        return self.equities - self.margins
+
+    @cached_property
+    def requirements(self) -> npt.NDArray[np.float64]:
+        return np.asarray(maintenance_margin(self.quantities * self.marks, MAINTENANCE_MARGIN_RATE))
+
+    @cached_property
+    def isolated(self) -> tuple[_Backed, ...]:
+        basics = np.array(self.sides), np.array(ENTRY_PRICES), self.quantities, self.margins
+        prices = np.asarray(liquidation_price(*basics, MAINTENANCE_MARGIN_RATE))
+        return self._backed(prices, self.equities <= self.requirements)
+
+    @cached_property
+    def _book(self) -> Positions:
+        rate = TierTable.flat(MAINTENANCE_MARGIN_RATE)
+        return Positions(self.sides, ENTRY_PRICES, self.quantities, rate)
+
+    @cached_property
+    def cross_equity(self) -> float:
+        return float(portfolio_equity(self._book, self.marks, self.balance))
+
+    @cached_property
+    def cross_requirement(self) -> float:
+        return float(portfolio_requirement(self._book, self.marks))
+
+    @cached_property
+    def cross(self) -> tuple[_Backed, ...]:
+        prices = cross_liquidation_prices(self._book, self.marks, self.balance)
+        ended = self.cross_equity <= self.cross_requirement
+        return self._backed(prices, np.array([ended, ended]))
+
+    def _backed(
+        self, prices: npt.NDArray[np.float64], ended: npt.NDArray[np.bool_]
+    ) -> tuple[_Backed, ...]:
+        rows = zip(self.sides, self.marks, prices, ended, strict=True)
+        return tuple(_Backed(side, float(m), float(p), bool(e)) for side, m, p, e in rows)
+
+    @cached_property
     def free(self) -> float:
         """What the account holds outside both isolated margins."""
-        return self.balance - sum(self.margins)
+        return self.balance - float(sum(self.margins))
 
     @property
     def is_refused(self) -> bool:
@@ -154,13 +142,10 @@ class _Account:
         return self.cross[0].is_liquidated
 
     @property
-    def isolated_left(self) -> tuple[float, float]:
+    def isolated_left(self) -> tuple[float, ...]:
         """What each isolated margin still is; a liquidated one counts as lost in full."""
-        first, second = (
-            0.0 if at.is_liquidated else own
-            for at, own in zip(self.isolated, self.equities, strict=True)
-        )
-        return first, second
+        rows = zip(self.isolated, self.equities, strict=True)
+        return tuple(0.0 if at.is_liquidated else float(own) for at, own in rows)
 
     @property
     def isolated_total(self) -> float:
@@ -171,6 +156,23 @@ class _Account:
         return 0.0 if self.cross_is_liquidated else self.cross_equity
 
 
+def _amount(label: str, start: float, meaning: str) -> Number:
+    ends = {"low": 10.0, "high": 1_000_000.0, "step": 100.0}
+    return number_box(label, start, meaning=f"{meaning}, 10 to 1 000 000", **ends)
+
+
+def _move(name: str) -> Slider[float]:
+    return slider(
+        f"{name} move (%)",
+        0.0,
+        low=-50.0,
+        high=50.0,
+        step=0.5,
+        decimals=1,
+        meaning=f"How far the {name} price is from its entry, −50 to 50 per cent",
+    )
+
+
 class MarginModeExplorer(Explorer):
     """Shock one of two positions and watch the other, in isolated and in cross margin.
 
@@ -178,30 +180,10 @@ class MarginModeExplorer(Explorer):
     margins, the free money and their sum, and the one pot of cross margin. The lower one has how
     far each price may still move against its position.
 
-    Parameters
-    ----------
-    balance : float, default 3000
-        Money in the account before the trades, in quote currency.
-    first_side, second_side : {1, -1}, default 1
-        1 for a long position, -1 for a short position.
-    first_value, second_value : float, default 10000
-        Notional of each position at entry, in quote currency.
-    leverage : int, default 10
-        Chosen leverage of both, 1 to 125; it sets the two isolated margins.
-    first_move, second_move : float, default 0
-        Move of each mark price from entry, in per cent, -50 to 50.
-    names : tuple of str, default ("BTC", "ETH")
-        Names of the two coins.
-    entry_prices : tuple of float, default (50000, 2500)
-        Entry prices, in quote currency per coin.
-    maintenance_margin_rate : float, default 0.004
-        Maintenance margin divided by notional of both, as a decimal.
-    quote : str, default "USDT"
-        Name of the settlement currency.
-
     Notes
     -----
-    A liquidated margin counts as lost in full. Fees and funding are left out.
+    Positions were opened at 50 000 USDT per BTC and 2 500 per ETH. A liquidated margin counts as
+    lost in full. Fees and funding are left out.
 
     Examples
     --------
@@ -213,79 +195,20 @@ class MarginModeExplorer(Explorer):
     ('ETH isolated', 'cross')
     """
 
-    def __init__(
-        self,
-        *,
-        balance: float = 3_000.0,
-        first_side: int = LONG,
-        second_side: int = LONG,
-        first_value: float = 10_000.0,
-        second_value: float = 10_000.0,
-        leverage: int = 10,
-        first_move: float = 0.0,
-        second_move: float = 0.0,
-        names: tuple[str, str] = ("BTC", "ETH"),
-        entry_prices: tuple[float, float] = (50_000.0, 2_500.0),
-        maintenance_margin_rate: float = 0.004,
-        quote: str = "USDT",
-    ) -> None:
-        for name, side in (("first_side", first_side), ("second_side", second_side)):
-            if side not in (LONG, SHORT):
-                raise ValueError(f"{name} must be 1 (long) or -1 (short), was {side!r}")
-        check_within("balance", balance, SMALLEST_AMOUNT, LARGEST_AMOUNT)
-        check_within("first_value", first_value, SMALLEST_AMOUNT, LARGEST_AMOUNT)
-        check_within("second_value", second_value, SMALLEST_AMOUNT, LARGEST_AMOUNT)
-        check_within("leverage", leverage, 1, LARGEST_LEVERAGE)
-        check_within("first_move", first_move, -LARGEST_MOVE_PCT, LARGEST_MOVE_PCT)
-        check_within("second_move", second_move, -LARGEST_MOVE_PCT, LARGEST_MOVE_PCT)
-        if not 0 <= maintenance_margin_rate < 1:
-            raise ValueError(
-                "maintenance_margin_rate must be from 0 to below 1, was "
-                f"{maintenance_margin_rate!r}; give 0.004 for 0.4 %"
-            )
-        self.names, self.entry_prices, self.quote = names, entry_prices, quote
-        self.maintenance_margin_rate = maintenance_margin_rate
-        first, second = names
-        look = control_look("9.5em", "345px")
-        self.balance = _amount_box(f"Account ({quote})", balance, "Money before the trades", look)
-        self.leverage = leverage_slider(
-            leverage,
-            look,
-            most=LARGEST_LEVERAGE,
-            meaning="Of both positions; it sets the isolated margins",
-        )
-        self.first_side, self.second_side = (
-            side_choice(first_side, look, label=f"{first} side"),
-            side_choice(second_side, look, label=f"{second} side"),
-        )
-        self.first_value = _amount_box(
-            f"{first} value ({quote})",
-            first_value,
-            f"Notional of the {first} position at entry",
-            look,
-        )
-        self.second_value = _amount_box(
-            f"{second} value ({quote})",
-            second_value,
-            f"Notional of the {second} position at entry",
-            look,
-        )
-        self.first_move = _move_slider(first, first_move, look)
-        self.second_move = _move_slider(second, second_move, look)
-        self._picture = _ModesPicture(names)
-        super().__init__(
-            {
-                "balance": self.balance,
-                "leverage": self.leverage,
-                "first_side": self.first_side,
-                "second_side": self.second_side,
-                "first_value": self.first_value,
-                "second_value": self.second_value,
-                "first_move": self.first_move,
-                "second_move": self.second_move,
-            },
-            BlitCanvas(self._picture.figure, self._picture.artists),
-        )
+    label_width = "9.5em"
+    control_width = "345px"
+    balance = _amount("Account (USDT)", 3_000.0, "Money before the trades")
+    leverage = leverage_slider(meaning="Of both positions; it sets the isolated margins")
+    first_side = side_choice("BTC side")
+    second_side = side_choice("ETH side")
+    first_value = _amount("BTC value (USDT)", 10_000.0, "Notional of the BTC position at entry")
+    second_value = _amount("ETH value (USDT)", 10_000.0, "Notional of the ETH position at entry")
+    first_move = _move("BTC")
+    second_move = _move("ETH")
+    _picture: _ModesPicture
+
+    def _new_picture(self) -> _ModesPicture:
+        return _ModesPicture()
 
     @property
     def liquidated(self) -> tuple[str, ...]:
@@ -295,7 +218,7 @@ class MarginModeExplorer(Explorer):
             return ()
         ended = [
             f"{name} isolated"
-            for name, position in zip(at.names, at.isolated, strict=True)
+            for name, position in zip(NAMES, at.isolated, strict=True)
             if position.is_liquidated
         ]
         return (*ended, *(["cross"] if at.cross_is_liquidated else []))
@@ -313,63 +236,72 @@ class MarginModeExplorer(Explorer):
         """The table below the picture: what is shown, isolated, and in cross margin."""
         at = self._account
         rows: dict[str, tuple[str, str]] = {}
-        for number, name in enumerate(at.names):
-            rows[f"{name}: profit or loss"] = (self._money(at.pnl[number], signed=True),) * 2
-        for number, name in enumerate(at.names):
+        for number, name in enumerate(NAMES):
+            rows[f"{name}: profit or loss"] = (format_money(at.pnl[number], signed=True),) * 2
+        for number, name in enumerate(NAMES):
             rows[f"Behind {name}, before profit or loss"] = (
-                self._money(at.margins[number]),
-                self._money(at.balance),
+                format_money(at.margins[number]),
+                format_money(at.balance),
             )
         rows["Requirement"] = (
-            " and ".join(format_amount(need) for need in at.requirements) + f" {self.quote}",
-            self._money(at.cross_requirement),
+            " and ".join(format_amount(need) for need in at.requirements) + " USDT",
+            format_money(at.cross_requirement),
         )
-        for number, name in enumerate(at.names):
+        for number, name in enumerate(NAMES):
             rows[f"{name}: liquidation price"] = (
                 self._end(at.isolated[number]),
                 self._end(at.cross[number]),
             )
         rows["Left of the account"] = (
-            self._money(at.isolated_total),
-            self._money(at.cross_total),
+            format_money(at.isolated_total),
+            format_money(at.cross_total),
         )
         return rows
 
-    def _show(self, values: Mapping[str, Any]) -> str:
-        self._account = _Account.of(
-            self.names, self.entry_prices, self.maintenance_margin_rate, values
+    @property
+    def _is_loud(self) -> bool:
+        return self._account.is_refused or bool(self.liquidated)
+
+    def _follow(self) -> None:
+        self._account = _Account(
+            sides=(self.first_side.value, self.second_side.value),
+            notionals=(self.first_value.value, self.second_value.value),
+            moves=(self.first_move.value / 100, self.second_move.value / 100),
+            leverage=self.leverage.value,
+            balance=self.balance.value,
         )
         self._picture.show(self._account)
-        loud, *others = self._sentences()
+
+    def _tables(self) -> str:
         if self._account.is_refused:
-            return alert(loud, " ".join(others))
-        words = alert(loud, " ".join(others)) if self.liquidated else status(self.sentence)
-        return words + self._table()
+            return ""
+        heads = "Isolated margin", "Cross margin"
+        return result_table("The account at these prices", self.rows, heads)
 
     def _sentences(self) -> list[str]:
         at = self._account
         if at.is_refused:
-            needed = self._money(sum(at.margins))
+            needed = format_money(sum(at.margins))
             return [
                 "Not opened.",
                 f"The two positions need {needed} of initial margin in either mode, and the "
-                f"account has {self._money(at.balance)}. Raise the leverage or the account, or "
+                f"account has {format_money(at.balance)}. Raise the leverage or the account, or "
                 "make a position smaller.",
             ]
         moved = " and ".join(
             f"{name} {format_percent(move, signed=True)}"
-            for name, move in zip(at.names, at.moves, strict=True)
+            for name, move in zip(NAMES, at.moves, strict=True)
         )
         left = (
-            f"With prices at {moved} from entry, {self._money(at.isolated_total)} are left in "
-            f"isolated margin and {self._money(at.cross_total)} in cross margin."
+            f"With prices at {moved} from entry, {format_money(at.isolated_total)} are left in "
+            f"isolated margin and {format_money(at.cross_total)} in cross margin."
         )
         loud = [f"Liquidated: {', '.join(self.liquidated)}."] if self.liquidated else []
         return [*loud, left, self._reach()]
 
     def _reach(self) -> str:
         at = self._account
-        name = at.names[0]
+        name = NAMES[0]
         alone, together = at.isolated[0], at.cross[0]
         return (
             f"{name} may still move against its position by {_distance_words(alone)} in isolated "
@@ -383,117 +315,81 @@ class MarginModeExplorer(Explorer):
             return "none"
         return f"{format_price(at.liquidation_price)} ({_distance_words(at)} away)"
 
-    def _table(self) -> str:
-        head = "".join(
-            f'<th scope="col" {_CELL}>{mode}</th>' for mode in ("Isolated margin", "Cross margin")
-        )
-        body = "".join(
-            f"<tr><th {_NAME}>{escape(name)}</th><td {_CELL}>{escape(alone)}</td>"
-            f"<td {_CELL}>{escape(together)}</td></tr>"
-            for name, (alone, together) in self.rows.items()
-        )
-        return (
-            '<table style="border-collapse:collapse;line-height:1.5">'
-            '<caption style="text-align:left;font-style:italic">The account at these prices</caption>'
-            f"<tr><td></td>{head}</tr>{body}</table>"
-        )
 
-    def _money(self, amount: float, *, signed: bool = False) -> str:
-        return f"{format_amount(amount, signed=signed)} {self.quote}"
-
-
-class _ModesPicture:
+class _ModesPicture(Picture):
     """The explorer's figure and the artists that move in it."""
 
-    def __init__(self, names: tuple[str, str]) -> None:
-        self.figure: Figure = new_figure(width=_WIDTH, height=_HEIGHT)
-        with course_style():
-            self._make(names)
-        self.artists = [
-            *self._bars,
-            *self._needs,
-            *self._reaches,
-            *self._bar_texts,
-            *self._reach_texts,
-            *self._alarms,
-            self._title,
-        ]
+    height = 5.0
 
-    def _make(self, names: tuple[str, str]) -> None:
-        self.figure.set_layout_engine("none")
-        grid = {"left": 0.155, "right": 0.985, "top": 0.875, "bottom": 0.095, "hspace": 0.36}
-        upper, lower = self.figure.subplots(2, 1, height_ratios=[1.35, 1], gridspec_kw=grid)
-        self._make_bars(upper, names)
-        self._make_reaches(lower, names)
-        self._title = new_title(self.figure)
+    def _make(self) -> None:
+        upper, lower = self.panels(
+            2, 1, (0.155, 0.985, 0.095, 0.875), hspace=0.36, height_ratios=[1.35, 1]
+        )
+        self._make_bars(upper)
+        self._make_reaches(lower)
 
-    def _make_bars(self, axes: Axes, names: tuple[str, str]) -> None:
+    def _make_bars(self, axes: Axes) -> None:
         finish_axes(axes, x_label="", y_label="Left (% of account)", zero_line=True)
         axes.set(xlim=(-0.6, 5.1), ylim=(_LOWEST_PCT, _HIGHEST_PCT))
         self._places = (0.0, 1.0, 2.0, 3.0, 4.5)
-        axes.set_xticks(self._places, [*names, "Free", "Together", "Whole account"])
+        axes.set_xticks(self._places, [*NAMES, "Free", "Together", "Whole account"])
         axes.tick_params(axis="x", length=0)
         axes.axvline(3.75, color=COLOURS["grid"], linewidth=1)
         for x, text in ((1.5, "Isolated margin"), (4.5, "Cross margin")):
             axes.text(x, _HIGHEST_PCT * 1.02, text, ha="center", va="bottom", weight="bold")
         key = "dotted line: maintenance margin; grey bar: less than at entry"
         axes.text(-0.55, _LOWEST_PCT / 2, key, va="center", fontsize=8.5)
-        self._bars = [new_bar(x, edgecolor=COLOURS["text"]) for x in self._places]
-        for bar in self._bars:
-            axes.add_patch(bar)
-        self._needs = [axes.add_line(Line2D([], [], **line_style("liquidation"))) for _ in range(3)]
+        self._bars = [self.bar(axes, x, edgecolor=COLOURS["text"]) for x in self._places]
+        self._needs = [self.line(axes, **line_style("liquidation")) for _ in range(3)]
         self._bar_texts = [
-            Label(self.figure, axes.transData, position=(x, 0), align="center", ground=_WHITE)
-            for x in self._places
+            self.label(axes.transData, position=(x, 0), align="center") for x in self._places
         ]
         self._alarms = [
-            Label(
-                self.figure,
+            self.label(
                 axes.transData,
                 position=(x, 135),
                 align="center",
                 vertical="center",
                 size=9,
                 bold=True,
-                ground=_WHITE,
                 edge=COLOURS["loss"],
             )
             for x in (0.0, 1.0, 4.5)
         ]
 
-    def _make_reaches(self, axes: Axes, names: tuple[str, str]) -> None:
+    def _make_reaches(self, axes: Axes) -> None:
         finish_axes(axes, x_label="Room to liquidation (% of the mark price)", y_label="")
         axes.set(xlim=(0, _FARTHEST_PCT), ylim=(3.6, -0.6))
         axes.set_yticks(
-            range(4), [f"{name} {mode}" for name in names for mode in ("isolated", "cross")]
+            range(4), [f"{name} {mode}" for name in NAMES for mode in ("isolated", "cross")]
         )
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=False, axis="y")
         self._reaches = [
-            Rectangle(
-                (0, row - 0.33),
-                0,
-                0.66,
-                facecolor=FILLS["sky" if row % 2 == 0 else "orange"],
-                edgecolor=COLOURS["text"],
-                linewidth=1,
+            self.patch(
+                axes,
+                Rectangle(
+                    (0, row - 0.33),
+                    0,
+                    0.66,
+                    facecolor=FILLS["sky" if row % 2 == 0 else "orange"],
+                    edgecolor=COLOURS["text"],
+                    linewidth=1,
+                ),
             )
             for row in range(4)
         ]
-        for bar in self._reaches:
-            axes.add_patch(bar)
         self._reach_texts = [
-            Label(self.figure, axes.transData, position=(0, row), vertical="center", ground=_WHITE)
-            for row in range(4)
+            self.label(axes.transData, position=(0, row), vertical="center") for row in range(4)
         ]
 
     def show(self, at: _Account) -> None:
         """Move every artist to where it belongs for the account."""
         moved = ", ".join(
             f"{name} {format_percent(move, signed=True)}"
-            for name, move in zip(at.names, at.moves, strict=True)
+            for name, move in zip(NAMES, at.moves, strict=True)
         )
-        self._title.text = "Not opened: too little margin" if at.is_refused else f"Prices: {moved}"
+        self.title.text = "Not opened: too little margin" if at.is_refused else f"Prices: {moved}"
         self._show_bars(at)
         self._show_reaches(at)
 
@@ -507,7 +403,7 @@ class _ModesPicture:
             gained = amounts[number] >= starts[number]
             bar.set_facecolor(COLOURS["gain"] if gained else FILLS["neutral"])
             bar.set_linestyle("-" if gained else "--")
-            _label_bar(text, self._places[number], share)
+            label_bar(text, share, low=_LOWEST_PCT, top=_HIGHEST_PCT - 30)
             text.set_visible(not dead[number])
         for number, label in enumerate(self._alarms):
             ended = (*(p.is_liquidated for p in at.isolated), at.cross_is_liquidated)[number]
@@ -544,40 +440,6 @@ class _ModesPicture:
             inside = width > _FARTHEST_PCT * 0.6
             text.align = "right" if inside else "left"
             text.position = (width - 0.6 if inside else width + 0.6, row)
-
-
-def _amount_box(
-    description: str, value: float, tooltip: str, look: Mapping[str, Any]
-) -> BoundedFloatText:
-    return BoundedFloatText(
-        value=value,
-        min=SMALLEST_AMOUNT,
-        max=LARGEST_AMOUNT,
-        step=100,
-        description=description,
-        tooltip=f"{tooltip}, 10 to 1 000 000",
-        **look,
-    )
-
-
-def _move_slider(name: str, value: float, look: Mapping[str, Any]) -> FloatSlider:
-    return FloatSlider(
-        value=value,
-        min=-LARGEST_MOVE_PCT,
-        max=LARGEST_MOVE_PCT,
-        step=0.5,
-        readout_format=".1f",
-        description=f"{name} move (%)",
-        tooltip=f"How far the {name} price is from its entry, −50 to 50 per cent",
-        **look,
-    )
-
-
-def _label_bar(label: Label, x: float, height: float) -> None:
-    shown = max(0.0, min(_HIGHEST_PCT - 30, height))
-    arrow = " ↑" if height > shown else " ↓" if height < _LOWEST_PCT else ""
-    label.position = (x, shown + 3)
-    label.text = format_percent(height / 100, 0 if abs(height) >= 10 else 1) + arrow
 
 
 def _distance_words(at: _Backed) -> str:

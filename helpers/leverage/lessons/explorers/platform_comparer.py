@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from ipywidgets import Dropdown, IntSlider
 from matplotlib.collections import PolyCollection
 from matplotlib.patches import Rectangle
 
-from leverage.lessons.canvas import BlitCanvas, Label
-from leverage.lessons.explorers.artists import new_title
-from leverage.lessons.explorers.controls import control_look
-from leverage.lessons.explorers.explorer import Explorer, alert, check_within, status, table
-from leverage.lessons.figures import COLOURS, FILLS, course_style, finish_axes, new_figure
-from leverage.lessons.wording import format_amount
+from leverage.lessons.explorers.controls import Slider, choice, slider
+from leverage.lessons.explorers.explorer import Explorer, result_table
+from leverage.lessons.explorers.picture import Picture
+from leverage.lessons.figures import COLOURS, FILLS, finish_axes
+from leverage.lessons.wording import format_money
 from leverage.venues import (
     LOWER_IS_BETTER,
     TurningPoint,
@@ -31,17 +28,12 @@ from leverage.venues import (
     weighted_scores,
 )
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 LARGEST_WEIGHT = 10
-SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
-UNKNOWN_SCORES = (0.0, 0.5, 1.0)
 NOT_CHECKED = "Not checked"
 REFERENCE_PRICE = 50_000.0
 
-_GROUND = "#FFFFFF"
 _NARROWEST_LETTER = 0.035
+_NAMES = tuple(load_venue(name).name for name in venue_names())
 
 
 @dataclass(frozen=True)
@@ -137,28 +129,15 @@ class _Ranking:
         return self.total(self.order[0]) - self.total(self.order[1])
 
 
+def _weight(factor: _Factor, meaning: str) -> Slider[int]:
+    return slider(factor.name, 5, low=0, high=LARGEST_WEIGHT, meaning=f"{meaning}, 0 to 10")
+
+
 class PlatformComparer(Explorer):
     """Weigh four factors, see the venues ranked, and what change of weight turns the ranking.
 
     Factors come from the venues' data (`leverage.venues.platform_factors`). Where a venue may not
     be used at all, no weight helps: a place of residence takes venues out.
-
-    Parameters
-    ----------
-    fees, leverage, facts, record : int
-        Weights from 0 to 10: low taker fee; leverage offered at this size; share of the
-        looked-up facts that were found; few incidents on the list.
-    notional : {10000, 100000, 1000000, 10000000}, default 100000
-        Size of the position, in quote currency.
-    residence : str, default "Not checked"
-        Where the trader lives, one of `leverage.venues.places()`.
-    unknown_score : {0.0, 0.5, 1.0}, default 0.0
-        What an unknown value scores.
-
-    Attributes
-    ----------
-    fees, leverage, facts, record, notional, residence, unknown_score : widget
-        The controls. Setting their `value` in code works as well as by hand.
 
     Examples
     --------
@@ -170,89 +149,38 @@ class PlatformComparer(Explorer):
     'Bybit'
     """
 
-    def __init__(
-        self,
-        *,
-        fees: int = 5,
-        leverage: int = 5,
-        facts: int = 5,
-        record: int = 5,
-        notional: int = 100_000,
-        residence: str = NOT_CHECKED,
-        unknown_score: float = 0.0,
-    ) -> None:
-        weights = {"fees": fees, "leverage": leverage, "facts": facts, "record": record}
-        for name, weight in weights.items():
-            check_within(name, weight, 0, LARGEST_WEIGHT)
-        homes = (NOT_CHECKED, *places())
-        for name, value, offered in (
-            ("notional", notional, SIZES),
-            ("residence", residence, homes),
-            ("unknown_score", unknown_score, UNKNOWN_SCORES),
-        ):
-            if value not in offered:
-                words = ", ".join(map(str, offered))
-                raise ValueError(f"{name} must be one of {words}, was {value!r}; choose one")
-        self._names = [load_venue(name).name for name in venue_names()]
-        look = control_look("10.5em")
-        tooltips = (
-            "How much a low fee for an order filled at once counts, 0 to 10",
-            "How much a high maximum leverage at your size counts, 0 to 10",
-            "How much it counts that facts about the venue could be found, 0 to 10",
-            "How much it counts that few incidents are on the list, 0 to 10",
-        )
-        self.fees, self.leverage, self.facts, self.record = (
-            IntSlider(
-                value=weight,
-                min=0,
-                max=LARGEST_WEIGHT,
-                description=factor.name,
-                tooltip=tooltip,
-                **look,
-            )
-            for weight, factor, tooltip in zip(weights.values(), _FACTORS, tooltips, strict=True)
-        )
-        self.notional = Dropdown(
-            options=[(f"{format_amount(size, 0)} USDT", size) for size in SIZES],
-            value=notional,
-            description="Size of position",
-            tooltip="The leverage that a venue offers depends on the size",
-            **look,
-        )
-        self.residence = Dropdown(
-            options=homes,
-            value=residence,
-            description="Residence",
-            tooltip="Venues known to be closed to private clients of this place are taken out",
-            **look,
-        )
-        self.unknown_score = Dropdown(
-            options=list(
-                zip(("worst (0)", "middle (0.5)", "best (1)"), UNKNOWN_SCORES, strict=True)
-            ),
-            value=unknown_score,
-            description="Unknown counts as",
-            tooltip="What a value scores that could not be found",
-            **look,
-        )
-        self._picture = _RankingPicture(self._names)
-        super().__init__(
-            {
-                "fees": self.fees,
-                "leverage": self.leverage,
-                "facts": self.facts,
-                "record": self.record,
-                "notional": self.notional,
-                "residence": self.residence,
-                "unknown_score": self.unknown_score,
-            },
-            BlitCanvas(self._picture.figure, self._picture.artists),
-        )
+    label_width = "10.5em"
+    fees = _weight(_FACTORS[0], "How much a low fee for an order filled at once counts")
+    leverage = _weight(_FACTORS[1], "How much a high maximum leverage at your size counts")
+    facts = _weight(_FACTORS[2], "How much it counts that facts about the venue could be found")
+    record = _weight(_FACTORS[3], "How much it counts that few incidents are on the list")
+    notional = choice(
+        "Size of position",
+        100_000,
+        {format_money(10**power, decimals=0): 10**power for power in range(4, 8)},
+        meaning="The leverage that a venue offers depends on the size",
+    )
+    residence = choice(
+        "Residence",
+        NOT_CHECKED,
+        {place: place for place in (NOT_CHECKED, *places())},
+        meaning="Venues known to be closed to private clients of this place are taken out",
+    )
+    unknown_score = choice(
+        "Unknown counts as",
+        0.0,
+        {"worst (0)": 0.0, "middle (0.5)": 0.5, "best (1)": 1.0},
+        meaning="What a value scores that could not be found",
+    )
+    _picture: _RankingPicture
+
+    def _new_picture(self) -> _RankingPicture:
+        return _RankingPicture()
 
     @property
     def ranking(self) -> list[str]:
         """Names of the venues that are left, the best first."""
-        return [self._names[number] for number in self._at.order]
+        return [_NAMES[number] for number in self._at.order]
 
     @property
     def description(self) -> str:
@@ -276,29 +204,30 @@ class PlatformComparer(Explorer):
             ]
             if missing:
                 words += f" (unknown: {', '.join(missing)})"
-            rows[f"{place}. {self._names[number]}"] = words
+            rows[f"{place}. {_NAMES[number]}"] = words
         for name, reason in self._out.items():
             rows[load_venue(name).name] = f"out: {reason}"
         return rows
 
-    def _show(self, values: Mapping[str, Any]) -> str:
-        weights = (values["fees"], values["leverage"], values["facts"], values["record"])
-        self._out = _refusals(values["residence"])
+    @property
+    def _is_loud(self) -> bool:
+        return not self._at.order or not sum(self._at.weights)
+
+    def _follow(self) -> None:
+        weights = (self.fees.value, self.leverage.value, self.facts.value, self.record.value)
+        self._out = _refusals(self.residence.value)
         self._at = _Ranking.of(
-            values["notional"], values["unknown_score"], weights, frozenset(self._out)
+            self.notional.value, self.unknown_score.value, weights, frozenset(self._out)
         )
         self._picture.show(self._at, set(self._out))
-        if not self._at.order or not sum(weights):
-            loud, *rest = self._sentences()
-            words = alert(loud, " ".join(rest))
-        else:
-            words = status(self.sentence)
-        return words + table("Weighted scores, 0 is worst and 1 is best", self.rows)
+
+    def _tables(self) -> str:
+        return result_table("Weighted scores, 0 is worst and 1 is best", self.rows)
 
     def _sentences(self) -> list[str]:
         at = self._at
         count = len(self._out)
-        out = f"Out: {count} of {len(self._names)} venues." if count else ""
+        out = f"Out: {count} of {len(_NAMES)} venues." if count else ""
         if not at.order:
             return [
                 "No venue is left.",
@@ -310,10 +239,10 @@ class PlatformComparer(Explorer):
                 "Give at least one factor a weight.",
                 *filter(None, [out]),
             ]
-        first = self._names[at.order[0]]
+        first = _NAMES[at.order[0]]
         words = [f"{first} leads with {at.total(at.order[0]):.3f}"]
         if len(at.order) > 1:
-            second = self._names[at.order[1]]
+            second = _NAMES[at.order[1]]
             gap = "level with" if at.tied else f"{at.margin:.3f} ahead of"
             words = [f"{words[0]}, {gap} {second}."]
         else:
@@ -329,7 +258,7 @@ class PlatformComparer(Explorer):
             return "No change of a single weight turns that." if len(at.order) > 1 else ""
         turn = at.turns[0]
         now = at.weights[turn.factor]
-        rival = self._names[turn.rival]
+        rival = _NAMES[turn.rival]
         way = "above" if turn.weight > now else "below"
         return (
             f"Smallest change that turns it: a weight of {_FACTORS[turn.factor].name.lower()} "
@@ -337,57 +266,40 @@ class PlatformComparer(Explorer):
         )
 
 
-class _RankingPicture:
+class _RankingPicture(Picture):
     """The comparer's figure: one row of stacked parts for each venue."""
 
-    def __init__(self, names: list[str]) -> None:
-        self._names = names
-        self.figure: Figure = new_figure(height=4.3)
-        with course_style():
-            self._make()
-        self.artists = [
-            *self._bars,
-            *(letter for row in self._letters for letter in row),
-            *self._name_texts,
-            *self._totals,
-            self._title,
-        ]
+    height = 4.3
 
     def _make(self) -> None:
-        self.figure.set_layout_engine("none")
-        axes = self.figure.subplots(
-            gridspec_kw={"left": 0.13, "right": 0.985, "top": 0.82, "bottom": 0.125}
-        )
+        self._axes = axes = self.panels(1, 1, (0.13, 0.985, 0.125, 0.82))
         finish_axes(axes, x_label="Weighted score (0 is worst, 1 is best)", y_label="")
-        rows = len(self._names)
+        rows = len(_NAMES)
         axes.set(xlim=(0, 1.12), ylim=(rows - 0.4, -0.6))
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
         axes.set_yticks([])
         axes.grid(visible=True, axis="x")
-        self._axes = axes
         # One artist for the parts of a factor in all rows: fewer to draw than single bars.
         self._bars = [
-            PolyCollection([], facecolor=f.fill, edgecolor=COLOURS["text"], linewidth=0.9)
+            self.shape(
+                PolyCollection([], facecolor=f.fill, edgecolor=COLOURS["text"], linewidth=0.9)
+            )
             for f in _FACTORS
         ]
         for bars in self._bars:
             axes.add_collection(bars, autolim=False)
         self._letters = [
             [
-                Label(self.figure, axes.transData, align="center", vertical="center", size=8.5)
+                self.label(axes.transData, ground=None, align="center", vertical="center", size=8.5)
                 for _ in _FACTORS
             ]
             for _ in range(rows)
         ]
         self._name_texts = [
-            Label(self.figure, axes.transData, align="right", vertical="center", size=9.5)
+            self.label(axes.transData, ground=None, align="right", vertical="center", size=9.5)
             for _ in range(rows)
         ]
-        self._totals = [
-            Label(self.figure, axes.transData, vertical="center", ground=_GROUND)
-            for _ in range(rows)
-        ]
-        self._title = new_title(self.figure)
+        self._totals = [self.label(axes.transData, vertical="center") for _ in range(rows)]
         self._make_legend()
 
     def _make_legend(self) -> None:
@@ -417,7 +329,7 @@ class _RankingPicture:
         shapes: list[list[list[tuple[float, float]]]] = [[] for _ in _FACTORS]
         for row, number in enumerate([*at.order, *rest]):
             is_out = ids[number] in out
-            self._name_texts[row].text = self._names[number]
+            self._name_texts[row].text = _NAMES[number]
             self._name_texts[row].position = (-0.012, row)
             left = 0.0
             for place, factor in enumerate(_FACTORS):
@@ -433,17 +345,17 @@ class _RankingPicture:
             self._totals[row].position = (left + 0.012, row)
         for bars, boxes in zip(self._bars, shapes, strict=True):
             bars.set_verts(boxes)
-        self._title.text = self._title_of(at)
+        self.title.text = self._title_of(at)
 
     def _title_of(self, at: _Ranking) -> str:
         if not at.order:
             return "No venue is left"
         if not sum(at.weights):
             return "All weights are zero: nothing is compared"
-        first = self._names[at.order[0]]
+        first = _NAMES[at.order[0]]
         if len(at.order) == 1:
             return f"{first} is the only venue left"
-        second = self._names[at.order[1]]
+        second = _NAMES[at.order[1]]
         if at.tied:
             return f"{first} and {second} are level"
         return f"{first} leads {second} by {at.margin:.2f}     (? some values are unknown)"

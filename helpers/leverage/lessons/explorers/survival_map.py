@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ipywidgets import Dropdown, FloatSlider, IntSlider
 from matplotlib.artist import Artist
+from matplotlib.ticker import FixedLocator
 
 from leverage.contracts import LONG
 from leverage.history import load_daily
-from leverage.lessons.canvas import BlitCanvas, Label
+from leverage.lessons.canvas import Label
 from leverage.lessons.charts.risk_charts import extreme_moves
-from leverage.lessons.explorers.artists import new_line, new_title
-from leverage.lessons.explorers.controls import control_look, leverage_slider, side_choice
-from leverage.lessons.explorers.explorer import Explorer, check_side, check_within, status, table
-from leverage.lessons.figures import COLOURS, course_style, finish_axes, line_style, new_figure
+from leverage.lessons.explorers.controls import choice, leverage_slider, side_choice, slider
+from leverage.lessons.explorers.explorer import MAINTENANCE_MARGIN_RATE, Explorer, result_table
+from leverage.lessons.explorers.picture import Picture
+from leverage.lessons.figures import COLOURS, finish_axes, line_style
 from leverage.lessons.wording import format_amount, format_percent
 from leverage.margin import liquidation_price
 from leverage.survival import liquidation_probability, simulate_touches
@@ -27,17 +26,14 @@ from leverage.survival import liquidation_probability, simulate_touches
 if TYPE_CHECKING:
     import numpy.typing as npt
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 LARGEST_LEVERAGE = 125
 LARGEST_DAYS = 60
-SMALLEST_VOLATILITY_PCT, LARGEST_VOLATILITY_PCT = 10.0, 200.0
 PATHS = 2_000
 SEED = 20_200_312
 
 _HOURS_A_DAY = 24
 _ENTRY = 100.0
-_GROUND = "#FFFFFF"
 _STEP_HOURS = {"all the time": 0.0, "every hour": 1.0, "once a day": 24.0}
 _BANDS = (0.01, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90)
 _LINES = (0.01, 0.10, 0.50, 0.90)
@@ -56,46 +52,46 @@ class _Odds:
     days: int
     volatility: float
     step_hours: float
-    level: float
-    grid: npt.NDArray[np.float64]
-    """By leverage (rows of `_LEVERAGES`) and day."""
-    formula: npt.NDArray[np.float64]
-    """By day, for the chosen leverage."""
-    simulated: npt.NDArray[np.float64]
-    history: npt.NDArray[np.float64]
 
-    @classmethod
-    def worked_out(
-        cls,
-        *,
-        side: int,
-        leverage: int,
-        days: int,
-        volatility: float,
-        step_hours: float,
-        maintenance_margin_rate: float,
-    ) -> _Odds:
-        rule: dict[str, Any] = {"drift": volatility**2 / 2, "step_hours": step_hours}
-        hours = _DAYS * _HOURS_A_DAY
-        rows = np.append(_LEVERAGES, leverage)[:, None]
-        chances = np.asarray(
-            liquidation_probability(side, rows, maintenance_margin_rate, volatility, hours, **rule)
+    @cached_property
+    def level(self) -> float:
+        """Liquidation price; the entry price is 100."""
+        at = self.side, _ENTRY, 1.0, _ENTRY / self.leverage
+        return float(liquidation_price(*at, MAINTENANCE_MARGIN_RATE))
+
+    @cached_property
+    def _by_formula(self) -> npt.NDArray[np.float64]:
+        """By leverage, the chosen one last, and day."""
+        chances = liquidation_probability(
+            self.side,
+            np.append(_LEVERAGES, self.leverage)[:, None],
+            MAINTENANCE_MARGIN_RATE,
+            self.volatility,
+            _DAYS * _HOURS_A_DAY,
+            drift=self.volatility**2 / 2,
+            step_hours=self.step_hours,
         )
-        level = float(
-            liquidation_price(side, _ENTRY, 1.0, _ENTRY / leverage, maintenance_margin_rate)
-        )
-        return cls(
-            side=side,
-            leverage=leverage,
-            days=days,
-            volatility=volatility,
-            step_hours=step_hours,
-            level=level,
-            grid=chances[:-1],
-            formula=chances[-1],
-            simulated=_simulated(level, volatility, step_hours or 1.0),
-            history=_history(side, level),
-        )
+        return np.asarray(chances)
+
+    @property
+    def grid(self) -> npt.NDArray[np.float64]:
+        """By leverage (rows of `_LEVERAGES`) and day."""
+        return self._by_formula[:-1]
+
+    @property
+    def formula(self) -> npt.NDArray[np.float64]:
+        """By day, for the chosen leverage."""
+        return np.asarray(self._by_formula[-1])
+
+    @cached_property
+    def simulated(self) -> npt.NDArray[np.float64]:
+        """By day."""
+        return _simulated(self.level, self.volatility, self.step_hours or 1.0)
+
+    @cached_property
+    def history(self) -> npt.NDArray[np.float64]:
+        """By day."""
+        return _history(self.side, self.level)
 
     @property
     def chance(self) -> float:
@@ -175,96 +171,45 @@ class SurvivalMap(Explorer):
     chosen leverage: the closed form, Monte Carlo with two standard errors to either side, and
     bitcoin's own history.
 
-    Parameters
-    ----------
-    side : {1, -1}, default 1
-        1 for a long position, -1 for a short position.
-    leverage : int, default 10
-        Chosen leverage, 1 to 125.
-    days : int, default 30
-        Days that the position is held, 1 to 60.
-    volatility_pct : float, default 77
-        Volatility in per cent a year, 10 to 200.
-    watched : {"all the time", "every hour", "once a day"}
-        How often the formula looks at the price. Monte Carlo looks every hour at most.
-    maintenance_margin_rate : float, default 0.004
-        Maintenance margin divided by notional, as a decimal.
-
-    Attributes
-    ----------
-    side, leverage, days, volatility_pct, watched : widget
-        The controls. Setting their `value` in code works as well as by hand.
-
     Notes
     -----
     The logarithm of the price has no direction. Isolated margin; fees, funding and tiers are left
-    out. History does not follow the volatility control: it has its own.
+    out. History does not follow the volatility control: it has its own. Monte Carlo looks at the
+    price every hour at most.
 
     Examples
     --------
-    >>> survival = SurvivalMap(leverage=2, days=10, volatility_pct=50)
+    >>> survival = SurvivalMap(leverage=2, days=10, volatility_pct=50.0)
     >>> survival.rows["Chance by the formula"]
     '0.00\u202f%'
     """
 
-    def __init__(
-        self,
-        *,
-        side: int = LONG,
-        leverage: int = 10,
-        days: int = 30,
-        volatility_pct: float = 77.0,
-        watched: str = "all the time",
-        maintenance_margin_rate: float = 0.004,
-    ) -> None:
-        check_side(side)
-        check_within("leverage", leverage, 1, LARGEST_LEVERAGE)
-        check_within("days", days, 1, LARGEST_DAYS)
-        check_within(
-            "volatility_pct", volatility_pct, SMALLEST_VOLATILITY_PCT, LARGEST_VOLATILITY_PCT
-        )
-        if watched not in _STEP_HOURS:
-            raise ValueError(f"watched must be one of {list(_STEP_HOURS)}, was {watched!r}")
-        if not 0 <= maintenance_margin_rate < 1 / LARGEST_LEVERAGE:
-            raise ValueError(
-                f"maintenance_margin_rate must be from 0 to below 1/{LARGEST_LEVERAGE}, was "
-                f"{maintenance_margin_rate!r}; give 0.004 for 0.4 %"
-            )
-        self.maintenance_margin_rate = maintenance_margin_rate
-        look = control_look()
-        self.side = side_choice(side, look)
-        self.leverage = leverage_slider(leverage, look, most=LARGEST_LEVERAGE)
-        self.days = IntSlider(
-            value=days,
-            min=1,
-            max=LARGEST_DAYS,
-            description="Days held",
-            tooltip="How long the position stays open, 1 to 60 days",
-            **look,
-        )
-        self.volatility_pct = FloatSlider(
-            value=volatility_pct,
-            min=SMALLEST_VOLATILITY_PCT,
-            max=LARGEST_VOLATILITY_PCT,
-            step=1,
-            readout_format=".0f",
-            description="Volatility (%)",
-            tooltip="Standard deviation of a year's returns, 10 to 200 per cent",
-            **look,
-        )
-        self.watched = Dropdown(
-            options=list(_STEP_HOURS),
-            value=watched,
-            description="Price watched",
-            tooltip="How often the formula looks whether the price has reached liquidation",
-            **look,
-        )
-        self._picture = _MapPicture()
-        names = "side leverage days volatility_pct watched"
-        super().__init__(
-            {name: getattr(self, name) for name in names.split()},
-            BlitCanvas(self._picture.figure, self._picture.artists),
-        )
+    side = side_choice()
+    leverage = leverage_slider(high=LARGEST_LEVERAGE)
+    days = slider(
+        "Days held",
+        30,
+        low=1,
+        high=LARGEST_DAYS,
+        meaning="How long the position stays open, 1 to 60 days",
+    )
+    volatility_pct = slider(
+        "Volatility (%)",
+        77.0,
+        low=10.0,
+        high=200.0,
+        meaning="Standard deviation of a year's returns, 10 to 200 per cent",
+    )
+    watched = choice(
+        "Price watched",
+        "all the time",
+        {words: words for words in _STEP_HOURS},
+        meaning="How often the formula looks whether the price has reached liquidation",
+    )
+    _picture: _OddsPicture
+
+    def _new_picture(self) -> _OddsPicture:
+        return _OddsPicture()
 
     def _sentences(self) -> list[str]:
         odds = self._odds
@@ -317,18 +262,18 @@ class SurvivalMap(Explorer):
             "Left out": "direction, fees, funding, tiers; history has its own volatility",
         }
 
-    def _show(self, values: Mapping[str, Any]) -> str:
-        self._odds = _Odds.worked_out(
-            side=values["side"],
-            leverage=values["leverage"],
-            days=values["days"],
-            volatility=values["volatility_pct"] / 100,
-            step_hours=_STEP_HOURS[values["watched"]],
-            maintenance_margin_rate=self.maintenance_margin_rate,
+    def _follow(self) -> None:
+        self._odds = _Odds(
+            side=self.side.value,
+            leverage=self.leverage.value,
+            days=self.days.value,
+            volatility=self.volatility_pct.value / 100,
+            step_hours=_STEP_HOURS[self.watched.value],
         )
         self._picture.show(self._odds)
-        words = status(self.sentence)
-        return words + table("The chosen leverage and holding time", self.rows)
+
+    def _tables(self) -> str:
+        return result_table("The chosen leverage and holding time", self.rows)
 
 
 class _Shading(Artist):
@@ -353,63 +298,37 @@ class _Shading(Artist):
         context.restore()
 
 
-class _MapPicture:
+class _OddsPicture(Picture):
     """The map, the chart beside it and the artists that move in them."""
 
-    def __init__(self) -> None:
-        self.figure: Figure = new_figure(height=4.6)
-        with course_style():
-            self._make()
-        self.artists = [
-            self._shading,
-            *self._level_lines,
-            *self._cross,
-            self._point,
-            *self._curves.values(),
-            self._errors,
-            self._day_line,
-            *self._level_texts,
-            *self._curve_texts.values(),
-            self._title,
-        ]
+    height = 4.6
 
     def _make(self) -> None:
-        self.figure.set_layout_engine("none")
-        grid = {"left": 0.075, "right": 0.975, "top": 0.91, "bottom": 0.115, "wspace": 0.24}
-        chances, chart = self.figure.subplots(1, 2, width_ratios=[1.15, 1], gridspec_kw=grid)
+        chances, chart = self.panels(
+            1, 2, (0.075, 0.975, 0.115, 0.91), wspace=0.24, width_ratios=[1.15, 1]
+        )
         self._make_map(chances)
         self._make_chart(chart)
-        self._title = new_title(self.figure)
 
     def _make_map(self, axes: Axes) -> None:
-        from matplotlib.ticker import FixedLocator
-
         axes.set_yscale("log")
         finish_axes(axes, x_label="Days held", y_label="Leverage (×)")
         axes.set(xlim=(0.5, LARGEST_DAYS + 0.5), ylim=(_edge(0), _edge(_LEVERAGES.size)))
         axes.yaxis.set_major_locator(FixedLocator(list(_LEVERAGE_TICKS)))
         axes.yaxis.set_minor_locator(FixedLocator([]))
         axes.grid(visible=False)
-        self._shading = _Shading(axes)
+        self._shading = self.shape(_Shading(axes))
         axes.add_artist(self._shading)
         self._level_lines = [
-            new_line(axes, color=COLOURS["text"], linestyle="-", linewidth=1) for _ in _LINES
+            self.line(axes, color=COLOURS["text"], linestyle="-", linewidth=1) for _ in _LINES
         ]
         self._level_texts = [
-            Label(
-                self.figure,
-                axes.transData,
-                align="center",
-                vertical="center",
-                size=8,
-                ground=_GROUND,
-            )
-            for _ in _LINES
+            self.label(axes.transData, align="center", vertical="center", size=8) for _ in _LINES
         ]
         self._cross = [
-            new_line(axes, color=COLOURS["text"], linestyle=":", linewidth=1) for _ in range(2)
+            self.line(axes, color=COLOURS["text"], linestyle=":", linewidth=1) for _ in range(2)
         ]
-        self._point = new_line(
+        self._point = self.line(
             axes, color=COLOURS["mark"], marker="o", markersize=8, markeredgecolor="white"
         )
 
@@ -418,18 +337,17 @@ class _MapPicture:
         axes.set(xlim=(0, LARGEST_DAYS + 1), ylim=(0, 104))
         self._chart = axes
         self._curves = {
-            "formula": new_line(axes, **line_style("gain")),
-            "simulated": new_line(
+            "formula": self.line(axes, **line_style("gain")),
+            "simulated": self.line(
                 axes, color=COLOURS["text"], linestyle="none", marker="o", markersize=3.5
             ),
-            "history": new_line(axes, **line_style("loss")),
+            "history": self.line(axes, **line_style("loss")),
         }
-        self._errors = new_line(axes, color=COLOURS["text"], linestyle="-", linewidth=1.2)
-        self._day_line = new_line(axes, color=COLOURS["text"], linestyle=":", linewidth=1)
+        self._errors = self.line(axes, color=COLOURS["text"], linestyle="-", linewidth=1.2)
+        self._day_line = self.line(axes, color=COLOURS["text"], linestyle=":", linewidth=1)
         names = ("formula", "simulated", "history")
         self._curve_texts = {
-            name: Label(self.figure, axes.transAxes, size=8.5, vertical="top", ground=_GROUND)
-            for name in names
+            name: self.label(axes.transAxes, size=8.5, vertical="top") for name in names
         }
 
     def show(self, odds: _Odds) -> None:
@@ -444,7 +362,7 @@ class _MapPicture:
         self._point.set_data([odds.days], [odds.leverage])
         self._show_chart(odds)
         side = "long" if odds.side == LONG else "short"
-        self._title.text = (
+        self.title.text = (
             f"{odds.leverage}× {side}, {odds.days} d, volatility "
             f"{format_percent(odds.volatility, 0)}: formula {_chance(odds.chance)}, Monte Carlo "
             f"{_chance(odds.estimate)}, history {_chance(odds.lived)}"

@@ -5,27 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from html import escape
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cache, cached_property
+from typing import Literal
 
-from ipywidgets import BoundedFloatText, Dropdown, FloatLogSlider
-from matplotlib.lines import Line2D
-
-from leverage.lessons.canvas import BlitCanvas, Label
-from leverage.lessons.explorers.artists import new_title
-from leverage.lessons.explorers.controls import control_look, leverage_slider
-from leverage.lessons.explorers.explorer import Explorer, alert, check_within, status, table
-from leverage.lessons.figures import COLOURS, course_style, finish_axes, line_style, new_figure
-from leverage.lessons.wording import format_amount, format_percent
+from leverage.lessons.canvas import Label
+from leverage.lessons.explorers.controls import choice, leverage_slider, number_box, slider
+from leverage.lessons.explorers.explorer import Explorer, result_table
+from leverage.lessons.explorers.picture import Picture
+from leverage.lessons.figures import COLOURS, finish_axes, line_style
+from leverage.lessons.wording import format_amount, format_money, format_percent
 from leverage.venues import TierData, load_venue
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-LARGEST_LEVERAGE = 500
 SMALLEST_NOTIONAL, LARGEST_NOTIONAL = 1_000.0, 2_000_000_000.0
-SMALLEST_PRICE, LARGEST_PRICE = 0.000001, 1_000_000.0
 
 _MARKETS = (
     ("Binance BTCUSDT, 2026-09", "binance", "usdt_futures", "BTCUSDT", "2026-09-29"),
@@ -42,7 +33,6 @@ _READINGS: Mapping[str, tuple[Literal["given", "whole", "marginal"], ...]] = {
     "whole position": ("whole",),
 }
 _LOWEST_LEVERAGE, _HIGHEST_LEVERAGE = 0.8, 700.0
-_GROUND = "#FFFFFF"
 # Closer to an edge than this a label needs the other side.
 _NEAR_LEFT, _NEAR_RIGHT = 40_000.0, 40_000_000.0
 
@@ -79,33 +69,52 @@ def _steps(number: int, price: float) -> tuple[list[float], list[float]]:
 class _Place:
     """A position in a tier table. Amounts are in quote currency."""
 
-    name: str
-    data: TierData
     number: int
     notional: float
     leverage: int
     price: float
-    size: float
-    tier: int | None
-    requirements: tuple[float, ...]
 
-    @classmethod
-    def found(cls, number: int, notional: float, leverage: int, price: float) -> _Place:
-        data, method = _market(number)
-        unit_price = price if data.unit == data.base else 1.0
-        size = notional / unit_price
-        fits = [place for place, t in enumerate(data.tiers) if t.lower < size <= t.upper]
-        tier = fits[0] if fits else None
-        requirements: tuple[float, ...] = ()
-        if tier is not None:
-            readings = _READINGS.get(method, ("marginal", "whole"))
-            tables = [data.table(reading) for reading in readings]
-            requirements = tuple(
-                sorted({float(t.maintenance_margin(size)) * unit_price for t in tables})
-            )
-        return cls(
-            _MARKETS[number][0], data, number, notional, leverage, price, size, tier, requirements
-        )
+    @property
+    def name(self) -> str:
+        return _MARKETS[self.number][0]
+
+    @cached_property
+    def data(self) -> TierData:
+        return _market(self.number)[0]
+
+    @cached_property
+    def quote(self) -> str:
+        return "USDT" if self.counts_coins else self.data.unit
+
+    @cached_property
+    def counts_coins(self) -> bool:
+        """Whether the table counts coins instead of their value."""
+        return self.data.unit == self.data.base
+
+    @cached_property
+    def unit_price(self) -> float:
+        return self.price if self.counts_coins else 1.0
+
+    @cached_property
+    def size(self) -> float:
+        """As the table counts it."""
+        return self.notional / self.unit_price
+
+    @cached_property
+    def tier(self) -> int | None:
+        fits = (n for n, t in enumerate(self.data.tiers) if t.lower < self.size <= t.upper)
+        return next(fits, None)
+
+    @cached_property
+    def requirements(self) -> tuple[float, ...]:
+        """What may be asked for: several amounts where the reading of the table is unknown."""
+        readings = _READINGS.get(_market(self.number)[1], ("marginal", "whole"))
+        tables = [self.data.table(reading) for reading in readings]
+        amounts = {float(t.maintenance_margin(self.size)) * self.unit_price for t in tables}
+        return tuple(sorted(amounts))
+
+    def money(self, amount: float) -> str:
+        return format_money(amount, self.quote, 0 if amount >= 100 else 2)
 
     @property
     def max_leverage(self) -> float:
@@ -129,9 +138,8 @@ class _Place:
     @property
     def largest_notional(self) -> float:
         """Largest notional that the table allows at the leverage; 0 if none."""
-        unit_price = self.price if self.data.unit == self.data.base else 1.0
         allowed = [t.upper for t in self.data.tiers if (t.max_leverage or 0) >= self.leverage]
-        return max(allowed, default=0.0) * unit_price
+        return max(allowed, default=0.0) * self.unit_price
 
 
 class TierExplorer(Explorer):
@@ -139,22 +147,6 @@ class TierExplorer(Explorer):
 
     The picture has the maximum leverage as a falling staircase over the notional, both on
     logarithmic axes, and the position as a point: on or below the stairs it may be opened.
-
-    Parameters
-    ----------
-    market : int, default 0
-        Which tier table, counted from 0 in the order of the list.
-    notional : float, default 1000000
-        Notional value of the position, in quote currency, 1 000 to 2 000 000 000.
-    leverage : int, default 100
-        Leverage wanted, 1 to 500.
-    price : float, default 50000
-        Price of a coin, in quote currency; only a table that counts coins needs it.
-
-    Attributes
-    ----------
-    market, notional, leverage, price : widget
-        The controls. Setting their `value` in code works as well as by hand.
 
     Examples
     --------
@@ -166,59 +158,34 @@ class TierExplorer(Explorer):
     True
     """
 
-    def __init__(
-        self,
-        *,
-        market: int = 0,
-        notional: float = 1_000_000.0,
-        leverage: int = 100,
-        price: float = 50_000.0,
-    ) -> None:
-        check_within("market", market, 0, len(_MARKETS) - 1)
-        check_within("notional", notional, SMALLEST_NOTIONAL, LARGEST_NOTIONAL)
-        check_within("leverage", leverage, 1, LARGEST_LEVERAGE)
-        check_within("price", price, SMALLEST_PRICE, LARGEST_PRICE)
-        look = control_look()
-        self.market = Dropdown(
-            options=[(entry[0], number) for number, entry in enumerate(_MARKETS)],
-            value=market,
-            description="Tier table",
-            tooltip="Venue, contract and date of the table",
-            **look,
-        )
-        self.notional = FloatLogSlider(
-            value=notional,
-            base=10,
-            min=math.log10(SMALLEST_NOTIONAL),
-            max=math.log10(LARGEST_NOTIONAL),
-            step=0.02,
-            readout_format=",.0f",
-            description="Notional",
-            tooltip="Value of the position, 1 000 to 2 000 000 000",
-            **look,
-        )
-        self.leverage = leverage_slider(
-            leverage, look, most=LARGEST_LEVERAGE, meaning="Leverage that you would like to set"
-        )
-        self.price = BoundedFloatText(
-            value=price,
-            min=SMALLEST_PRICE,
-            max=LARGEST_PRICE,
-            step=1_000,
-            description="Price of a coin",
-            tooltip="Needed where the table counts coins instead of their value, as at MEXC",
-            **look,
-        )
-        self._picture = _StairsPicture()
-        super().__init__(
-            {
-                "market": self.market,
-                "notional": self.notional,
-                "leverage": self.leverage,
-                "price": self.price,
-            },
-            BlitCanvas(self._picture.figure, self._picture.artists),
-        )
+    market = choice(
+        "Tier table",
+        0,
+        {entry[0]: number for number, entry in enumerate(_MARKETS)},
+        meaning="Venue, contract and date of the table",
+    )
+    notional = slider(
+        "Notional",
+        1_000_000.0,
+        low=SMALLEST_NOTIONAL,
+        high=LARGEST_NOTIONAL,
+        step=0.02,
+        decades=True,
+        meaning="Value of the position, 1 000 to 2 000 000 000",
+    )
+    leverage = leverage_slider(100, high=500, meaning="Leverage that you would like to set")
+    price = number_box(
+        "Price of a coin",
+        50_000.0,
+        low=0.000001,
+        high=1_000_000.0,
+        step=1_000.0,
+        meaning="Needed where the table counts coins instead of their value, as at MEXC",
+    )
+    _picture: _StairsPicture
+
+    def _new_picture(self) -> _StairsPicture:
+        return _StairsPicture()
 
     @property
     def is_allowed(self) -> bool:
@@ -237,10 +204,8 @@ class TierExplorer(Explorer):
     def rows(self) -> dict[str, str]:
         """The table below the picture: what is shown, and its value with unit."""
         at = self._at
-        quote = self._quote
-        counts = at.data.unit == at.data.base
-        rows = {"Notional": _money(at.notional, quote)}
-        if counts:
+        rows = {"Notional": at.money(at.notional)}
+        if at.counts_coins:
             rows["Size, as this table counts it"] = f"{format_amount(at.size, 2)} {at.data.base}"
         rows["Maximum of the first tier, the advertised one"] = f"{at.headline:g}×"
         if at.tier is None:
@@ -249,9 +214,9 @@ class TierExplorer(Explorer):
             tier = at.data.tiers[at.tier]
             rows["Tier"] = f"{at.tier + 1} of {len(at.data.tiers)}"
             rows["Maximum leverage at this size"] = f"{at.max_leverage:g}×"
-            rows["Margin at that maximum"] = _money(at.notional / at.max_leverage, quote)
+            rows["Margin at that maximum"] = at.money(at.notional / at.max_leverage)
             rows["Maintenance margin rate"] = format_percent(tier.maintenance_margin_rate, 2)
-            amounts = " to ".join(_money(amount, quote) for amount in at.requirements)
+            amounts = " to ".join(at.money(amount) for amount in at.requirements)
             if len(at.requirements) > 1:
                 amounts += " (how the venue reads its table was not found)"
             rows["Requirement"] = amounts
@@ -261,31 +226,26 @@ class TierExplorer(Explorer):
         elif math.isinf(largest):
             rows[f"Largest position at {at.leverage}×"] = "no end is stated"
         else:
-            rows[f"Largest position at {at.leverage}×"] = _money(largest, quote)
+            rows[f"Largest position at {at.leverage}×"] = at.money(largest)
         rows["Table of"] = at.data.as_of
         return rows
 
     @property
-    def _quote(self) -> str:
-        at = self._at
-        return "USDT" if at.data.unit == at.data.base else at.data.unit
+    def _is_loud(self) -> bool:
+        return not self.is_allowed
 
-    def _show(self, values: Mapping[str, Any]) -> str:
-        self._at = _Place.found(
-            values["market"], values["notional"], values["leverage"], values["price"]
+    def _follow(self) -> None:
+        self._at = _Place(
+            self.market.value, self.notional.value, self.leverage.value, self.price.value
         )
         self._picture.show(self._at)
-        if self.is_allowed:
-            words = status(self.sentence)
-        else:
-            loud, *rest = self._sentences()
-            words = alert(loud, " ".join(rest))
-        return words + table(f"{escape(self._at.name)}: this position", self.rows)
+
+    def _tables(self) -> str:
+        return result_table(f"{self._at.name}: this position", self.rows)
 
     def _sentences(self) -> list[str]:
         at = self._at
-        quote = self._quote
-        wanted = f"{at.leverage}× on {_money(at.notional, quote)}"
+        wanted = f"{at.leverage}× on {at.money(at.notional)}"
         if at.is_beyond:
             end = "the part of the table that is known" if not at.data.complete else "the table"
             return [f"Beyond the table: {wanted}.", f"{end.capitalize()} ends at a smaller size."]
@@ -294,39 +254,21 @@ class TierExplorer(Explorer):
         if at.is_allowed:
             return [
                 f"Allowed: {wanted} lies in {place}, where the maximum is {at.max_leverage:g}×.",
-                f"It takes {_money(at.notional / at.leverage, quote)} of margin.",
+                f"It takes {at.money(at.notional / at.leverage)} of margin.",
             ]
         return [
             f"Refused: {wanted}.",
             f"It lies in {place}, where the maximum is {at.max_leverage:g}×: it needs "
-            f"{_money(at.notional / at.max_leverage, quote)} of margin, not "
-            f"{_money(at.notional / at.leverage, quote)}.",
+            f"{at.money(at.notional / at.max_leverage)} of margin, not "
+            f"{at.money(at.notional / at.leverage)}.",
         ]
 
 
-class _StairsPicture:
+class _StairsPicture(Picture):
     """The explorer's figure: the table's staircase and the position as a point."""
 
-    def __init__(self) -> None:
-        self.figure: Figure = new_figure()
-        with course_style():
-            self._make()
-        self.artists = [
-            self._stairs,
-            self._size_line,
-            self._wanted_line,
-            self._maximum_point,
-            self._point,
-            self._maximum_text,
-            self._point_text,
-            self._title,
-        ]
-
     def _make(self) -> None:
-        self.figure.set_layout_engine("none")
-        axes = self.figure.subplots(
-            gridspec_kw={"left": 0.085, "right": 0.975, "top": 0.9, "bottom": 0.13}
-        )
+        self._axes = axes = self.panels(1, 1, (0.085, 0.975, 0.13, 0.9))
         finish_axes(axes, x_label="Notional (USD or USDT)", y_label="Maximum leverage (×)")
         axes.set(
             xscale="log",
@@ -340,21 +282,17 @@ class _StairsPicture:
         ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500]
         axes.set_yticks(ticks, [str(tick) for tick in ticks])
         axes.minorticks_off()
-        self._axes = axes
-        self._stairs = axes.add_line(Line2D([], [], color=COLOURS["index"], linewidth=2))
-        self._size_line = axes.add_line(
-            Line2D([], [], color=COLOURS["index"], linestyle=":", linewidth=1)
+        self._stairs = self.line(axes, color=COLOURS["index"], linewidth=2)
+        self._size_line = self.line(axes, color=COLOURS["index"], linestyle=":", linewidth=1)
+        self._wanted_line = self.line(axes, **line_style("liquidation"))
+        self._maximum_point = self.line(
+            axes, color=COLOURS["index"], marker="s", markersize=7, linestyle="none"
         )
-        self._wanted_line = axes.add_line(Line2D([], [], **line_style("liquidation")))
-        self._maximum_point = axes.add_line(
-            Line2D([], [], color=COLOURS["index"], marker="s", markersize=7, linestyle="none")
+        self._point = self.line(
+            axes, marker="o", markersize=10, linestyle="none", markeredgecolor="white"
         )
-        self._point = axes.add_line(
-            Line2D([], [], marker="o", markersize=10, linestyle="none", markeredgecolor="white")
-        )
-        self._maximum_text = Label(self.figure, axes.transData, ground=_GROUND)
-        self._point_text = Label(self.figure, axes.transData, ground=_GROUND, bold=True)
-        self._title = new_title(self.figure)
+        self._maximum_text = self.label(axes.transData)
+        self._point_text = self.label(axes.transData, bold=True)
 
     def show(self, at: _Place) -> None:
         """Move every artist to where it belongs for the position."""
@@ -372,23 +310,21 @@ class _StairsPicture:
             self._maximum_point.set_data([at.notional], [at.max_leverage])
             self._wanted_line.set_data([at.notional] * 2, [at.max_leverage, at.leverage])
             self._maximum_text.text = f"maximum here {at.max_leverage:g}×"
-            _place(self._maximum_text, at, at.max_leverage, above=at.leverage <= at.max_leverage)
+            _put_beside(
+                self._maximum_text, at, at.max_leverage, above=at.leverage <= at.max_leverage
+            )
         verdict = "allowed" if allowed else "not in the table" if at.is_beyond else "refused"
         self._point_text.text = f"{at.leverage}× {verdict}"
         above = at.is_beyond or at.leverage > at.max_leverage
-        _place(self._point_text, at, at.leverage, above=above)
+        _put_beside(self._point_text, at, at.leverage, above=above)
         here = f"{at.max_leverage:g}× at this size" if known else "beyond the table"
-        self._title.text = f"{at.name}: {here}, {at.headline:g}× advertised"
+        self.title.text = f"{at.name}: {here}, {at.headline:g}× advertised"
 
 
-def _place(label: Label, at: _Place, leverage: float, *, above: bool) -> None:
+def _put_beside(label: Label, at: _Place, leverage: float, *, above: bool) -> None:
     """Put a label where the stairs do not pass: up and right of its point, or down and left."""
     to_right = above if _NEAR_LEFT < at.notional < _NEAR_RIGHT else at.notional <= _NEAR_LEFT
     label.align = "left" if to_right else "right"
     label.vertical = "bottom" if above else "top"
     height = min(max(leverage * (1.06 if above else 0.94), 1.15), 480.0)
     label.position = (at.notional * (1.12 if to_right else 1 / 1.12), height)
-
-
-def _money(amount: float, quote: str) -> str:
-    return f"{format_amount(amount, 0 if amount >= 100 else 2)} {quote}"

@@ -13,37 +13,24 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ipywidgets import (
-    Box,
-    Button,
-    Checkbox,
-    Dropdown,
-    FloatText,
-    IntSlider,
-    Layout,
-    Play,
-)
+from ipywidgets import Box, Button, Dropdown, Layout, Play
 from matplotlib.collections import LineCollection
-from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from leverage.lessons.canvas import BlitCanvas, Label
-from leverage.lessons.explorers.artists import new_title
-from leverage.lessons.explorers.explorer import Explorer, alert, status, table
-from leverage.lessons.figures import (
-    COLOURS,
-    FILLS,
-    course_style,
-    finish_axes,
-    line_style,
-    new_figure,
+from leverage.lessons.explorers.controls import Tick, choice, number_box, slider
+from leverage.lessons.explorers.explorer import Explorer, alert, result_table, status
+from leverage.lessons.explorers.picture import Picture
+from leverage.lessons.figures import COLOURS, FILLS, finish_axes, line_style
+from leverage.lessons.wording import (
+    format_amount,
+    format_date,
+    format_money,
+    format_percent,
+    format_price,
 )
-from leverage.lessons.wording import format_amount, format_percent, format_price
 from leverage.paper import exchange_errors
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from leverage.paper import PaperExchange
 
 _KINDS = {
@@ -65,8 +52,6 @@ _LOOKS = {"Stop-loss": "loss", "Trailing stop": "loss", "Take-profit": "gain", "
 _SPEEDS_MS = {"slow": 1_000, "medium": 400, "fast": 120}
 _LEVELS_SHOWN = 4
 _LEDGER_ROWS = 6
-_GROUND = "#FFFFFF"
-_LARGEST_LEVERAGE = 125
 _HOUR_MS = 3_600_000
 
 
@@ -103,7 +88,37 @@ class TradingTerminal(Explorer):
     2.0
     """
 
-    def __init__(self, exchange: PaperExchange, symbol: str | None = None) -> None:
+    label_width = "130px"
+    control_width = "330px"
+    side = choice("Side", "buy", {"Buy": "buy", "Sell": "sell"}, meaning="Which way to trade")
+    kind = choice(
+        "Order",
+        "market",
+        {text: kind for kind, text in _KINDS.items()},
+        meaning="When and at which price the order is to fill",
+    )
+    amount = number_box("Amount ({self.unit})", 0.001, meaning="How much to trade")
+    price = number_box(
+        "Price", 0.0, meaning="Limit, trigger or distance, as the kind of order asks"
+    )
+    leverage = slider(
+        "Leverage (×)",
+        3,
+        low=1,
+        high=125,
+        meaning="The leverage to set, as far as the venue offers it",
+    )
+    stop_price = number_box(
+        "Stop-loss or 0", 0.0, meaning="Trigger of a stop-loss sent with the order"
+    )
+    target_price = number_box(
+        "Take-profit or 0", 0.0, meaning="Trigger of a take-profit sent with the order"
+    )
+    reduce_only = Tick("Reduce-only", False, "Whether the order may only make a position smaller")
+    unit = "BTC"
+    _picture: _TerminalPicture
+
+    def __init__(self, exchange: PaperExchange, symbol: str | None = None, **start: Any) -> None:
         markets = list(exchange.load_markets())
         if symbol is not None and symbol not in markets:
             raise ValueError(
@@ -115,76 +130,34 @@ class TradingTerminal(Explorer):
         market = exchange.market(self.symbol)
         self._base, self._currency = market["base"], market["settle"] or market["quote"]
         self._quote = market["quote"]
+        self.unit = self._base if market["linear"] else "contracts"
         self._news: tuple[str, str] = ("", "")
         self._seen = max((event["id"] for event in exchange.events()), default=0)
         self._trades_seen = len(exchange.fetch_my_trades(self.symbol))
-        self._make_controls()
-        self._picture = _TerminalPicture(exchange, self.symbol, self._base, self._quote)
-        super().__init__(
-            {
-                "side": self.side,
-                "kind": self.kind,
-                "amount": self.amount,
-                "price": self.price,
-                "leverage": self.leverage,
-                "stop_price": self.stop_price,
-                "target_price": self.target_price,
-                "reduce_only": self.reduce_only,
-            },
-            BlitCanvas(self._picture.figure, self._picture.artists),
+        smallest = market["limits"]["amount"]["min"] or 0.001
+        largest = max(
+            1, int(min(type(self).leverage.high, market["limits"]["leverage"]["max"] or 1))
         )
+        last = round(exchange.last_price(self.symbol), 2)
+        super().__init__(**{"amount": smallest, "price": last, "leverage": min(3, largest)} | start)
+        controls = self._controls
+        controls["amount"].step = smallest
+        controls["leverage"].max, controls["leverage"].continuous_update = largest, False
+        self.price.disabled = self.kind.value == "market"
+        controls["kind"].observe(self._on_kind, names="value")
+        self._make_clock()
         ticket, image, result = self.widget.children
         width = Layout(display="flex", flex_flow="row wrap", max_width=image.layout.max_width)
         clock = Box([self.play, self.speed, *self._clock_buttons], layout=width)
         acts = Box(self._ticket_buttons, layout=width)
         self.widget.children = (clock, image, ticket, acts, result)
 
-    # ---- controls
+    def _new_picture(self) -> _TerminalPicture:
+        return _TerminalPicture(self.exchange, self.symbol, self._base, self._quote)
 
-    def _make_controls(self) -> None:
-        wide, label = Layout(width="330px"), {"description_width": "130px"}
-        exchange, symbol = self.exchange, self.symbol
-        largest = int(min(_LARGEST_LEVERAGE, self._largest_leverage()))
-        self.side = Dropdown(
-            options=[("Buy", "buy"), ("Sell", "sell")], description="Side", layout=wide, style=label
-        )
-        self.kind = Dropdown(
-            options=[(text, kind) for kind, text in _KINDS.items()],
-            description="Order",
-            layout=wide,
-            style=label,
-        )
-        unit = self._base if exchange.market(symbol)["linear"] else "contracts"
-        smallest = exchange.market(symbol)["limits"]["amount"]["min"] or 0.001
-        self.amount = FloatText(
-            value=smallest, description=f"Amount ({unit})", step=smallest, layout=wide, style=label
-        )
-        self.price = FloatText(
-            value=round(exchange.last_price(symbol), 2),
-            description=_PRICE_LABELS["market"],
-            disabled=True,
-            layout=wide,
-            style=label,
-        )
-        self.kind.observe(self._on_kind, names="value")
-        self.leverage = IntSlider(
-            value=min(3, largest),
-            min=1,
-            max=max(largest, 1),
-            description="Leverage (×)",
-            continuous_update=False,
-            layout=wide,
-            style=label,
-        )
-        self.stop_price = FloatText(
-            value=0.0, description="Stop-loss or 0", layout=wide, style=label
-        )
-        self.target_price = FloatText(
-            value=0.0, description="Take-profit or 0", layout=wide, style=label
-        )
-        self.reduce_only = Checkbox(
-            value=False, description="Reduce-only", layout=wide, style=label, indent=True
-        )
+    # ---- the clock and the buttons
+
+    def _make_clock(self) -> None:
         self.play = Play(
             value=0, min=0, max=1_000_000, step=1, interval=_SPEEDS_MS["medium"], description="Play"
         )
@@ -206,10 +179,6 @@ class TradingTerminal(Explorer):
             _button("Close position", "Close at the market price", self.close_position),
             _button("Cancel all orders", "Cancel every waiting order", self.cancel_all),
         ]
-
-    def _largest_leverage(self) -> float:
-        limits = self.exchange.market(self.symbol)["limits"]["leverage"]
-        return float(limits["max"] or 1)
 
     def _on_kind(self, change: Mapping[str, Any]) -> None:
         old, new = change["old"], change["new"]
@@ -248,7 +217,7 @@ class TradingTerminal(Explorer):
 
         def act() -> str:
             order = self.exchange.create_order(self.symbol, *self._order())
-            done = f"{order['side']} {_number(order['amount'])} {self._base}"
+            done = f"{order['side']} {_short(order['amount'])} {self._base}"
             if order["status"] == "closed" and order["average"]:
                 fee = (order["fee"] or {}).get("cost") or 0.0
                 return (
@@ -317,7 +286,7 @@ class TradingTerminal(Explorer):
         trades = self.exchange.fetch_my_trades(self.symbol)
         new, self._trades_seen = trades[self._trades_seen :], len(trades)
         return [
-            f"Filled: {trade['side']} {_number(trade['amount'])} {self._base} "
+            f"Filled: {trade['side']} {_short(trade['amount'])} {self._base} "
             f"at {format_price(trade['price'])}."
             for trade in new
             if trade["info"]["kind"] == "fill"
@@ -337,7 +306,8 @@ class TradingTerminal(Explorer):
 
     def _order(self) -> tuple[str, str, float, float | None, dict[str, Any]]:
         """Give type, side, amount, price and parameters of the ticket as `create_order` wants."""
-        kind, params = self.kind.value, {}
+        kind = self.kind.value
+        params: dict[str, Any] = {}
         if kind in ("stop", "target"):
             params["stopLossPrice" if kind == "stop" else "takeProfitPrice"] = self.price.value
         if kind == "trailing":
@@ -377,7 +347,7 @@ class TradingTerminal(Explorer):
     def _sentences(self) -> list[str]:
         when = datetime.fromtimestamp(self.exchange.now / 1_000, UTC)
         last = format_price(self.exchange.last_price(self.symbol))
-        words = [f"{when:%d %B %Y, %H:%M} UTC: the price is {last} {self._quote}."]
+        words = [f"{format_date(when, clock=True)}: the price is {last} {self._quote}."]
         if not self.exchange.is_open(self.symbol):
             words.append("The market is closed by an outage.")
         position = self._position()
@@ -393,7 +363,7 @@ class TradingTerminal(Explorer):
         )
         return [
             *words,
-            f"You are {position['side']} {_number(position['contracts'])} {self._base} from "
+            f"You are {position['side']} {_short(position['contracts'])} {self._base} from "
             f"{format_price(position['entryPrice'])}, with {self._money(gain, signed=True)} of "
             "unrealised profit or loss.",
             end,
@@ -425,24 +395,26 @@ class TradingTerminal(Explorer):
                 "Mark price": format_price(position["markPrice"]),
                 "Notional": self._money(position["notional"]),
                 "Margin of the position": self._money(position["initialMargin"]),
-                "Leverage set": f"{_number(position['leverage'])}×",
+                "Leverage set": f"{_short(position['leverage'])}×",
             }
         return rows
 
-    def _show(self, values: Mapping[str, Any]) -> str:
-        refused = self._set_leverage()
+    def _follow(self) -> None:
+        self._refused = self._set_leverage()
         orders = self.exchange.fetch_open_orders(self.symbol)
         self._picture.show(self._position(), orders, self._ratio())
+
+    def _words(self) -> str:
         loud, words = self._news
         parts = [status(self.sentence)]
         if loud:
             parts.insert(0, alert(loud, words))
         elif words:
             parts.insert(0, f'<p style="margin:0.3em 0"><strong>{escape(words)}</strong></p>')
-        if refused:
-            parts.insert(0, alert("Leverage not changed.", refused))
-        parts += [self._preview(), table("Your account", self.rows)]
-        parts += [self._order_table(orders), self._ledger_table()]
+        if self._refused:
+            parts.insert(0, alert("Leverage not changed.", self._refused))
+        parts += [self._preview(), result_table("Your account", self.rows)]
+        parts += [self._order_table(), self._ledger_table()]
         return "".join(parts)
 
     def _preview(self) -> str:
@@ -462,19 +434,19 @@ class TradingTerminal(Explorer):
             "Takes from what is free": self._money(seen["cost"]),
             "Liquidation price afterwards": _price_or_none(seen["liquidation_price"]),
         }
-        caption = f"Before you send it: {side} {_number(amount)} {self._base}"
-        return table(escape(caption), rows)
+        caption = f"Before you send it: {side} {_short(amount)} {self._base}"
+        return result_table(caption, rows)
 
-    def _order_table(self, orders: Sequence[Mapping[str, Any]]) -> str:
+    def _order_table(self) -> str:
         rows = {}
-        for order in orders:
+        for order in self.exchange.fetch_open_orders(self.symbol):
             level = order.get("triggerPrice") or order.get("stopPrice") or order["price"]
             where = f"at {format_price(level)}" if level else "following the price"
             only = ", reduce-only" if order["reduceOnly"] else ""
             rows[f"{_order_name(order)}, order {order['id']}"] = (
-                f"{order['side']} {_number(order['amount'])} {where}{only}"
+                f"{order['side']} {_short(order['amount'])} {where}{only}"
             )
-        return table("Waiting orders", rows or {"none": ""})
+        return result_table("Waiting orders", rows or {"none": ""})
 
     def _ledger_table(self) -> str:
         entries = self.exchange.fetch_ledger(self._currency)[-_LEDGER_ROWS:]
@@ -485,53 +457,39 @@ class TradingTerminal(Explorer):
             rows[f"{when} {entry['type']} ({entry['id']})"] = self._money(
                 signed, signed=True, decimals=4
             )
-        return table("Ledger, newest first", rows or {"none": ""})
+        return result_table("Ledger, newest first", rows or {"none": ""})
 
     def _money(self, amount: float, *, signed: bool = False, decimals: int = 2) -> str:
-        return f"{format_amount(amount, decimals, signed=signed)} {self._currency}"
+        return format_money(amount, self._currency, decimals, signed=signed)
 
 
-class _TerminalPicture:
+class _TerminalPicture(Picture):
     """The chart and the margin bar."""
 
     def __init__(self, exchange: PaperExchange, symbol: str, base: str, quote: str) -> None:
         self._exchange, self._symbol = exchange, symbol
+        self._price_label = f"Price ({quote} per {base})"
         self._timeframe = next(iter(exchange.timeframes))
         self._start = exchange.fetch_ohlcv(symbol, self._timeframe)[0][0]
-        self.figure: Figure = new_figure()
-        with course_style():
-            self._make(base, quote)
-        self.artists = [
-            self._ranges,
-            self._closes,
-            *self._lines.values(),
-            self._ratio_bar,
-            *self._texts,
-            self._ratio_text,
-            self._title,
-        ]
+        super().__init__()
 
-    def _make(self, base: str, quote: str) -> None:
-        self.figure.set_layout_engine("none")
-        grid = {"left": 0.115, "right": 0.955, "top": 0.9, "bottom": 0.13, "wspace": 0.2}
-        chart, bar = self.figure.subplots(1, 2, width_ratios=[9, 1], gridspec_kw=grid)
+    def _make(self) -> None:
+        chart, bar = self.panels(1, 2, (0.115, 0.955, 0.13, 0.9), wspace=0.2, width_ratios=[9, 1])
         self._chart = chart
-        finish_axes(chart, x_label="Hours since the start", y_label=f"Price ({quote} per {base})")
+        finish_axes(chart, x_label="Hours since the start", y_label=self._price_label)
         hours = (self._exchange.end - self._start) / _HOUR_MS
         chart.set_xlim(0, max(hours, 1.0))
-        self._ranges = LineCollection([], colors=COLOURS["index"], linewidths=3, alpha=0.5)
-        chart.add_collection(self._ranges)
-        self._closes = chart.add_line(
-            Line2D([], [], marker="o", markersize=6, markevery=[-1], **line_style("mark"))
+        ranges = LineCollection([], colors=COLOURS["index"], linewidths=3, alpha=0.5)
+        chart.add_collection(ranges)
+        self._ranges = self.shape(ranges)
+        self._closes = self.line(
+            chart, marker="o", markersize=6, markevery=[-1], **line_style("mark")
         )
         looks = {"entry": "entry", "liquidation": "liquidation"}
         looks |= {f"order {number}": "cost" for number in range(_LEVELS_SHOWN)}
-        self._lines = {
-            name: chart.add_line(Line2D([], [], **line_style(look))) for name, look in looks.items()
-        }
+        self._lines = {name: self.line(chart, **line_style(look)) for name, look in looks.items()}
         self._texts = [
-            Label(self.figure, chart.transData, vertical="center", align="right", ground=_GROUND)
-            for _ in self._lines
+            self.label(chart.transData, vertical="center", align="right") for _ in self._lines
         ]
         finish_axes(bar, x_label="", y_label="")
         bar.set(xlim=(-0.5, 0.5), ylim=(0, 105))
@@ -539,10 +497,10 @@ class _TerminalPicture:
         bar.add_patch(
             Rectangle((-0.3, 0), 0.6, 100, facecolor=FILLS["neutral"], edgecolor=COLOURS["entry"])
         )
-        self._ratio_bar = Rectangle((-0.3, 0), 0.6, 0, facecolor=COLOURS["liquidation"])
-        bar.add_patch(self._ratio_bar)
-        self._ratio_text = Label(self.figure, bar.transData, align="center", ground=_GROUND)
-        self._title = new_title(self.figure)
+        self._ratio_bar = self.patch(
+            bar, Rectangle((-0.3, 0), 0.6, 0, facecolor=COLOURS["liquidation"])
+        )
+        self._ratio_text = self.label(bar.transData, align="center")
 
     def show(
         self,
@@ -571,7 +529,7 @@ class _TerminalPicture:
         self._ratio_bar.set_height(share)
         self._ratio_text.text = format_percent(share / 100, 0 if share >= 10 else 1)
         self._ratio_text.position = (0.0, min(share + 2, 92.0))
-        self._title.text = f"{self._symbol}: {format_price(last)}"
+        self.title.text = f"{self._symbol}: {format_price(last)}"
 
     def _levels(
         self, position: Mapping[str, Any] | None, orders: Sequence[Mapping[str, Any]]
@@ -639,7 +597,7 @@ def _order_name(order: Mapping[str, Any]) -> str:
     return "Stop-loss" if falling == (order["side"] == "sell") else "Take-profit"
 
 
-def _number(value: float) -> str:
+def _short(value: float) -> str:
     return f"{value:g}"
 
 
