@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import FLAT, SYMBOL, bars_through
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from straight_bars import FLAT, SYMBOL, bars_through
 
 from leverage import SHORT, pnl
 from leverage.bots import BotOrder, Grid, Martingale, averaging_ladder, run_bot, worst_case
