@@ -23,12 +23,8 @@ from nbgrader.preprocessors import (
     SaveCells,
 )
 
-from classroom.preprocessors import (
-    ClearSolutionsKeepStub,
-    HideTests,
-    NoteCells,
-    SandboxedExecute,
-)
+from classroom.authoring.release_steps import ClearSolutionsKeepStub, NoteCells
+from classroom.marking.marking_steps import HideTests, SandboxedExecute, ShowSafely
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  (given by the loader of this file)
 
@@ -51,6 +47,13 @@ c.CourseDirectory.ignore = [
     "*.md",
     "*.yml",
     "feedback",
+    # Formgrader serves files of a submission from the address that has the gradebook.
+    "*.htm*",
+    "*.xht*",
+    "*.xml",
+    "*.svg*",
+    "*.js",
+    "*.mjs",
 ]
 
 c.GenerateAssignment.preprocessors = [
@@ -68,7 +71,8 @@ c.GenerateAssignment.preprocessors = [
     NoteCells,
 ]
 
-# nbgrader's own list; its Execute runs in the sandbox with --SandboxedExecute.sandbox=True.
+# nbgrader's own list; its Execute runs in the sandbox, and what would run on the page where a
+# notebook is marked is taken out at the end. --SandboxedExecute.sandbox=False is nbgrader's own.
 c.Autograde.autograde_preprocessors = [
     SandboxedExecute,
     IgnorePattern,
@@ -77,7 +81,11 @@ c.Autograde.autograde_preprocessors = [
     SaveAutoGrades,
     AssignLatePenalties,
     CheckCellMetadata,
+    ShowSafely,
 ]
+# Formgrader's page: cleaned when it is shown too, and with the exporter's own cleaning on top.
+c.HTMLExporter.preprocessors = [ShowSafely]
+c.HTMLExporter.sanitize_html = True
 
 # Feedback shows the failed check's hint, never a hidden test.
 c.GenerateFeedback.preprocessors = [GetGrades, HideTests, CSSHTMLHeaderPreprocessor]

@@ -4,6 +4,7 @@ The functions here take numbers or arrays and give numbers or arrays: no I/O, no
 Importing this package loads NumPy and nothing else from outside the standard library.
 """
 
+from leverage._validate import CourseWarning
 from leverage.accounts import (
     collateral_value,
     free_margin,
@@ -13,10 +14,12 @@ from leverage.accounts import (
 from leverage.contracts import (
     LONG,
     SHORT,
+    FilledPosition,
     average_entry_price,
     break_even_price,
     notional,
     pnl,
+    position_from_fills,
     price_move,
     recovery_return,
     roe,
@@ -43,6 +46,7 @@ from leverage.margin import (
     liquidation_move,
     liquidation_price,
     maintenance_margin,
+    margin_for_liquidation_price,
     margin_ratio,
     max_quantity,
     order_cost,
@@ -70,6 +74,7 @@ from leverage.sizing import (
     kelly_leverage,
     leverage_for_stop,
     losing_streak_probability,
+    loss_at_stop,
     max_drawdown,
     quantity_for_risk,
     r_multiples,
@@ -86,6 +91,8 @@ __version__ = "0.1.0"
 __all__ = [
     "LONG",
     "SHORT",
+    "CourseWarning",
+    "FilledPosition",
     "Positions",
     "TierTable",
     "average_entry_price",
@@ -118,8 +125,10 @@ __all__ = [
     "liquidation_price",
     "liquidation_shock",
     "losing_streak_probability",
+    "loss_at_stop",
     "maintenance_amounts",
     "maintenance_margin",
+    "margin_for_liquidation_price",
     "margin_level",
     "margin_level_price",
     "margin_ratio",
@@ -132,6 +141,7 @@ __all__ = [
     "portfolio_equity",
     "portfolio_requirement",
     "portfolio_volatility",
+    "position_from_fills",
     "position_value",
     "price_move",
     "quantity_for_risk",

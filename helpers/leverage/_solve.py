@@ -11,14 +11,17 @@ both meet the requirement :math:`MM(n) + f n` where :math:`F(x) = B \mp N_E` at 
 notional, for every kind of position at once.
 """
 
+from collections.abc import Sequence
 from reprlib import repr as short_repr
 from typing import NamedTuple
 
 import numpy as np
 
-from leverage._validate import FloatArray
+from leverage._validate import FloatArray, at_least_zero
 from leverage.tiers import TierTable
 
+# A notional in the last tier of every table.
+_HUGE = 1e300
 # A step of the requirement below this share of the bound is a rounding error of the table.
 _NOISE = 1e-14
 # What the backing leaves of the entry below this share of it is a rounding error.
@@ -56,7 +59,20 @@ def solve_level(
 ) -> FloatArray:
     """Level where ``backing + side * (level - entry)`` equals ``rate * level``; 0 if none."""
     remaining = _without_noise(entry - side * backing, entry)
-    return np.maximum(remaining, 0.0) / (1 - side * rate)
+    return at_least_zero(remaining) / (1 - side * rate)
+
+
+def net(*parts: FloatArray | float) -> FloatArray:
+    """Sum of parts; 0 where they cancel out but for a rounding error.
+
+    Examples
+    --------
+    >>> net(0.1, 0.2, -0.3)
+    array(0.)
+    """
+    columns = np.stack(np.broadcast_arrays(*parts))
+    total, size = columns.sum(axis=0), abs(columns).sum(axis=0)
+    return np.asarray(np.where(abs(total) <= _EXHAUSTED * size, 0.0, total))
 
 
 def _without_noise(remaining: FloatArray, entry: FloatArray) -> FloatArray:
@@ -79,8 +95,9 @@ def solve_hedge(
     start = backing - gaining_size * gaining_entry + losing_size * losing_entry
     slope = gaining_size * (1 - gaining_rate) - losing_size * (1 + losing_rate)
     # Where the legs cancel out, nothing or everything is dead, as for a very small net long leg.
-    level = np.where(slope == 0, np.where(start < 0, np.inf, 0.0), -start / slope)
-    return np.maximum(level, 0.0)
+    cancelled = np.where(start < 0, np.inf, 0.0)
+    level = np.where(slope == 0, cancelled, -start / np.where(slope == 0, 1.0, slope))
+    return at_least_zero(level)
 
 
 def notional_at_liquidation(
@@ -115,7 +132,7 @@ def notional_at_liquidation(
         signed = np.maximum(signed, pieces.starts.take(place))
         signed = _first_from_start(pieces, tiers, falls, start_notional, target, fee_rate, signed)
     signed *= -falls
-    return np.asarray(np.maximum(signed, 0.0))
+    return np.asarray(at_least_zero(signed))
 
 
 def _pieces(tiers: TierTable, fee_rate: FloatArray) -> Pieces:
@@ -167,42 +184,60 @@ def _first_from_start(
     return np.where(alive, found, signed)
 
 
-def hedge_limits(
-    tiers: TierTable,
-    gaining_size: FloatArray,
-    losing_size: FloatArray,
-    fixed: FloatArray,
-    level: FloatArray,
-    fee_rate: FloatArray,
-) -> tuple[FloatArray, FloatArray]:
-    """Nearest levels below and above `level` at which two opposite legs meet their requirement.
+class Leg(NamedTuple):
+    """A position whose price is ``base + step * t``; its size is quantity times contract size."""
 
-    At level u the equity is ``fixed + (gaining_size - losing_size) * u`` and each leg has a
-    notional of its size times u. 0 and infinity mean that there is no such level.
+    size: FloatArray
+    tiers: TierTable
+    inverse: bool = False
+    fee_rate: FloatArray | float = 0.0
+    base: FloatArray | float = 0.0
+    step: FloatArray | float = 1.0
+
+
+def dead_limits(
+    start: FloatArray, slope: FloatArray, legs: Sequence[Leg], at: FloatArray, end: float = np.inf
+) -> tuple[FloatArray, FloatArray]:
+    """Nearest t below and above `at`, from 0 to `end`, at which an account is liquidated.
+
+    At t its equity is ``start + slope * t`` and it must cover the requirement of all legs, in the
+    quote currency: that of a linear leg is its rate times its notional less its amount, that of an
+    inverse leg its rate times its face less its amount times the price. All are straight lines
+    between the t at which a notional changes its tier. 0 and infinity mean that there is no such t.
     """
-    gaining_size, losing_size, fixed, level, fee_rate = (
-        value[..., None]
-        for value in np.broadcast_arrays(gaining_size, losing_size, fixed, level, fee_rate)
+    start, slope, at = (np.asarray(value)[..., None] for value in (start, slope, at))
+    bends = [np.zeros((1,)), np.full((1,), end)]
+    for leg in legs:
+        size, base, step = _columns(leg)
+        bounds = np.array(leg.tiers.bounds[1:-1])
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            prices = size / bounds if leg.inverse else bounds / size
+            crossed = np.where(step == 0, 0.0, (prices - base) / step)
+        bends.append(np.clip(crossed, 0.0, end))
+    shape = np.broadcast_shapes(*(bend.shape[:-1] for bend in bends))
+    edges = np.sort(
+        np.concatenate([np.broadcast_to(b, (*shape, b.shape[-1])) for b in bends], axis=-1), axis=-1
     )
-    inner = np.array(tiers.bounds[1:-1])
-    bends = np.sort(np.concatenate([inner / gaining_size, inner / losing_size], axis=-1), axis=-1)
-    edge = np.zeros_like(level)
-    low, high = (
-        np.concatenate(parts, axis=-1) for parts in ([edge, bends], [bends, edge + np.inf])
-    )
-    # Inside a piece both legs stay in their tiers, so the tiers at one point hold for all of it.
-    inside = np.where(np.isinf(high), 2 * low + level, (low + high) / 2)
-    slope, start = gaining_size - losing_size, fixed
-    for size in (gaining_size, losing_size):
-        slope = slope - size * (tiers.maintenance_margin_rate(inside * size) + fee_rate)
-        start = start + tiers.maintenance_amount(inside * size)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    low, high = edges[..., :-1], edges[..., 1:]
+    # Inside a piece all legs stay in their tiers, so the tiers at one point hold for all of it.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        inside = np.where(np.isinf(high), 2 * low + np.maximum(at, 1.0), (low + high) / 2)
+        for leg in legs:
+            size, base, step = _columns(leg)
+            price = base + step * inside
+            value = np.nan_to_num(size / price if leg.inverse else size * price, nan=_HUGE)
+            value = np.clip(value, 0.0, _HUGE)
+            share = size * (leg.tiers.maintenance_margin_rate(value) + leg.fee_rate)
+            amount = np.asarray(leg.tiers.maintenance_amount(value))
+            if leg.inverse:
+                start, slope = start - share + amount * base, slope + amount * step
+            else:
+                start, slope = start - share * base + amount, slope - share * step
         root = -start / slope
-    below, above = np.minimum(high, level), np.maximum(low, level)
-    dead_below = np.where(
-        start + slope * below <= 0, below, np.where((slope > 0) & (root >= low), root, 0.0)
-    )
-    with np.errstate(invalid="ignore"):
+        below, above = np.minimum(high, at), np.maximum(low, at)
+        dead_below = np.where(
+            start + slope * below <= 0, below, np.where((slope > 0) & (root >= low), root, 0.0)
+        )
         dead_above = np.where(
             start + slope * above <= 0, above, np.where((slope < 0) & (root <= high), root, np.inf)
         )
@@ -210,3 +245,8 @@ def hedge_limits(
         np.where(low < below, dead_below, 0.0).max(axis=-1),
         np.where(above < high, dead_above, np.inf).min(axis=-1),
     )
+
+
+def _columns(leg: Leg) -> tuple[FloatArray, FloatArray, FloatArray]:
+    size, base, step = (np.asarray(value)[..., None] for value in (leg.size, leg.base, leg.step))
+    return size, base, step

@@ -5,11 +5,13 @@ table. Every error is a `ValueError` that names the argument, the rule, what was
 to do.
 """
 
-from collections.abc import Sequence
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import inf, nextafter
 from reprlib import repr as short_repr
-from typing import NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,20 @@ BoolArray: TypeAlias = npt.NDArray[np.bool_]
 _ABOVE_ZERO = nextafter(0.0, 1.0)
 _BELOW_ONE = nextafter(1.0, 0.0)
 _LARGEST = nextafter(inf, 0.0)
+# Above it a float no longer holds every whole number.
+_LARGEST_EXACT = 2.0**53
+# What has a conversion to float, or seems to, and is no number.
+_NO_NUMBERS = (bool, np.bool_, str, bytes, np.ndarray, np.timedelta64, np.datetime64)
+
+
+# Highest rates that the course's venues charge: 0.4 % for a spot margin trade, 0.025 % for opening
+# or keeping it (venues/kraken.toml). A rate above them is most likely a number of per cent.
+_HIGHEST_FEE = 0.004
+_HIGHEST_ROLLOVER = 0.00025
+
+
+class CourseWarning(UserWarning):
+    """What can be computed and is hardly meant; it says what to do."""
 
 
 class Rule(NamedTuple):
@@ -32,6 +48,7 @@ class Rule(NamedTuple):
     is_decimal: bool = False
     is_sign: bool = False
     is_whole: bool = False
+    highest_known: float = inf
 
     def admits(self, values: FloatArray) -> BoolArray:
         """Tell for each value whether it keeps the rule; NaN never does."""
@@ -79,7 +96,9 @@ def _count(low: float, high: float, advice: str) -> Rule:
 _PRICE = _positive("give a price in quote currency per unit of base currency")
 _QUANTITY = _positive("use side=-1 for a short position")
 _LEG = _positive("give the size of each leg; a single leg has liquidation_price")
-_FEE = _signed_rate("give 0.0005 for 0.05 %, a negative rate for a rebate")
+_FEE = _signed_rate("give 0.0005 for 0.05 %, a negative rate for a rebate")._replace(
+    highest_known=_HIGHEST_FEE
+)
 _MAINTENANCE_RATE = _share("give 0.004 for 0.4 %")
 _VOLATILITY = _decimal(0.0, 10.0, "from 0 to 10", "give 0.6 for 60 % a year")
 _RULES: dict[str, Rule] = {
@@ -92,6 +111,8 @@ _RULES: dict[str, Rule] = {
     "liquidation_price": Rule("zero or more", 0.0, inf, "give what liquidation_price returned"),
     "quantity": _QUANTITY,
     "quantities": _QUANTITY,
+    "signed_quantities": _any_number("give what was bought, and what was sold as negative numbers"),
+    "fees": _any_number("give the fee of each fill, a rebate as a negative number"),
     "contract_size": _positive("give the amount that one contract stands for"),
     "notional": _zero_or_more("give the size of the position; its direction belongs in side"),
     "margin": _zero_or_more("give the collateral put up, without profit or loss"),
@@ -100,7 +121,7 @@ _RULES: dict[str, Rule] = {
     "maintenance_margin": _zero_or_more("give the requirement as an amount of money"),
     "maintenance_margin_rate": _MAINTENANCE_RATE,
     "maintenance_amount": _zero_or_more("give the amount that the tier subtracts"),
-    "closing_fee_rate": _share("give 0.0005 for 0.05 %"),
+    "closing_fee_rate": _share("give 0.0005 for 0.05 %")._replace(highest_known=_HIGHEST_FEE),
     "fee_rate": _FEE,
     "exit_fee_rate": _FEE,
     "funding_rate": _signed_rate("give 0.0001 for 0.01 %, a negative rate when shorts pay"),
@@ -140,11 +161,14 @@ _RULES: dict[str, Rule] = {
     "hours": _zero_or_more("give the time since opening in hours"),
     "interval_hours": _positive("give 4 for a fee every four hours"),
     "position_cost": _zero_or_more("give the size times the entry price"),
-    "rollover_rate": _share("give 0.0001 for 0.01 % per interval"),
-    "opening_rate": _share("give 0.0001 for 0.01 %"),
+    "rollover_rate": _share("give 0.0001 for 0.01 % per interval")._replace(
+        highest_known=_HIGHEST_ROLLOVER
+    ),
+    "opening_rate": _share("give 0.0001 for 0.01 %")._replace(highest_known=_HIGHEST_ROLLOVER),
     # Sizing
     "stop_price": _PRICE,
     "target_price": _PRICE,
+    "slippage": _share("give 0.001 for 0.1 % of the stop"),
     "risk_amount": _positive("give the loss you accept, as a positive amount"),
     "reward_to_risk": _positive("give 2 when the target is twice as far as the stop"),
     "win_rate": _decimal(0.0, 1.0, "from 0 to 1", "give 0.55 for 55 %"),
@@ -204,6 +228,9 @@ _RULES: dict[str, Rule] = {
     # Portfolio
     "moves": Rule("above -1", nextafter(-1.0, 0.0), _LARGEST, "give -0.1 for a fall of 10 %"),
     "shocks": _any_number("give -0.1 for a fall of 10 % at full strength"),
+    "collateral": _any_number(
+        "give how much of each coin counts, what is owed as a negative number"
+    ),
     "notionals": _any_number("give the notional of each position, shorts as negative numbers"),
     "volatilities": _VOLATILITY,
     "correlations": Rule("from -1 to 1", -1.0, 1.0, "give a matrix with ones on its diagonal"),
@@ -225,7 +252,48 @@ def checked(**arguments: npt.ArrayLike) -> tuple[FloatArray, ...]:
     values = tuple(_check(name, value) for name, value in arguments.items())
     if any(value.ndim for value in values):
         _check_shapes(tuple(arguments), values)
+        if any(has_labels(value) for value in arguments.values()):
+            same_labels(arguments)
     return values
+
+
+def has_labels(value: object) -> bool:
+    """Tell whether a value is a Series or DataFrame of pandas, without importing it.
+
+    Examples
+    --------
+    >>> has_labels([1, 2]), has_labels(np.ones(2))
+    (False, False)
+    """
+    return hasattr(value, "iloc")
+
+
+def same_labels(arguments: Mapping[str, Any]) -> Any:
+    """Return the index that all Series share, and refuse anything else of pandas.
+
+    Examples
+    --------
+    >>> same_labels({"price": 100.0}) is None
+    True
+    """
+    first, index = "", None
+    for name, value in arguments.items():
+        if not has_labels(value):
+            continue
+        if value.ndim != 1:
+            raise ValueError(
+                f"{name} must be numbers, an array or a Series, was a {type(value).__name__}; "
+                "give one column, or its values with .to_numpy()"
+            )
+        if index is None:
+            first, index = name, value.index
+        elif not index.equals(value.index):
+            raise ValueError(
+                f"{name} must have the index of {first}, in the same order, had "
+                f"{short_repr(list(value.index))} and not {short_repr(list(index))}; "
+                f"align it with .reindex({first}.index)"
+            )
+    return index
 
 
 def checked_numbers(**arguments: npt.ArrayLike) -> tuple[float, ...]:
@@ -320,7 +388,47 @@ def _check(name: str, value: npt.ArrayLike) -> FloatArray:
     if not (good.all() if good.ndim else good):
         index, received = _first_where(np.logical_not(good), values)
         raise ValueError(f"{name} must be {_complaint(rule, received, _at(index))}")
+    if rule.highest_known < inf:
+        warn_of_per_cent(name, values, rule.highest_known)
     return values
+
+
+def warn_of_per_cent(name: str, rates: npt.ArrayLike, highest: float = _HIGHEST_FEE) -> None:
+    """Warn where a rate is above what any venue of the course charges.
+
+    Examples
+    --------
+    >>> warn_of_per_cent("fee_rate", 0.0005)
+    """
+    above = np.greater(rates, highest)
+    if above.any():
+        rate = float(np.max(rates))
+        warnings.warn(
+            f"{name} is {shown(rate)}, which is {shown(rate * 100)} %: above {shown(highest * 100)} "
+            f"%, the most that a venue of the course charges; give {shown(rate / 100)} for "
+            f"{shown(rate)} %",
+            CourseWarning,
+            stacklevel=_depth(),
+        )
+
+
+def _depth() -> int:
+    """Count the calls back to the first one from outside the package."""
+    depth, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("leverage."):
+        depth, frame = depth + 1, frame.f_back
+    return depth
+
+
+def at_least_zero(values: FloatArray) -> FloatArray:
+    """Replace what is negative by zero, and by no minus zero: 1 over that would be minus infinity.
+
+    Examples
+    --------
+    >>> at_least_zero(np.array([-1.0, 2.0]))
+    array([0., 2.])
+    """
+    return np.maximum(values, 0.0) + 0.0
 
 
 def _complaint(rule: Rule, value: float, place: str) -> str:
@@ -349,12 +457,16 @@ def _as_floats(name: str, value: object) -> FloatArray:
     if isinstance(value, (float, int)):
         # np.float64 has the operators of an array and a tenth of the cost.
         return cast(FloatArray, np.float64(_as_float(name, value)))
-    if hasattr(value, "__array__"):
+    if hasattr(value, "__array__") and not isinstance(value, str | bytes):
         if type(value) is not np.ndarray and np.ma.is_masked(value):
             raise ValueError(f"{name} must be complete, has masked values; fill in or drop them")
         array = np.asarray(value)
         if array.dtype.kind in "iuf":
-            return array.astype(np.float64, copy=False)
+            floats = array.astype(np.float64, copy=False)
+            if array.dtype.itemsize < 8 or array.dtype.kind == "f":
+                return floats
+            if not (abs(floats) >= _LARGEST_EXACT).any():
+                return floats
     # One by one, because NumPy itself would turn True into 1.0 and "10" into 10.0.
     objects = np.asarray(value, dtype=object)
     floats = np.empty(objects.shape)
@@ -364,15 +476,21 @@ def _as_floats(name: str, value: object) -> FloatArray:
 
 
 def _as_float(name: str, value: object, index: tuple[int, ...] = ()) -> float:
-    if hasattr(value, "__float__") and not isinstance(value, (bool, np.bool_, np.ndarray)):
+    if hasattr(value, "__float__") and not isinstance(value, _NO_NUMBERS):
         try:
-            return float(value)
+            number = float(value)
+            if not abs(number) >= _LARGEST_EXACT or isinstance(value, float) or number == value:
+                return number
+            raise ValueError(
+                f"{name} must be a number that a float can hold, was {value}{_at(index)}, which "
+                f"would become {number:.0f}; round it yourself"
+            )
         except OverflowError:
             raise ValueError(
                 f"{name} must be finite, was too large for a float{_at(index)}; "
                 "check the calculation it came from"
             ) from None
-        except (TypeError, ValueError):
+        except TypeError:
             pass
     received = short_repr(value.item() if isinstance(value, np.generic) else value)
     rule = _RULES["side"].words if name == "side" else "a number"

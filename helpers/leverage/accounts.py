@@ -8,6 +8,7 @@ account loses, down to a call and then to the close-out. All functions broadcast
 import numpy as np
 import numpy.typing as npt
 
+from leverage._guard import guard
 from leverage._solve import solve_level
 from leverage._validate import FloatArray, as_result, checked, checked_flag, refuse_where
 
@@ -228,3 +229,6 @@ def collateral_value(values: npt.ArrayLike, haircut: npt.ArrayLike) -> float | F
     values, haircut = checked(values=values, haircut=haircut)
     counted = values - np.maximum(values, 0.0) * haircut
     return as_result(counted.sum(axis=-1) if counted.ndim else counted)
+
+
+guard(globals())

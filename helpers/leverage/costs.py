@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leverage import contracts
+from leverage._guard import guard
 from leverage._validate import FloatArray, as_result, checked
 
 # Above every sum of a premium and its clamp.
@@ -492,3 +493,6 @@ def _intervals(
     count = hours / interval_hours
     nearest = np.rint(count)
     return np.where(abs(count - nearest) <= _NOISE * count, nearest, rounder(count))
+
+
+guard(globals())

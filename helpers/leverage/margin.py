@@ -7,9 +7,12 @@ linear contract, the base currency for an inverse one. All functions broadcast.
 import numpy as np
 import numpy.typing as npt
 
+from leverage._guard import guard
 from leverage._solve import (
+    Leg,
     checked_tiers,
-    hedge_limits,
+    dead_limits,
+    net,
     notional_at_liquidation,
     solve_hedge,
     solve_level,
@@ -853,6 +856,118 @@ def tiered_liquidation_price(
         return as_result(size / there if is_inverse else there / size)
 
 
+def margin_for_liquidation_price(
+    side: npt.ArrayLike,
+    entry_price: npt.ArrayLike,
+    quantity: npt.ArrayLike,
+    liquidation_price: npt.ArrayLike,
+    tiers: TierTable,
+    *,
+    closing_fee_rate: npt.ArrayLike = 0.0,
+    other_pnl: npt.ArrayLike = 0.0,
+    other_requirement: npt.ArrayLike = 0.0,
+    contract_size: npt.ArrayLike = 1.0,
+    inverse: bool = False,
+) -> float | FloatArray:
+    r"""Margin that puts the liquidation price where you want it.
+
+    It inverts :func:`tiered_liquidation_price`. What is to be added is this less the margin that
+    the position has.
+
+    Parameters
+    ----------
+    side : {1, -1} or array_like
+        1 for a long position, -1 for a short position.
+    entry_price : array_like
+        Average entry price, in quote currency per unit of base currency. Positive.
+    quantity : array_like
+        Size of the position: base currency, or number of contracts. Positive.
+    liquidation_price : array_like
+        Price at which the position shall be liquidated, in the same unit as the entry. Positive.
+    tiers : TierTable
+        Table with bounds in the settlement currency; ``TierTable.flat(rate)`` for one rate.
+    closing_fee_rate : array_like, default 0.0
+        Fee for closing that the venue adds to the requirement, as a decimal of the notional.
+    other_pnl : array_like, default 0.0
+        In cross margin, unrealised profit or loss of all other positions at their marks.
+    other_requirement : array_like, default 0.0
+        In cross margin, maintenance margin of all other positions.
+    contract_size : array_like, default 1.0
+        What one contract stands for: base currency if linear, quote currency if inverse.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    float or ndarray
+        Collateral without profit or loss, in the settlement currency: of the position in isolated
+        margin, of the account in cross margin.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, shapes do not match, or the position needs no margin at
+        that price, because its profit there covers the requirement.
+
+    See Also
+    --------
+    tiered_liquidation_price : The price for a margin.
+
+    Notes
+    -----
+    With entry :math:`E`, wanted price :math:`P`, notional there :math:`N`, and closing fee
+    :math:`f`:
+
+    .. math:: M = MM(N) + f N - \text{pnl}(E, P) - \text{other pnl} + \text{other requirement}
+
+    Examples
+    --------
+    A long of 0.1 BTC from 50 000 that shall live down to 40 000:
+
+    >>> table = TierTable.flat(0.004)
+    >>> margin_for_liquidation_price(1, 50_000, 0.1, 40_000, table)
+    1016.0
+    >>> tiered_liquidation_price(1, 50_000, 0.1, 1_016, table)
+    40000.0
+    """
+    table = checked_tiers(tiers)
+    side, entry_price, quantity, price, fee_rate, others, others_need, contract_size = checked(
+        side=side,
+        entry_price=entry_price,
+        quantity=quantity,
+        liquidation_price=liquidation_price,
+        closing_fee_rate=closing_fee_rate,
+        other_pnl=other_pnl,
+        other_requirement=other_requirement,
+        contract_size=contract_size,
+    )
+    _refuse_fees_above(table, fee_rate)
+    refuse_where(
+        (price == 0) | np.isinf(price),
+        "liquidation_price",
+        "positive and finite",
+        price,
+        "give the price at which the position shall end",
+    )
+    size = quantity * contract_size
+    there = np.asarray(notional(price, size, inverse=inverse))
+    margin = (
+        table.maintenance_margin(there)
+        + fee_rate * there
+        - pnl(side, entry_price, price, size, inverse=inverse)
+        - others
+        + others_need
+    )
+    refuse_where(
+        np.asarray(margin) < 0,
+        "liquidation_price",
+        "a price at which the position needs margin",
+        price,
+        "without any it lives beyond that price",
+    )
+    return as_result(margin)
+
+
 def hedge_liquidation_price(
     long_entry_price: npt.ArrayLike,
     long_quantity: npt.ArrayLike,
@@ -972,7 +1087,7 @@ def hedge_liquidation_price(
         _refuse_share_of_one(f"{name}maintenance_margin_rate", rate + fee_rate)
     is_inverse = checked_flag("inverse", inverse)
     backing = (margin + others - others_need + amount) / contract_size
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+    with np.errstate(divide="ignore"):
         if is_inverse:
             # In 1 / price the legs change places.
             legs = (1 / short_entry, short_size, 1 / long_entry, long_size)
@@ -1078,14 +1193,16 @@ def tiered_hedge_liquidation_prices(
     _refuse_fees_above(table, fee_rate)
     long_size, short_size = long_size * contract_size, short_size * contract_size
     backing = margin + (others - others_need)
-    if not is_inverse:
-        fixed = backing - long_size * long_entry + short_size * short_entry
-        low, high = hedge_limits(table, long_size, short_size, fixed, mark, fee_rate)
-        return as_result(low), as_result(high)
-    fixed = backing + long_size / long_entry - short_size / short_entry
-    low, high = hedge_limits(table, short_size, long_size, fixed, 1 / mark, fee_rate)
-    with np.errstate(divide="ignore"):
-        return as_result(1 / high), as_result(1 / low)
+    if is_inverse:
+        # In the quote currency, where a coin is worth its price.
+        start = short_size - long_size
+        slope = net(backing, long_size / long_entry, -short_size / short_entry)
+    else:
+        start = backing - long_size * long_entry + short_size * short_entry
+        slope = net(long_size, -short_size)
+    legs = [Leg(size, table, is_inverse, fee_rate[..., None]) for size in (long_size, short_size)]
+    low, high = dead_limits(start, slope, legs, mark)
+    return as_result(low), as_result(high)
 
 
 def order_cost(
@@ -1289,3 +1406,6 @@ def _over_equity(amount: FloatArray, equity: FloatArray) -> float | FloatArray:
     """Divide by the equity; infinite where none is left."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return as_result(np.where(equity > 0, amount / equity, np.inf))
+
+
+guard(globals())

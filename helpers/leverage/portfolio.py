@@ -1,34 +1,40 @@
 r"""Several positions on one collateral: they live and are liquidated together.
 
 In cross margin the balance backs every position of the account. One requirement, the sum of all,
-stands against one equity. A loss in one symbol therefore moves the liquidation prices of the
-others: that is contagion.
+stands against one equity. A loss in one coin therefore moves the liquidation prices of the others:
+that is contagion.
 
-Prices have one column for each position, in the order of :class:`Positions`. Two positions in one
-symbol have two equal columns.
+Prices have one column for each coin, in the order of ``Positions.coins``; positions of one coin
+move together, linear and inverse ones too. All amounts are in quote currency.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain
+from math import inf
 from reprlib import repr as short_repr
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from leverage._solve import checked_tiers
-from leverage._validate import FloatArray, as_result, checked, checked_flag, refuse_where
-from leverage.contracts import notional, pnl
+from leverage._guard import guard
+from leverage._solve import Leg, checked_tiers, dead_limits, net
+from leverage._validate import (
+    FloatArray,
+    as_result,
+    checked,
+    checked_flag,
+    has_labels,
+    refuse_where,
+)
 from leverage.margin import tiered_liquidation_price
 from leverage.tiers import TierTable
-
-# A notional in the last tier of every table.
-_HUGE = 1e300
 
 
 @dataclass(frozen=True, init=False)
 class Positions:
-    """Open positions that share one collateral currency.
+    """Open positions of one account, each in a coin, and the coins that back them.
 
     Parameters
     ----------
@@ -39,31 +45,40 @@ class Positions:
     quantity : array_like
         Sizes: base currency, or number of contracts. Positive.
     tiers : TierTable or sequence of TierTable
-        Tier table of all positions, or of each.
+        Tier table of all positions, or of each; bounds in the settlement currency.
+    coin : str or sequence of str
+        Coin of all positions, or of each. Positions of one coin move together.
     contract_size : array_like, default 1.0
         What one contract stands for: base currency if linear, quote currency if inverse.
-    inverse : bool, default False
-        Whether the contracts are inverse (settled in the base currency, the same for all).
+    inverse : bool or sequence of bool, default False
+        Whether the contracts are inverse (settled in their coin), for all or for each.
+    collateral : mapping of str to float, optional
+        Coins in the account that count as margin, each after its haircut; a negative amount is
+        owed. They gain and lose with their price.
 
     Raises
     ------
     ValueError
         If an argument breaks its rule, shapes do not match, there is no position, or there are
-        more or fewer tables than positions.
+        more or fewer tables, coins or kinds than positions.
 
     Examples
     --------
-    >>> book = Positions([1, -1], [50_000, 3_000], [0.2, 4], TierTable.flat(0.005))
-    >>> len(book)
-    2
+    >>> book = Positions(
+    ...     [1, -1], [50_000, 3_000], [0.2, 4], TierTable.flat(0.005), coin=["BTC", "ETH"]
+    ... )
+    >>> len(book), book.coins
+    (2, ('BTC', 'ETH'))
     """
 
     side: tuple[float, ...]
     entry_price: tuple[float, ...]
     quantity: tuple[float, ...]
     tiers: tuple[TierTable, ...]
+    coin: tuple[str, ...]
     contract_size: tuple[float, ...]
-    inverse: bool
+    inverse: tuple[bool, ...]
+    collateral: tuple[tuple[str, float], ...]
 
     def __init__(
         self,
@@ -71,8 +86,11 @@ class Positions:
         entry_price: npt.ArrayLike,
         quantity: npt.ArrayLike,
         tiers: TierTable | Sequence[TierTable],
+        *,
+        coin: str | Sequence[str],
         contract_size: npt.ArrayLike = 1.0,
-        inverse: bool = False,
+        inverse: bool | Sequence[bool] = False,
+        collateral: Mapping[str, float] | None = None,
     ) -> None:
         names = ("side", "entry_price", "quantity", "contract_size")
         given = checked(
@@ -87,41 +105,46 @@ class Positions:
         for name, column in zip(names, columns, strict=True):
             object.__setattr__(self, name, tuple(column.tolist()))
         count = columns[0].size
-        if isinstance(tiers, Sequence) and not isinstance(tiers, str):
-            tables = tuple(checked_tiers(table) for table in tiers)
-        else:
-            tables = (checked_tiers(tiers),) * count
-        if len(tables) != count:
-            raise ValueError(
-                f"tiers must hold one TierTable for each of {count} positions, had {len(tables)}; "
-                "give one for all, or one for each"
-            )
-        object.__setattr__(self, "tiers", tables)
-        object.__setattr__(self, "inverse", checked_flag("inverse", inverse))
+        tables = [checked_tiers(table) for table in _each("tiers", tiers, TierTable, count)]
+        kinds = [checked_flag("inverse", one) for one in _each("inverse", inverse, bool, count)]
+        object.__setattr__(self, "tiers", tuple(tables))
+        object.__setattr__(self, "inverse", tuple(kinds))
+        object.__setattr__(self, "coin", tuple(map(_coin, _each("coin", coin, str, count))))
+        held = tuple((_coin(name), amount) for name, amount in (collateral or {}).items())
+        amounts = checked(collateral=[amount for _, amount in held])[0].tolist()
+        pairs = zip((name for name, _ in held), amounts, strict=True)
+        object.__setattr__(self, "collateral", tuple(pairs))
 
     def __len__(self) -> int:
         return len(self.side)
+
+    @property
+    def coins(self) -> tuple[str, ...]:
+        """Coins of positions and collateral, each once: the order of all prices."""
+        return tuple(dict.fromkeys(chain(self.coin, (name for name, _ in self.collateral))))
 
 
 def portfolio_equity(
     positions: Positions, prices: npt.ArrayLike, balance: npt.ArrayLike
 ) -> float | FloatArray:
-    r"""Balance plus the unrealised profit or loss of all positions.
+    r"""Balance, collateral, and the unrealised profit or loss of all positions.
 
     Parameters
     ----------
     positions : Positions
-        Open positions on one collateral.
+        Open positions and collateral of one account.
     prices : array_like
-        Mark prices with one column for each position (last axis), in quote currency per unit of
-        base currency. Positive.
+        Mark prices with one column for each coin (last axis), in quote currency per unit of base
+        currency. Positive.
     balance : array_like
-        Wallet balance without profit or loss, in the settlement currency.
+        Wallet balance in quote currency, without profit or loss and without the coins in
+        ``positions.collateral``.
 
     Returns
     -------
     float or ndarray
-        Equity in the settlement currency, with the last axis of `prices` summed away.
+        Equity in quote currency, with the last axis of `prices` summed away. Where all is settled
+        in one coin, divide by its price to have it in the coin.
 
     Raises
     ------
@@ -130,18 +153,22 @@ def portfolio_equity(
 
     Notes
     -----
-    With balance :math:`B`:
+    With balance :math:`B`, coins held :math:`h_c`, and the profit of an inverse contract valued at
+    its mark price:
 
-    .. math:: B + \sum_i \text{pnl}_i
+    .. math:: B + \sum_c h_c P_c + \sum_i \text{pnl}_i
 
     Examples
     --------
-    >>> book = Positions([1, -1], [50_000, 3_000], [0.2, 4], TierTable.flat(0.005))
+    >>> book = Positions(
+    ...     [1, -1], [50_000, 3_000], [0.2, 4], TierTable.flat(0.005), coin=["BTC", "ETH"]
+    ... )
     >>> portfolio_equity(book, [[50_000, 3_000], [49_000, 3_100]], 1_000)
     array([1000.,  400.])
     """
     marks, (balance,) = _marks(positions, prices), checked(balance=balance)
-    return as_result(balance + _profits(positions, marks).sum(axis=-1))
+    held = (_held(positions) * marks).sum(axis=-1)
+    return as_result(balance + held + _profits(positions, marks).sum(axis=-1))
 
 
 def portfolio_requirement(positions: Positions, prices: npt.ArrayLike) -> float | FloatArray:
@@ -150,14 +177,14 @@ def portfolio_requirement(positions: Positions, prices: npt.ArrayLike) -> float 
     Parameters
     ----------
     positions : Positions
-        Open positions on one collateral.
+        Open positions of one account.
     prices : array_like
-        Mark prices with one column for each position (last axis). Positive.
+        Mark prices with one column for each coin (last axis). Positive.
 
     Returns
     -------
     float or ndarray
-        Requirement in the settlement currency, with the last axis of `prices` summed away.
+        Requirement in quote currency, with the last axis of `prices` summed away.
 
     Raises
     ------
@@ -174,7 +201,9 @@ def portfolio_requirement(positions: Positions, prices: npt.ArrayLike) -> float 
 
     Examples
     --------
-    >>> book = Positions([1, -1], [50_000, 3_000], [0.2, 4], TierTable.flat(0.005))
+    >>> book = Positions(
+    ...     [1, -1], [50_000, 3_000], [0.2, 4], TierTable.flat(0.005), coin=["BTC", "ETH"]
+    ... )
     >>> portfolio_requirement(book, [50_000, 3_000])
     110.0
     """
@@ -184,60 +213,71 @@ def portfolio_requirement(positions: Positions, prices: npt.ArrayLike) -> float 
 def cross_liquidation_prices(
     positions: Positions, prices: npt.ArrayLike, balance: npt.ArrayLike
 ) -> FloatArray:
-    r"""Liquidation price of each position while the other prices stay where they are.
+    r"""Price of each coin at which the account is liquidated while the others stay where they are.
 
     Parameters
     ----------
     positions : Positions
-        Open positions on one collateral.
+        Open positions and collateral of one account.
     prices : array_like
-        Mark prices with one column for each position (last axis). Positive.
+        Mark prices with one column for each coin (last axis). Positive.
     balance : array_like
-        Wallet balance without profit or loss, in the settlement currency. Zero or more.
+        Wallet balance in quote currency, as for :func:`portfolio_equity`.
 
     Returns
     -------
     ndarray
-        One price for each position, in the shape of `prices`; 0.0 and ``inf`` mean what they mean
-        for :func:`leverage.margin.liquidation_price`. Where jumps of a tier table make more than
-        one price dead, it is the first one that a loss meets from the mark price.
+        One price for each coin, in the shape of `prices`: all positions of a coin have it together.
+        It lies where the account loses, and on the other side of the mark where only that side has
+        one. 0.0 and ``inf`` mean what they mean for :func:`leverage.margin.liquidation_price`. Of
+        several prices it is the first one met from the mark. Below its requirement, a coin with one
+        linear position has the price at which the requirement would be met, any other the mark.
 
     Raises
     ------
     ValueError
         If an argument breaks its rule, or shapes do not match.
 
-    See Also
-    --------
-    leverage.margin.hedge_liquidation_price : For two legs in one symbol, whose prices move together.
+    Notes
+    -----
+    Where other positions and all that is constant leave :math:`B`, the price :math:`P` of a coin
+    solves
+
+    .. math:: B + h P + \sum_i \text{pnl}_i(P) = \sum_i MM_i(P)
+
+    over the positions of that coin alone, each in the tier of its own notional at :math:`P`.
 
     Examples
     --------
-    A profit of one position moves the liquidation price of the other away:
+    A profit in one coin moves the liquidation price of the other away:
 
-    >>> book = Positions([1, 1], [50_000, 3_000], [0.2, 4], TierTable.flat(0.005))
+    >>> book = Positions(
+    ...     [1, 1], [50_000, 3_000], [0.2, 4], TierTable.flat(0.005), coin=["BTC", "ETH"]
+    ... )
     >>> cross_liquidation_prices(book, [[50_000, 3_000], [50_000, 3_100]], 1_000).round(2)
     array([[45527.64,  2776.38],
            [43527.64,  2776.38]])
+
+    Two legs of one coin die together:
+
+    >>> hedge = Positions([1, -1], 100, [1, 0.5], TierTable.flat(0.004), coin="BTC")
+    >>> cross_liquidation_prices(hedge, [100], 39.925).round(4)
+    array([20.3947])
     """
     marks, (balance,) = _marks(positions, prices), checked(balance=balance)
-    profits, requirements = _profits(positions, marks), _requirements(positions, marks)
+    profits, needs = _profits(positions, marks), _requirements(positions, marks)
+    held = _held(positions)
     columns = []
-    for column, table in enumerate(positions.tiers):
-        columns.append(
-            tiered_liquidation_price(
-                positions.side[column],
-                positions.entry_price[column],
-                positions.quantity[column],
-                balance,
-                table,
-                other_pnl=profits.sum(axis=-1) - profits[..., column],
-                other_requirement=_without(requirements, column),
-                mark_price=marks[..., column],
-                contract_size=positions.contract_size[column],
-                inverse=positions.inverse,
-            )
-        )
+    for column, coin in enumerate(positions.coins):
+        own = [place for place, name in enumerate(positions.coin) if name == coin]
+        mark = marks[..., column]
+        backing = balance + _without(held * marks, [column]) + _without(profits, own)
+        others_need = _without(needs, own)
+        if len(own) == 1 and not positions.inverse[own[0]] and held[column] == 0:
+            price = _of_one(positions, own[0], backing, others_need, mark)
+        else:
+            price = _of_several(positions, own, held[column], backing - others_need, mark)
+        columns.append(price)
     return np.stack(np.broadcast_arrays(*columns), axis=-1)
 
 
@@ -247,16 +287,16 @@ def contagion(
     balance: npt.ArrayLike,
     moves: npt.ArrayLike,
 ) -> FloatArray:
-    r"""Liquidation prices of all positions after the price of only one of them has moved.
+    r"""Liquidation prices of all coins after the price of only one of them has moved.
 
     Parameters
     ----------
     positions : Positions
-        Open positions on one collateral.
+        Open positions and collateral of one account.
     prices : array_like
-        Mark price of each position. Positive.
+        Mark price of each coin. Positive.
     balance : array_like
-        Wallet balance without profit or loss, in the settlement currency. Zero or more.
+        Wallet balance in quote currency, as for :func:`portfolio_equity`.
     moves : array_like
         Move of each price as a decimal (-0.1 is a fall of 10 %). Above -1.
 
@@ -276,7 +316,9 @@ def contagion(
     --------
     A fall of the second price by 5 % brings the liquidation of the first nearer:
 
-    >>> book = Positions([1, 1], [50_000, 3_000], [0.2, 4], TierTable.flat(0.005))
+    >>> book = Positions(
+    ...     [1, 1], [50_000, 3_000], [0.2, 4], TierTable.flat(0.005), coin=["BTC", "ETH"]
+    ... )
     >>> contagion(book, [50_000, 3_000], 1_000, [-0.05, -0.05]).round(2)
     array([[45527.64,  2901.38],
            [48527.64,  2776.38]])
@@ -284,11 +326,11 @@ def contagion(
     marks, (moves,) = _marks(positions, prices), checked(moves=moves)
     if marks.ndim != 1:
         raise ValueError(
-            f"prices must hold one price for each position, had shape {marks.shape}; "
+            f"prices must hold one price for each coin, had shape {marks.shape}; "
             "give the prices of one moment"
         )
-    moved = np.tile(marks, (len(positions), 1))
-    diagonal = np.arange(len(positions))
+    moved = np.tile(marks, (marks.size, 1))
+    diagonal = np.arange(marks.size)
     moved[diagonal, diagonal] *= 1 + _one_each("moves", moves, positions)
     return cross_liquidation_prices(positions, moved, balance)
 
@@ -304,11 +346,11 @@ def liquidation_shock(
     Parameters
     ----------
     positions : Positions
-        Open positions in linear contracts on one collateral.
+        Open positions and collateral of one account.
     prices : array_like
-        Mark price of each position. Positive.
+        Mark price of each coin. Positive.
     balance : float
-        Wallet balance without profit or loss, in the settlement currency.
+        Wallet balance in quote currency, as for :func:`portfolio_equity`.
     shocks : array_like
         Move of each price at strength 1, as a decimal (-0.1 is a fall of 10 %).
 
@@ -322,8 +364,7 @@ def liquidation_shock(
     Raises
     ------
     ValueError
-        If an argument breaks its rule, shapes do not match, or contracts are inverse, whose profit
-        is no straight line in the strength.
+        If an argument breaks its rule, or shapes do not match.
 
     Notes
     -----
@@ -334,40 +375,46 @@ def liquidation_shock(
     --------
     Two longs that fall together, the second twice as hard as the first:
 
-    >>> book = Positions([1, 1], [50_000, 3_000], [0.2, 4], TierTable.flat(0.005))
+    >>> book = Positions(
+    ...     [1, 1], [50_000, 3_000], [0.2, 4], TierTable.flat(0.005), coin=["BTC", "ETH"]
+    ... )
     >>> round(liquidation_shock(book, [50_000, 3_000], 1_000, [-0.05, -0.10]), 4)
     0.5262
+
+    Where a bitcoin backs a long of one, half the fall is enough:
+
+    >>> alone = Positions(1, 50_000, 1, TierTable.flat(0.005), coin="BTC")
+    >>> backed = Positions(1, 50_000, 1, TierTable.flat(0.005), coin="BTC", collateral={"BTC": 1})
+    >>> round(liquidation_shock(alone, [50_000], 50_000, [-1]), 4)
+    1.0
+    >>> round(liquidation_shock(backed, [50_000], 0, [-1]), 4)
+    0.4987
     """
     marks, (balance_, shocks) = _marks(positions, prices), checked(balance=balance, shocks=shocks)
     if marks.ndim != 1 or balance_.ndim != 0:
         raise ValueError(
-            f"prices must hold one price for each position, had shape {marks.shape}, and balance "
+            f"prices must hold one price for each coin, had shape {marks.shape}, and balance "
             f"one number, had shape {balance_.shape}; give one account at one moment"
         )
-    if positions.inverse:
-        raise ValueError(
-            "positions must be linear for an exact shock, were inverse; "
-            "compare portfolio_equity with portfolio_requirement on shocked prices"
-        )
-    shocks = _one_each("shocks", shocks, positions)
-    side, size = _row(positions.side), _row(positions.quantity) * _row(positions.contract_size)
-    value, slopes = size * marks, size * marks * shocks
-    start = float(balance_) + float((side * (value - size * _row(positions.entry_price))).sum())
-    bends = _bends(positions, value, shocks)
-    for low, high in pairwise(bends):
-        with np.errstate(over="ignore"):
-            middle = value + slopes * (2 * low + 1 if np.isinf(high) else (low + high) / 2)
-        inside = np.clip(middle, 0.0, _HUGE)
-        tiers = list(zip(positions.tiers, inside, strict=True))
-        rates = np.array([table.maintenance_margin_rate(n) for table, n in tiers])
-        amounts = np.array([table.maintenance_amount(n) for table, n in tiers])
-        level = start + float((amounts - rates * value).sum())
-        slope = float(((side - rates) * slopes).sum())
-        if level + slope * low <= 0:
-            return float(low)
-        if slope < 0 and -level / slope <= high:
-            return float(-level / slope)
-    return float("inf")
+    steps = marks * _one_each("shocks", shocks, positions)
+    falls = steps < 0
+    with np.errstate(over="ignore"):
+        end = float((marks[falls] / -steps[falls]).min(initial=inf))
+    at = _columns(positions)
+    legs = [
+        _leg(positions, place)._replace(base=marks[column], step=steps[column])
+        for place, column in enumerate(at)
+    ]
+    deltas = _deltas(positions)
+    slopes = [
+        net(held, *(delta for delta, place in zip(deltas, at, strict=True) if place == column))
+        for column, held in enumerate(_held(positions))
+    ]
+    start = float(portfolio_equity(positions, marks, balance))
+    _, strength = dead_limits(
+        np.asarray(start), np.asarray((np.array(slopes) * steps).sum()), legs, np.zeros(()), end
+    )
+    return float(strength)
 
 
 def portfolio_volatility(
@@ -486,74 +533,137 @@ def correlation(returns: npt.ArrayLike) -> FloatArray:
     return np.asarray(matrix)
 
 
+def _each(name: str, given: Any, kind: type, count: int) -> list[Any]:
+    """One value for each position: that one for all, or those of a sequence."""
+    if hasattr(given, "__iter__") and not isinstance(given, str | kind):
+        values = list(given)
+        if len(values) != count:
+            raise ValueError(
+                f"{name} must hold one {kind.__name__} for each of {count} positions, had "
+                f"{len(values)}; give one for all, or one for each"
+            )
+        return values
+    return [given] * count
+
+
+def _coin(name: object) -> str:
+    if isinstance(name, str) and name:
+        return str(name)
+    raise ValueError(f"coin must be a name, was {short_repr(name)}; give 'BTC' for bitcoin")
+
+
 def _marks(positions: Positions, prices: npt.ArrayLike) -> FloatArray:
     if not isinstance(positions, Positions):
         raise ValueError(
             f"positions must be Positions, was {short_repr(positions)}; "
-            "make them with Positions(side, entry_price, quantity, tiers)"
+            "make them with Positions(side, entry_price, quantity, tiers, coin=...)"
+        )
+    if has_labels(prices):
+        raise ValueError(
+            f"prices must be an array without labels, was a {type(prices).__name__}; "
+            "give prices[list(positions.coins)].to_numpy()"
         )
     (marks,) = checked(prices=prices)
-    if marks.shape[-1:] != (len(positions),):
+    count = len(positions.coins)
+    if marks.shape[-1:] != (count,):
         raise ValueError(
-            f"prices must have a column for each of {len(positions)} positions, had shape "
-            f"{marks.shape}; give the columns in the order of the positions"
+            f"prices must have a column for each of {count} coins ({', '.join(positions.coins)}), "
+            f"had shape {marks.shape}; give the columns in this order"
         )
     return marks
 
 
 def _one_each(name: str, values: FloatArray, positions: Positions) -> FloatArray:
-    if values.ndim and values.shape != (len(positions),):
+    count = len(positions.coins)
+    if values.ndim and values.shape != (count,):
         raise ValueError(
-            f"{name} must hold one value for each of {len(positions)} positions, had shape "
-            f"{values.shape}; give them in the order of the positions"
+            f"{name} must hold one value for each of {count} coins ({', '.join(positions.coins)}), "
+            f"had shape {values.shape}; give them in this order"
         )
-    return np.broadcast_to(values, (len(positions),))
+    return np.broadcast_to(values, (count,))
 
 
-def _row(values: tuple[float, ...]) -> FloatArray:
+def _array(values: Sequence[float]) -> FloatArray:
     return np.array(values, dtype=np.float64)
 
 
+def _columns(positions: Positions) -> list[int]:
+    """Column of the price of each position."""
+    return [positions.coins.index(coin) for coin in positions.coin]
+
+
+def _held(positions: Positions) -> FloatArray:
+    """Amount of each coin that backs the account."""
+    amounts = dict(positions.collateral)
+    return _array([amounts.get(coin, 0.0) for coin in positions.coins])
+
+
+def _deltas(positions: Positions) -> FloatArray:
+    """Gain of each position in quote currency when its price rises by one."""
+    sizes = _array(positions.side) * _array(positions.quantity) * _array(positions.contract_size)
+    return np.asarray(np.where(positions.inverse, sizes / _array(positions.entry_price), sizes))
+
+
 def _profits(positions: Positions, marks: FloatArray) -> FloatArray:
-    profits = pnl(
-        positions.side,
-        positions.entry_price,
-        marks,
-        positions.quantity,
-        contract_size=positions.contract_size,
-        inverse=positions.inverse,
-    )
-    return np.asarray(profits)
+    return _deltas(positions) * (marks[..., _columns(positions)] - _array(positions.entry_price))
+
+
+def _leg(positions: Positions, place: int) -> Leg:
+    size = positions.quantity[place] * positions.contract_size[place]
+    return Leg(np.asarray(size), positions.tiers[place], positions.inverse[place])
 
 
 def _requirements(positions: Positions, marks: FloatArray) -> FloatArray:
-    values = np.asarray(
-        notional(
-            marks,
-            positions.quantity,
-            contract_size=positions.contract_size,
-            inverse=positions.inverse,
-        )
-    )
-    each = [
-        table.maintenance_margin(values[..., column])
-        for column, table in enumerate(positions.tiers)
-    ]
-    return np.stack([np.asarray(one) for one in each], axis=-1)
+    each = []
+    for place, column in enumerate(_columns(positions)):
+        size, table, inverse = _leg(positions, place)[:3]
+        mark = marks[..., column]
+        need = np.asarray(table.maintenance_margin(size / mark if inverse else size * mark))
+        each.append(need * mark if inverse else need)
+    return np.stack(each, axis=-1)
 
 
-def _without(values: FloatArray, column: int) -> FloatArray:
+def _without(values: FloatArray, columns: Sequence[int]) -> FloatArray:
     """Sum of the other columns; adding them up cannot leave a negative rounding error."""
-    return np.asarray(np.delete(values, column, axis=-1).sum(axis=-1))
+    return np.asarray(np.delete(values, columns, axis=-1).sum(axis=-1))
 
 
-def _bends(positions: Positions, value: FloatArray, shocks: FloatArray) -> list[float]:
-    """Strengths at which a notional changes its tier, up to the one that brings a price to zero."""
-    with np.errstate(divide="ignore", over="ignore"):
-        last = float(np.where(shocks < 0, -1 / shocks, np.inf).min())
-        strengths = [np.array([0.0, last])]
-        for table, one, shock in zip(positions.tiers, value, shocks, strict=True):
-            if shock != 0:
-                strengths.append((np.array(table.bounds[1:-1]) / one - 1) / shock)
-    bends = np.unique(np.concatenate(strengths))
-    return [float(strength) for strength in bends if 0 <= strength <= last]
+def _of_one(
+    positions: Positions, place: int, backing: FloatArray, others_need: FloatArray, mark: FloatArray
+) -> FloatArray:
+    """Price at which one linear position meets its requirement."""
+    price = tiered_liquidation_price(
+        positions.side[place],
+        positions.entry_price[place],
+        positions.quantity[place],
+        0.0,
+        positions.tiers[place],
+        other_pnl=backing,
+        other_requirement=others_need,
+        mark_price=mark,
+        contract_size=positions.contract_size[place],
+    )
+    return np.asarray(price)
+
+
+def _of_several(
+    positions: Positions, own: list[int], held: float, others: FloatArray, mark: FloatArray
+) -> FloatArray:
+    """Price at which everything in one coin meets its requirement, nearest against the account."""
+    deltas = _deltas(positions)[own]
+    slope = net(held, *deltas)
+    start = others - (deltas * _array(positions.entry_price)[own]).sum()
+    legs = [_leg(positions, place) for place in own]
+    low, high = dead_limits(start, slope, legs, mark)
+    gain = slope
+    for leg in legs:
+        if leg.inverse:
+            gain = gain + np.asarray(leg.tiers.maintenance_amount(leg.size / mark))
+        else:
+            gain = gain - leg.size * leg.tiers.maintenance_margin_rate(leg.size * mark)
+    nearer, other = np.where(gain > 0, [low, high], [high, low])
+    is_only = np.isin(nearer, (0.0, inf)) & ~np.isin(other, (0.0, inf))
+    return np.asarray(np.where(is_only, other, nearer))
+
+
+guard(globals(), labels=False)

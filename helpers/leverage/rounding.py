@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leverage._grid import down_to, nearest_to, up_to
+from leverage._guard import guard
 from leverage._validate import FloatArray, as_result, checked, checked_choice
 
 _ROUNDERS: dict[str, Callable[[float, float], float]] = {
@@ -145,3 +146,6 @@ def displayed_price(
 def _on_grid(value: FloatArray, step: FloatArray, direction: str) -> FloatArray:
     rounder = _ROUNDERS[checked_choice("direction", direction, list(_ROUNDERS))]
     return np.asarray(np.frompyfunc(rounder, 2, 1)(value, step), dtype=np.float64)
+
+
+guard(globals())

@@ -7,8 +7,8 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
+from bot_markets import FLAT, SYMBOL, bars_through
 from recorded import RecordedInverse, RecordedLinear
-from straight_bars import FLAT, SYMBOL, bars_through
 
 from leverage.paper import PaperExchange
 

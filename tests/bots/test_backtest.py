@@ -8,9 +8,9 @@ from itertools import pairwise
 import ccxt
 import numpy as np
 import pytest
+from bot_markets import FLAT, bars_through
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from straight_bars import FLAT, bars_through
 
 from leverage.bots import (
     AccountView,

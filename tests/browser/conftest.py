@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -15,9 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "environment"))
 
 from binder_environment import Server, built_environment, lab_server
-from pages import Trouble
-
-from leverage.lessons.browser import find_browser
+from pages import WINDOW, Trouble, new_browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -25,19 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["built_environment", "lab_server"]
 
 SCREENSHOTS = Path(__file__).resolve().parent / "screenshots"
-WINDOW = {"width": 1280, "height": 900}
-REMEDY = (
-    "no browser was found; install chromium (Debian: apt-get install chromium), or set CHROMIUM "
-    "to a browser's path"
-)
-QUIET = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="module")
@@ -49,22 +33,10 @@ def trouble() -> Trouble:
 @pytest.fixture(scope="module")
 def page(lab_server: Server, trouble: Trouble) -> Iterator[Page]:
     """A page of a new browser that knows nothing yet."""
-    program = find_browser()
-    if program is None:
-        pytest.fail(REMEDY)
-    from playwright.sync_api import sync_playwright
-
-    root = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, headless=True, args=[*QUIET, *root]
-        )
-        context = browser.new_context(viewport=WINDOW)
-        page = context.new_page()
+    with new_browser() as browser:
+        page = browser.new_context(viewport=WINDOW).new_page()
         trouble.watch(page, lab_server)
         yield page
-        context.close()
-        browser.close()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from leverage.lessons.browser import find_browser
+
 if TYPE_CHECKING:
     from binder_environment import Server
-    from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Response
+    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response
 
+WINDOW = {"width": 1280, "height": 900}
+REMEDY = (
+    "no browser was found; install chromium (Debian: apt-get install chromium), or set CHROMIUM "
+    "to a browser's path"
+)
+QUIET = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 START_MS = 60_000
 RUN_MS = 120_000
 ANSWER_MS = 30_000
+
+
+@contextmanager
+def new_browser() -> Iterator[Browser]:
+    """A new browser that knows nothing yet."""
+    program = find_browser()
+    if program is None:
+        pytest.fail(REMEDY)
+    from playwright.sync_api import sync_playwright
+
+    root = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, headless=True, args=[*QUIET, *root]
+        )
+        yield browser
+        browser.close()
 
 
 @dataclass

@@ -217,21 +217,31 @@ def _run_through(socket_: Any, code: str) -> str:
 @contextmanager
 def jupyter_lab(environment: Environment) -> Iterator[Server]:
     """Serve the environment's copy of the repository as Binder does."""
+    program = [str(environment.programs / "jupyter")]
+    with serving(program, environment.checkout, environment.folder, environment.variables) as lab:
+        yield lab
+
+
+@contextmanager
+def serving(
+    program: list[str], folder: Path, logs: Path, variables: dict[str, str] | None = None
+) -> Iterator[Server]:
+    """Serve a folder with JupyterLab and wait until it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = Server(f"http://127.0.0.1:{port}/", uuid.uuid4().hex)
-    command = [str(environment.programs / "jupyter"), "lab", "--no-browser"]
-    command += [f"--ServerApp.root_dir={environment.checkout}", "--ServerApp.ip=127.0.0.1"]
+    command = [*program, "lab", "--no-browser"]
+    command += [f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1"]
     command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     command += [f"--IdentityProvider.token={server.token}"]
     command += ["--allow-root"] if os.geteuid() == 0 else []
-    log_path = environment.folder / f"jupyter-{port}.log"
+    log_path = logs / f"jupyter-{port}.log"
     with log_path.open("w") as log:
         process = subprocess.Popen(
             command,
-            cwd=environment.checkout,
-            env=environment.variables,
+            cwd=folder,
+            env=variables,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

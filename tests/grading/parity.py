@@ -6,7 +6,6 @@ files, which can run at the same time.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping
@@ -18,7 +17,7 @@ from nbgrader.utils import determine_grade
 
 from classroom.authoring.bank import Answer, all_answers
 from classroom.authoring.build import lesson_environment, read_course
-from classroom.authoring.check import answers_score_as_stated
+from classroom.authoring.check import answers_are_in_order
 from classroom.authoring.trial import try_answers
 from classroom.grading import Grader, Outcome, Release, Submission, read_release
 from classroom.project import Chapter, Project
@@ -55,18 +54,6 @@ def in_turns(answers: Iterable[Answer]) -> list[dict[str, Answer]]:
     return turns
 
 
-def without_pictures(release: Release) -> Release:
-    """The release without the given cells that only show something: they take most of the time."""
-    shows = {
-        cell.id
-        for cell in release.cells
-        if cell.kind == "given"
-        and all(isinstance(statement, ast.Expr) for statement in ast.parse(cell.source).body)
-    }
-    cells = tuple(cell for cell in release.cells if cell.id not in shows)
-    return dataclasses.replace(release, cells=cells)
-
-
 def compare_answers(text: Chapter) -> None:
     """Grade every answer of a text's bank and quizzes both ways.
 
@@ -77,10 +64,10 @@ def compare_answers(text: Chapter) -> None:
     answers = all_answers(lesson)
     with lesson_environment(course) as environment:
         trials = list(try_answers(lesson, answers, environment))
-    findings = list(answers_score_as_stated(lesson, trials))
+    findings = list(answers_are_in_order(lesson, trials))
     assert not findings, "\n".join(map(str, findings))
     turns = in_turns(answer for group in answers.values() for answer in group)
-    release = without_pictures(read_release(text.solution_notebook))
+    release = read_release(text.solution_notebook)
     batch = [
         dataclasses.replace(
             with_answers(release, {name: answer.code for name, answer in turn.items()}),

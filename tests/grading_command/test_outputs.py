@@ -7,9 +7,11 @@ import io
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from nbgrader.api import Gradebook as NbgraderGradebook
 from small_class import CHAPTER, RIGHT, WRONG, SmallClass, handed_in
 
 from classroom.grading import read_release
@@ -299,3 +301,21 @@ def test_a_text_that_a_spreadsheet_takes_for_a_formula_is_no_formula() -> None:
     for text in (canvas_csv("01", 1, [named]), moodle_csv("01", [named], {"ada": said})):
         for row in list(csv.reader(io.StringIO(text)))[1:]:
             assert not [part for part in row if part[:1] in ("=", "+", "-", "@", "\t", "\r")]
+
+
+def test_formgraders_autograde_confines_what_a_student_wrote(
+    small_class: SmallClass, tmp_path: Path
+) -> None:
+    """Its button calls what the command calls, with the configuration of the checkout."""
+    outside = tmp_path / "outside.txt"
+    code = f"try:\n    open({str(outside)!r}, 'w').write('here')\nexcept OSError:\n    pass\n"
+    small_class.hand_in("eve", {**RIGHT, "double": code + RIGHT["double"]})
+    for step in (["generate_assignment", CHAPTER], ["autograde", CHAPTER, "--student", "eve"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "nbgrader", *step],
+            cwd=small_class.project.root, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-1000:]
+    assert not outside.exists()
+    with NbgraderGradebook(small_class.room.gradebook) as book:
+        assert book.find_submission(CHAPTER, "eve").score == 5

@@ -962,14 +962,6 @@ def test_lessons_import_without_plotting_tables_or_widgets():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_charts_come_with_the_lessons_at_first_use():
-    import leverage.lessons as lessons
-    from leverage.lessons.charts import basic_charts as charts
-
-    for name in ("plot_equity", "plot_recovery", "plot_roe_table", "plot_two_traders"):
-        assert getattr(lessons, name) is getattr(charts, name)
-
-
 def test_lessons_have_no_names_beyond_those_listed():
     import leverage.lessons as lessons
 

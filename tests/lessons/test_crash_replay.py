@@ -76,7 +76,7 @@ def test_a_stop_is_told_for_both_paths_of_the_price():
 
 
 def test_a_short_in_a_crash_gains():
-    shown = CrashReplay(date="2024-08-05", symbol="ETH", side=SHORT, leverage=5)
+    shown = CrashReplay(event=("2024-08-05", "ETH"), side=SHORT, leverage=5)
     assert shown.rows["Outcome"] == "open"
     assert "+644 USDT" in plain(shown.sentence)
 

@@ -22,7 +22,9 @@ from leverage.lessons.charts.margin_mode_charts import (
 )
 from leverage.lessons.figures import figure_png
 
-BOOK = Positions([LONG, LONG], [50_000, 2_500], [0.2, 4], TierTable.flat(0.004))
+BOOK = Positions(
+    [LONG, LONG], [50_000, 2_500], [0.2, 4], TierTable.flat(0.004), coin=["BTC", "ETH"]
+)
 TIERS = TierTable.marginal([0, 3e5, 8e5, 1e7], [0.004, 0.01, 0.05])
 
 
@@ -40,7 +42,9 @@ def test_contagion_is_drawn_as_the_cross_price_after_each_move(prices):
 
 
 def test_contagion_of_a_short_is_drawn_above_the_market():
-    book = Positions([SHORT, LONG], [50_000, 2_500], [0.2, 4], TierTable.flat(0.004))
+    book = Positions(
+        [SHORT, LONG], [50_000, 2_500], [0.2, 4], TierTable.flat(0.004), coin=["BTC", "ETH"]
+    )
     mark, curve = lines(plot_contagion(book, [50_000, 2_500], 3_000))
     assert min(curve.get_ydata()) >= mark.get_ydata()[0]
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leverage import LONG, SHORT, Positions, TierTable, cross_liquidation_prices
-from leverage.lessons.explorers.margin_mode_explorer import MarginModeExplorer
+from leverage.lessons.explorers.margin_mode_explorer import ENTRY_PRICES, MarginModeExplorer
 
 LARGEST_AMOUNT = MarginModeExplorer.balance.high
 LARGEST_LEVERAGE = MarginModeExplorer.leverage.high
@@ -107,10 +107,10 @@ def test_what_is_said_agrees_with_the_arithmetic(
     )
     check_all_is_said(shared_explorer)
     at = shared_explorer._account
-    entries = shared_explorer.entry_prices
+    entries = ENTRY_PRICES
     quantities = [value / entry for value, entry in zip(values, entries, strict=True)]
     marks = [entry * (1 + move / 100) for entry, move in zip(entries, moves, strict=True)]
-    book = Positions(sides, entries, quantities, TierTable.flat(0.004))
+    book = Positions(sides, entries, quantities, TierTable.flat(0.004), coin=["BTC", "ETH"])
     expected = cross_liquidation_prices(book, marks, balance)
     assert [p.liquidation_price for p in at.cross] == pytest.approx(list(expected))
     if not at.is_refused:

@@ -279,5 +279,5 @@ def test_a_record_that_cannot_be_deleted_is_said(capsys, monkeypatch):
 def test_malformed_course_data_reads_as_an_empty_course(monkeypatch):
     monkeypatch.undo()
     for data in ({}, {"chapters": []}, {"chapters": {"01_basics": 3}}):
-        monkeypatch.setattr(manifest, "_read", lambda name, data=data: data)
+        monkeypatch.setattr(manifest, "_read_data", lambda name, data=data: data)
         assert manifest.load_chapters() == {}

@@ -115,5 +115,5 @@ def test_options_are_listed_in_words():
 def test_malformed_quiz_data_reads_as_no_quiz(monkeypatch):
     monkeypatch.undo()
     data = {"ch01_q1": {"answer": "b"}, "ch01_q2": 3}
-    monkeypatch.setattr(manifest, "_read", lambda name: data)
+    monkeypatch.setattr(manifest, "_read_data", lambda name: data)
     assert manifest.load_quizzes() == {}

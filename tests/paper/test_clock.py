@@ -40,7 +40,7 @@ def test_the_running_bar_shows_only_what_has_traded(hourly):
     exchange.step(5)
     assert exchange.fetch_ohlcv(BTC) == [
         [START, 100, 110, 95, 105, 10.0],
-        [START + HOUR, 105, 106, 105, 106, 5.0],
+        [START + HOUR, 105, 106, 105, 106, 0.0],
     ]
     exchange.run_until()
     assert exchange.fetch_ohlcv(BTC, "2h") == [[START, 100, 110, 90, 91, 20.0]]
@@ -108,6 +108,17 @@ def test_bars_of_two_lengths_are_stepped_and_shown_each_in_its_own(bars, rules):
         exchange.fetch_ohlcv(ETH, "1h")
     with pytest.raises(exchange_errors.BadRequest, match="was '1h'"):
         exchange.step(1, "bar", symbol=ETH, timeframe="1h")
+
+
+@pytest.mark.parametrize("timeframe", ["1h", "2h", "4h"])
+@pytest.mark.parametrize("steps", [0, 1, 9, 18, 33, 47])
+def test_the_newest_bars_are_the_last_of_all(bars, rules, timeframe, steps):
+    rows = [(100 + n, 103 + n, 98 + n, 101 + n) if n not in (3, 4) else None for n in range(12)]
+    exchange = PaperExchange(bars(*rows), rules=rules(), balance=100)
+    exchange.step(steps) if steps else None
+    whole = exchange.fetch_ohlcv(BTC, timeframe)
+    for limit in (1, 2, 5, 50):
+        assert exchange.fetch_ohlcv(BTC, timeframe, limit=limit) == whole[-limit:]
 
 
 def test_a_length_that_has_no_name_gets_one(rules):

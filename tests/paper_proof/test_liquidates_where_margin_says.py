@@ -266,7 +266,7 @@ def test_two_cross_positions_are_closed_together_where_the_portfolio_says(
     for symbol, side, amount in ((LINEAR, btc, 1.0), (ETHER, eth, 20.0)):
         paper.set_leverage(10, symbol)
         paper.create_order(symbol, "market", SIDES[side], amount)
-    book = lv.Positions([btc, eth], list(starts.values()), [1.0, 20.0], TABLE)
+    book = lv.Positions([btc, eth], list(starts.values()), [1.0, 20.0], TABLE, coin=["BTC", "ETH"])
     cash = paper.snapshot()["balance"]
     both_fall_first = btc == eth
     strength = lv.liquidation_shock(book, list(starts.values()), cash, list(shocks.values()))
@@ -348,7 +348,7 @@ def test_equity_and_requirement_are_those_of_the_portfolio_at_every_tick(
     for symbol, side, amount in zip(feeds, sides, amounts, strict=True):
         paper.set_leverage(20, symbol)
         paper.create_order(symbol, "market", SIDES[side], amount)
-    book = lv.Positions(list(sides), list(starts), list(amounts), TABLE)
+    book = lv.Positions(list(sides), list(starts), list(amounts), TABLE, coin=["BTC", "ETH"])
     cash = paper.snapshot()["balance"]
     while paper.step():
         marks = [paper.mark_price(symbol) for symbol in feeds]

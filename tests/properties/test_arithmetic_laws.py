@@ -22,6 +22,8 @@ prices = st.floats(-6, 6).map(lambda power: 10**power)
 quantities = st.floats(-4, 5).map(lambda power: 10**power)
 leverages = st.floats(1.01, 500)
 moves = st.floats(-0.9, 9)
+# Fees above 0.4 % are warned of, and computed.
+pytestmark = pytest.mark.filterwarnings("ignore::leverage.CourseWarning")
 fee_rates = st.floats(0, 0.02)
 maintenance_rates = st.floats(0, 0.2)
 funding_rates = st.floats(-0.03, 0.03)

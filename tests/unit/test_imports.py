@@ -21,7 +21,8 @@ HELPERS = PACKAGE.parent
 LAYERS = {
     "leverage": [
         {"_validate", "_grid"},
-        {"contracts", "rounding"},
+        {"_guard"},
+        {"contracts", "rounding", "vectors"},
         {"tiers"},
         {"_solve"},
         {"margin", "costs", "accounts"},
@@ -40,7 +41,6 @@ LAYERS = {
         {"project"},
         {"grading"},
         {"authoring"},
-        {"preprocessors"},
         {"marking"},
         {"doctor", "lab"},
         {"cli"},
@@ -194,7 +194,7 @@ def test_all_lists_every_public_name_once_and_in_order() -> None:
         for name, value in vars(sys.modules[f"leverage.{module}"]).items()
         if getattr(value, "__module__", "") == f"leverage.{module}" and not name.startswith("_")
     }
-    assert public | {"LONG", "SHORT"} == set(leverage.__all__)
+    assert public | {"CourseWarning", "LONG", "SHORT"} == set(leverage.__all__)
 
 
 def test_version_is_the_one_in_pyproject() -> None:

@@ -21,6 +21,7 @@ from classroom.authoring.trial import Trial, grade_id, is_answer, is_test, try_a
 from classroom.errors import ClassroomError
 from classroom.markers import BEGIN_HIDDEN, HIDDEN, SECRET_WORDS, SOLUTION, STUB, VISIBLE, numbered
 from classroom.project import Chapter, Page, Project, Review, relative
+from leverage.lessons.wording import counted
 
 MINIMUM_RIGHT = 1
 MINIMUM_WRONG = 3
@@ -296,6 +297,45 @@ def answers_score_as_stated(lesson: Lesson, trials: Iterable[Trial]) -> Iterator
             remedy = f"Write 'points: {earned:g}' or make another test reject it"
         if problem:
             yield Finding(answer.place, answer.exercise, problem, remedy)
+
+
+def comparisons_ask_enough(lesson: Lesson, trials: Iterable[Trial]) -> Iterator[Finding]:
+    """Comparisons with the solution reach all of it, and tell every wrong answer from it."""
+    for trial in trials:
+        answer = trial.answer
+        for problem in trial.survey.problems() if trial.survey else ():
+            remedy = "Widen what the comparison draws (check.compare)"
+            yield Finding(where(lesson), answer.exercise, problem, remedy)
+        if not answer.right and trial.compared and not trial.differs:
+            yield Finding(
+                answer.place,
+                answer.exercise,
+                f"the wrong answer {answer.title!r} equals the solution in all drawn inputs",
+                "Widen what the comparison draws (check.compare)",
+            )
+
+
+def answers_are_in_order(lesson: Lesson, trials: Sequence[Trial]) -> Iterator[Finding]:
+    """Everything that the trials of a chapter's answers show."""
+    yield from answers_score_as_stated(lesson, trials)
+    yield from comparisons_ask_enough(lesson, trials)
+
+
+def told_in_numbers(trials: Sequence[Trial]) -> str:
+    """Return what the tests of a chapter ask, in one line."""
+    surveys = [trial.survey for trial in trials if trial.survey and trial.survey.functions]
+    asked = sum(len(survey.functions) for survey in surveys)
+    compared = sum(len(survey.compared) for survey in surveys)
+    reached, wanted = (
+        sum(part) for part in zip((0, 0), *(s.branches for s in surveys), strict=True)
+    )
+    right = sum(trial.answer.right for trial in trials if not trial.survey)
+    wrong = sum(not trial.answer.right for trial in trials)
+    return (
+        f"{compared} of {counted(asked, 'function')} compared with the solution, "
+        f"{reached} of {wanted} outcomes of its branches reached; "
+        f"bank: {right} right, {wrong} wrong"
+    )
 
 
 def squash(text: str) -> str:
@@ -575,19 +615,20 @@ def check(
         if chapter.name not in course.all:
             continue
         lesson = course.lesson(chapter)
-        before = len(findings)
+        before, trials = len(findings), list[Trial]()
         try:
             files |= render(course, lesson)
             findings += text_is_in_order(lesson)
             with lesson_environment(course) as environment:
-                trials = try_answers(lesson, all_answers(lesson), environment)
-                findings += answers_score_as_stated(lesson, trials)
+                trials = list(try_answers(lesson, all_answers(lesson), environment))
+                findings += answers_are_in_order(lesson, trials)
                 if chapter.student_notebook.exists():
                     findings += untouched_notebook_runs(lesson, run_untouched(lesson, environment))
         except ClassroomError as error:
             findings.append(as_finding(error))
         found = len(findings) - before
-        say(f"{chapter.name}: {'no findings' if not found else f'{found} findings'}")
+        asked = f"; {told_in_numbers(trials)}" if trials else ""
+        say(f"{chapter.name}: {'no findings' if not found else f'{found} findings'}{asked}")
     if complete and len(chapters) == len(project.texts()):
         findings += files_are_current(course, {**files, **shared_files(course, files)})
         findings += course_is_in_order(course)

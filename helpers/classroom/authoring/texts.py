@@ -33,6 +33,7 @@ import yaml
 from nbformat import NotebookNode
 
 from classroom.authoring.glossary import Glossary, Place
+from classroom.authoring.reference import with_solution
 from classroom.authoring.sources import complaint, read_text, read_yaml
 from classroom.authoring.typography import with_units
 from classroom.errors import ClassroomError
@@ -258,6 +259,7 @@ class _Reader:
         self.chapters = chapters
         self.where = relative(chapter.text, chapter.root)
         self.items: list[Item] = []
+        self.answers: list[str] = []
         self.section = ""
         self.seen: dict[str, int] = {}
         self.slugs: dict[str, int] = {}
@@ -432,6 +434,7 @@ class _Reader:
         elif "answer" in options:
             name = self.claim(str(options["answer"]), line)
             set_nbgrader(cell, name, solution=True)
+            self.answers.append(cell.source)
         elif "test" in options:
             self.test(cell, options, line, course)
         elif options.get("locked"):
@@ -474,6 +477,12 @@ class _Reader:
                 f"the test {name} has no answer cell above it; give that cell ':answer: "
                 f"{name.rsplit('_', 1)[0]}'",
             )
+        try:
+            cell.source = with_solution(cell.source, self.answers)
+        except (MarkerError, SyntaxError):
+            pass  # `read_lesson` says in which line
+        except ValueError as fault:
+            raise self.fail(line, f"{name}: {fault}") from None
         set_nbgrader(cell, name, grade=True, locked=True, points=points)
         cell.metadata["tags"] = sorted({*cell.metadata.get("tags", []), "raises-exception"})
         self.items.append(

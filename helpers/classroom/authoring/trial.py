@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
 from classroom.authoring.bank import Answer
 from classroom.authoring.execute import KernelSession, error_of, start_session
+from classroom.authoring.reference import comparisons
+from classroom.authoring.survey import Survey, functions_of, noted_tests, own
 from classroom.authoring.texts import Lesson
+from classroom.errors import ClassroomError
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,12 @@ class Trial:
 
     answer: Answer
     outcomes: tuple[ItemResult, ...]
+    survey: Survey | None = None
+    """Of the reference solution: what the comparisons with it ask."""
+    compared: bool = False
+    """Whether a test that failed compares with the solution."""
+    differs: bool = True
+    """Whether it differs from the solution where it is compared."""
 
     def points(self, lesson: Lesson) -> float:
         """Points that the answer earns."""
@@ -92,6 +103,30 @@ class ReachedExercise:
     """Sources of the exercise's tests, hidden parts included, by item."""
     place: str
 
+    def ask(self, function: str, tests: object) -> Any:
+        """Return what a function of `survey` says of tests in this kernel."""
+        call = f"import_module('classroom.authoring.survey').{function}({tests!r}, globals())"
+        outputs = self.session.source(
+            f"from importlib import import_module\nprint(import_module('json').dumps({call}))"
+        )
+        if (error := error_of(outputs)) is not None:
+            raise ClassroomError(
+                f"{self.place}: a comparison cannot be measured: {error.ename}: {error.evalue}"
+            )
+        printed = "".join(o.text for o in outputs if o.get("name") == "stdout")
+        return json.loads(printed.splitlines()[-1])  # tests print their verdicts above
+
+    def survey(self) -> Survey:
+        """Measure the comparisons of the exercise; the kernel has the reference solution."""
+        functions = functions_of(self.cell.source)
+        noted, wanted = noted_tests(self.tests)
+        if not noted:
+            return Survey(functions)
+        said = self.ask("survey", noted)
+        found = {place: set(outcomes) for place, outcomes in said["found"].items()}
+        compared, problems = frozenset(said["compared"]), tuple(said["problems"])
+        return Survey(functions, compared, own(wanted, functions), found, problems)
+
     def answer(self, code: str) -> NotebookNode | None:
         """Run an answer in place of the reference solution; return the error that stopped it."""
         for variable in assigned_names(self.cell.source):
@@ -139,4 +174,12 @@ def try_answers(
         for answer in [*answers.get(stop.exercise, ()), reference]:
             stop.answer(answer.code)
             outcomes = [run_test(stop.session, item, code) for item, code in stop.tests.items()]
-            yield Trial(answer, tuple(outcomes))
+            failed = [stop.tests[outcome.item] for outcome in outcomes if not outcome.passed]
+            compared = [source for source in failed if any(comparisons(source))]
+            yield Trial(
+                answer,
+                tuple(outcomes),
+                stop.survey() if answer is reference else None,
+                bool(compared),
+                not compared or stop.ask("differs", compared),
+            )

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from classroom.marking.gradebook import (
     Record,
     register,
 )
+from classroom.marking.marked_notebook import marked_notebook, own_sources
 from classroom.marking.report import write_report
 from classroom.marking.room import Room, only_grader, sweep, write_whole
 from classroom.project import Chapter
@@ -324,6 +325,14 @@ class Keeper:
     run: GradingRun
     shown: Callable[[Record], None] = lambda record: None
 
+    @cached_property
+    def _given(self) -> frozenset[str]:
+        return own_sources(self.release)
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(cell.grade_id for cell in self.release.cells if cell.grade_id)
+
     def save(self, batch: Sequence[tuple[Outcome, Mapping[str, bytes]]]) -> None:
         """Save some outcomes and show each; raise a sentence if that is not possible."""
         entries = [self._entry(outcome, files) for outcome, files in batch]
@@ -353,7 +362,8 @@ class Keeper:
             notebook = self._merged(record.student, notebook)
         path = self.room.graded(record.student, self.release.assignment)
         try:
-            write_whole(path, graded_notebook_bytes(notebook), mode=READ_ONLY)
+            shown = marked_notebook(notebook, self._given, self._names)
+            write_whole(path, graded_notebook_bytes(shown), mode=READ_ONLY)
             if "timestamp.txt" in files:  # nbgrader compares it to see whether a submission is new
                 write_whole(path.parent / "timestamp.txt", files["timestamp.txt"])
         except OSError as error:

@@ -5,11 +5,13 @@ import inspect
 import io
 import linecache
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
+
+import numpy as np
 
 from leverage.lessons.goals import AnswerError, Subject
 from leverage.lessons.wording import counted, shortened
@@ -24,6 +26,8 @@ class CallResult:
     value: object = None
     printed: str = ""
     error: BaseException | None = None
+    changed: bool = False
+    """Whether the function changed its arguments; only `call_each` looks."""
 
 
 class _Printed(io.StringIO):
@@ -68,6 +72,56 @@ def call(function: Any, args: Any, kwargs: Any) -> CallResult:
     return CallResult(value=value, printed=printed.getvalue())
 
 
+def call_each(function: Any, cases: Sequence[tuple[Any, ...]]) -> list[CallResult]:
+    """Call a learner's function once for each tuple of arguments, of which it gets copies."""
+    results: list[CallResult] = []
+    printed = _Printed()
+    with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(printed):
+        warnings.simplefilter("ignore")
+        for case in cases:
+            args = case if is_fixed(case) else copied(case)
+            value, stopped = None, None
+            try:
+                value = function(*args)
+            except BaseException as error:
+                stopped = error
+            changed = args is not case and not same_data(args, case)
+            results.append(CallResult(value, printed.getvalue(), stopped, changed))
+            if isinstance(stopped, KeyboardInterrupt):
+                break
+    return results + results[-1:] * (len(cases) - len(results))
+
+
+_FIXED = frozenset({float, int, bool, str, type(None)})
+
+
+def is_fixed(args: tuple[Any, ...]) -> bool:
+    """Tell whether no function can change any of these arguments."""
+    return _FIXED.issuperset(map(type, args))
+
+
+def same_data(one: Any, other: Any) -> bool:
+    """Tell whether two copies of a call's arguments still hold the same.
+
+    >>> same_data(([1.0, 2.0],), ([1.0, 2.0],)), same_data(([1.0],), ([1.0, 2.0],))
+    (True, False)
+    """
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same_data, one, other))
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(map(same_data, one.values(), other.values()))
+    if hasattr(one, "equals"):  # a table or a Series
+        return bool(one.equals(other))
+    if isinstance(one, np.ndarray):
+        return one.shape == other.shape and all(map(same_data, one.flat, other.flat))
+    try:
+        return bool(one == other or (one != one and other != other))
+    except Exception:
+        return True
+
+
 def copied(value: Any) -> Any:
     """Return a deep copy where there is one, so that a call cannot change later ones."""
     try:
@@ -77,26 +131,27 @@ def copied(value: Any) -> Any:
 
 
 def crash(error: BaseException, subject: Subject, names: Mapping[str, object]) -> AnswerError:
-    """Put the error that ended a learner's function into a sentence with its line."""
+    """Put the error that ended a learner's function into a sentence.
+
+    With its line, where that may be told: what a hidden check asked could stand in it.
+    """
     text, line = error_text(error), _line_of(error, names)
     special = _special_end(error)
     if special:
-        return AnswerError(
-            f"{subject.shown} {special}{line}.", hidden=f"{subject.name} {special}{line}."
-        )
+        return AnswerError(f"{subject.shown} {special}{line}.", hidden=f"{subject.name} {special}.")
     if isinstance(error, NotImplementedError):
         unanswered = f"{subject.name} still raises NotImplementedError: replace that line"
         unanswered += " with your answer, run that cell and then this one."
         return AnswerError(unanswered, hidden=unanswered, unanswered=True)
     if isinstance(error, TypeError) and "ellipsis" in text.lower():
-        unanswered = f"{subject.name} still holds ...: replace every ... with your answer{line}."
-        return AnswerError(unanswered, hidden=unanswered, unanswered=True)
+        unanswered = f"{subject.name} still holds ...: replace every ... with your answer"
+        return AnswerError(f"{unanswered}{line}.", hidden=f"{unanswered}.", unanswered=True)
     advice = ""
     if type(error) is NameError and error.name:
         advice = " Check the spelling; a text, such as a column's name, needs quotes."
     return AnswerError(
         f"{subject.shown} stopped with {text}{line}.{advice}",
-        hidden=f"{subject.name} stopped with {type(error).__name__}{line}.{advice}",
+        hidden=f"{subject.name} stopped with {type(error).__name__}.{advice}",
     )
 
 

@@ -23,10 +23,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 import numpy as np
 
 from leverage.lessons import calls, cells, manifest, nested, orders, plain, progress
+from leverage.lessons.agreement import Comparison
 from leverage.lessons.calls import CallResult
 from leverage.lessons.goals import AnswerError, Goal, NumberGoal, Subject, WordGoal, largest
 from leverage.lessons.plain import NotPlainError
 from leverage.lessons.quizzes import judge_option
+from leverage.lessons.samples import Sampler, draw_samples
 from leverage.lessons.tables import compare_tables, not_a_table
 from leverage.lessons.wording import (
     code_call,
@@ -43,6 +45,7 @@ from leverage.lessons.wording import (
 if TYPE_CHECKING:
     import pandas as pd
 
+_CALLED_AGAIN = 30
 _NAMES_OF_IPYTHON = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
 
 
@@ -110,6 +113,11 @@ class Observer(Protocol):
     def failed(self, failure: CheckFailed, *, hidden: bool) -> bool:
         """Take note of a check that did not pass; return True to go on with the next check."""
 
+    def call_each(
+        self, function: object, cases: Sequence[tuple[Any, ...]]
+    ) -> list[CallResult] | None:
+        """Call a learner's function once for each tuple of arguments; None to leave it to us."""
+
 
 _observer: Observer | None = None
 
@@ -123,6 +131,7 @@ def observe(observer: Observer | None) -> None:
     ...     cells, seen = None, 0
     ...     def passed(self, *, hidden): Counter.seen += 1
     ...     def failed(self, failure, *, hidden): return False
+    ...     def call_each(self, function, cases): return None
     >>> observe(Counter())
     >>> Check("ch01_a", {"margin": 100.0}).value("margin", 100)
     100.0
@@ -287,6 +296,79 @@ class Check:
             if outcome.error is not None:
                 raise self._crash(outcome.error, subject)
             return goal.judge(outcome.value, subject, outcome.printed)
+
+    def compare(
+        self,
+        name: str,
+        solution: Callable[[], Mapping[str, Any]],
+        draw: Callable[[Sampler], Sequence[Any]],
+        *,
+        hint: str = "",
+        kinds: Mapping[str, Callable[..., bool]] | None = None,
+        mistakes: Mapping[str, Callable[..., Any]] | None = None,
+        no_effect: Sequence[str] = (),
+        rel: float = 1e-9,
+        count: int = 300,
+    ) -> None:
+        """Compare a function with the chapter's own solution on many drawn arguments.
+
+        The answer must agree but for rounding, refuse what the solution refuses, leave its
+        arguments as they are, and give the same when it is called again.
+
+        Parameters
+        ----------
+        name : str
+            Name of the learner's function.
+        solution : callable
+            `solution`, which the build defines in the hidden part of the test.
+        draw : callable
+            Takes a `Sampler` and returns the arguments of one call, as a tuple.
+        hint : str
+            What to think of next, where nothing below fits.
+        kinds : mapping, optional
+            Hints, each with a function of the arguments that tells whether they are of a kind;
+            the first kind to which every failing call belongs gives the hint.
+        mistakes : mapping, optional
+            Hints, each with the wrong function that it is about; the first that explains every
+            failing call gives the hint.
+        no_effect : sequence of str, optional
+            Parameters that change no result; `classroom check` asks of all others that they do.
+        rel : float
+            Relative tolerance beyond what rounding may do.
+        count : int
+            Calls.
+
+        Examples
+        --------
+        >>> check = Check("ch01_a_value", {"twice": lambda x: x + x})
+        >>> check.hidden()
+        >>> check.compare("twice", lambda: {"twice": lambda x: 2 * x}, lambda pick: (pick.number(0, 1),))
+        """
+        if not self._hidden:
+            self._author("check.compare belongs below check.hidden()")
+        right = solution().get(name)
+        if right is None:
+            self._author(f"check.compare: the solution defines no {name}")
+        try:
+            samples = draw_samples(self._item_id, draw, count)
+        except ValueError as fault:
+            self._author(f"check.compare: {fault}")
+        cases = [sample.args for sample in [*samples, *reversed(samples[:_CALLED_AGAIN])]]
+        with self._answering(hint):
+            function = self._function(name)
+            subject = Subject(name, name, is_call=True)
+            calls.refuse_signature(function, subject, cases[0], {})
+            each = _observer.call_each(function, cases) if _observer is not None else None
+            results = calls.call_each(function, cases) if each is None else each
+            comparison = Comparison(
+                subject, right, samples, kinds or {}, mistakes or {}, rel, self._crash
+            )
+            try:
+                problem = comparison.problem(results)
+            except ValueError as fault:
+                self._author(f"check.compare: {fault}")
+            if problem is not None:
+                raise problem
 
     def call(
         self,
@@ -643,14 +725,18 @@ class Check:
             return isinstance(value, type) and home == self._names.get("__name__", "builtins")
         return not issubclass(type(value), types.ModuleType)
 
-    def _run(
-        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[CallResult, "Subject"]:
+    def _function(self, name: str) -> Callable[..., object]:
         function = self._find(name)
-        subject = Subject(name, code_call(name, args, kwargs), is_call=True)
         if not callable(function):
             text = f"{name} is not a function; the exercise asks for one: def {name}(...)."
             raise AnswerError(text, hidden=text)
+        return function
+
+    def _run(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[CallResult, "Subject"]:
+        function = self._function(name)
+        subject = Subject(name, code_call(name, args, kwargs), is_call=True)
         calls.refuse_signature(function, subject, args, kwargs)
         outcome = calls.call(function, calls.copied(args), calls.copied(kwargs))
         if outcome.printed and not self._hidden:

@@ -110,7 +110,9 @@ class MarketData(Face):
         limit: int | None = None,
         params: Params = None,
     ) -> list[list[float]]:
-        """Bars up to now, the running one last with what has traded so far.
+        """Bars up to now, the running one last with the prices so far.
+
+        How much has traded in a bar is known when it has ended; until then its volume is zero.
 
         Parameters
         ----------
@@ -132,7 +134,9 @@ class MarketData(Face):
         symbol = self.market(symbol)["symbol"]
         own = self._world.tracks_length(symbol)
         length = own if timeframe is None else self._length(symbol, timeframe)
-        rows = self._bars_until_now(symbol)
+        # Of a long history only the newest bars are read where no others are asked for.
+        count = None if limit is None or since is not None else (limit + 1) * (length // (own or 1))
+        rows = self._bars_until_now(symbol, count)
         if length != own:
             rows = _merged(rows, length)
         kept = [row for row in rows if since is None or row[0] >= since]
@@ -176,7 +180,10 @@ class MarketData(Face):
         limit: int | None = None,
         params: Params = None,
     ) -> list[dict[str, Any]]:
-        """Public trades, made up: one for each tick of the history, a purchase where it rose."""
+        """Public trades, made up: one for each tick of the history, a purchase where it rose.
+
+        They share out the volume of their bar; while it runs they are of the smallest size.
+        """
         del params
         symbol = self.market(symbol)["symbol"]
         world = self._world
@@ -184,6 +191,7 @@ class MarketData(Face):
         count = 500 if limit is None else min(limit, 5_000)
         first = 0 if since is None else int(np.searchsorted(time, since))
         first = max(first, row + 1 - count) if since is None else first
+        bars, state = track.bars, world.state
         instrument = world.instruments[symbol]
         trades: list[dict[str, Any]] = []
         for number in range(first, row + 1):
@@ -191,8 +199,11 @@ class MarketData(Face):
                 continue
             price = float(track.last[number])
             before = float(track.last[number - 1]) if number else price
-            volume = float(track.bars.volume[max(int(track.bar[number]), 0)]) / TICKS_A_BAR
-            amount = max(volume, instrument.market.lot_size)
+            bar = max(int(track.bar[number]), 0)
+            known = (
+                float(bars.volume[bar]) if bars.time[bar] + bars.length <= state.now + 1 else 0.0
+            )
+            amount = max(known / TICKS_A_BAR, instrument.market.lot_size)
             trades.append(
                 {
                     "info": {"synthetic": True},
@@ -326,7 +337,7 @@ class MarketData(Face):
             )
         return length_of(timeframe)
 
-    def _bars_until_now(self, symbol: str) -> list[list[float]]:
+    def _bars_until_now(self, symbol: str, count: int | None) -> list[list[float]]:
         world = self._world
         track, row, time = world.tape.tracks[symbol], world.state.row, world.tape.time
         bars = track.bars
@@ -344,29 +355,21 @@ class MarketData(Face):
         number = int(track.bar[row])
         done = world.state.now >= int(bars.time[number]) + bars.length - 1
         stop = number + 1 if done else number
+        first = 0 if count is None else max(stop - count, 0)
         rows = [
             [int(t), *prices, volume]
             for t, prices, volume in zip(
-                bars.time[:stop],
-                bars.prices[:stop].tolist(),
-                bars.volume[:stop].tolist(),
+                bars.time[first:stop],
+                bars.prices[first:stop].tolist(),
+                bars.volume[first:stop].tolist(),
                 strict=True,
             )
         ]
         if not done:
             start = int(np.searchsorted(time, bars.time[number]))
             seen = track.last[start : row + 1]
-            part = float(bars.volume[number]) * len(seen) / TICKS_A_BAR
-            rows.append(
-                [
-                    int(bars.time[number]),
-                    float(seen[0]),
-                    float(seen.max()),
-                    float(seen.min()),
-                    float(seen[-1]),
-                    part,
-                ]
-            )
+            prices = (float(seen[0]), float(seen.max()), float(seen.min()), float(seen[-1]))
+            rows.append([int(bars.time[number]), *prices, 0.0])
         return rows
 
 

@@ -137,7 +137,7 @@ def plot_account_modes(positions: Positions, leverage: float, balance: float) ->
 
     Examples
     --------
-    >>> book = Positions([1, 1], [50_000, 2_500], [0.2, 4], TierTable.flat(0.004))
+    >>> book = Positions([1, 1], [50_000, 2_500], [0.2, 4], TierTable.flat(0.004), coin=["BTC", "ETH"])
     >>> figure = plot_account_modes(book, 10, 3_000)
     >>> figure.axes[0].get_ylabel()
     'Left of the account (USDT)'
@@ -187,7 +187,7 @@ def plot_contagion(positions: Positions, prices: Sequence[float], balance: float
 
     Examples
     --------
-    >>> book = Positions([1, 1], [50_000, 2_500], [0.2, 4], TierTable.flat(0.004))
+    >>> book = Positions([1, 1], [50_000, 2_500], [0.2, 4], TierTable.flat(0.004), coin=["BTC", "ETH"])
     >>> figure = plot_contagion(book, [50_000, 2_500], 3_000)
     >>> figure.axes[0].get_xlabel()
     'Move of the ETH price (%)'

@@ -109,9 +109,9 @@ def map_trade(
     --------
     >>> at = map_trade(1, 98_000, notional=98_000, leverage=10)[-3]
     >>> at.name, round(at.price, 2)
-    ('MEXC futures', 88341.35)
+    ('MEXC futures', 88367.9)
     >>> print(at.reason.replace("\u202f", " "))
-    maintenance of 0.15 % and a closing fee of 0.01 % at the mark price
+    maintenance of 0.15 % and a closing fee of 0.04 % at the mark price
     """
     rows = compare(
         side, entry_price, notional=notional, leverage=leverage, margin=margin, asset=asset

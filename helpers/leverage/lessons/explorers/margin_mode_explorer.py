@@ -105,7 +105,7 @@ class _Account:
     @cached_property
     def _book(self) -> Positions:
         rate = TierTable.flat(MAINTENANCE_MARGIN_RATE)
-        return Positions(self.sides, ENTRY_PRICES, self.quantities, rate)
+        return Positions(self.sides, ENTRY_PRICES, self.quantities, rate, coin=NAMES)
 
     @cached_property
     def cross_equity(self) -> float:

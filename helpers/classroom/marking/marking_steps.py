@@ -1,4 +1,4 @@
-"""The course's own nbgrader preprocessors; `nbgrader_config.py` plugs them in."""
+"""The course's own steps of nbgrader's autograde, feedback and Formgrader; `nbgrader_config.py` plugs them in."""
 
 from __future__ import annotations
 
@@ -9,40 +9,27 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import ClearSolutions, Execute, NbGraderPreprocessor
+from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from traitlets import Bool, Float, Unicode
 
-from classroom.authoring.student_notebooks import note_cells
-from classroom.markers import BEGIN_SOLUTION, HIDDEN, parts, student_source, visible_source
-
-
-class ClearSolutionsKeepStub(ClearSolutions):  # type: ignore[misc]  # nbgrader has no types
-    """nbgrader's ClearSolutions that also knows `### STUDENT STUB`."""
-
-    def _replace_solution_region(self, cell: NotebookNode, language: str) -> bool:
-        found = BEGIN_SOLUTION in cell.source
-        stub = self.code_stub[language] if cell.cell_type == "code" else self.text_stub
-        cell.source = student_source(cell.source, stub)
-        return found
-
-
-class NoteCells(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader has no types
-    """Notes in a student notebook what stands in its cells; comes last."""
-
-    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        """Note the cells of a notebook."""
-        note_cells(nb)
-        return nb, resources
+from classroom.errors import ClassroomError
+from classroom.grading import Limits, Submission, grade_one, read_release, read_submission
+from classroom.markers import HIDDEN, parts, visible_source
+from classroom.marking.marked_notebook import marked_notebook, own_sources
 
 
 class SandboxedExecute(Execute):  # type: ignore[misc]  # nbgrader has no types
-    """nbgrader's Execute that can run a submission in the course's own sandbox.
+    """nbgrader's Execute that runs a submission in the course's own sandbox.
 
-    With `--SandboxedExecute.sandbox=True` the notebook runs as `classroom grade` runs it: students'
-    code confined, tests decided in another process. Without it, everything is nbgrader's own.
+    The notebook runs as `classroom grade` runs it: students' code confined, tests decided in
+    another process. So does Formgrader's button *Autograde*. With
+    `--SandboxedExecute.sandbox=False` everything is nbgrader's own, and students' code has the
+    rights of whoever runs the command.
     """
 
-    sandbox = Bool(False, help="Run submissions in the course's sandbox.").tag(config=True)
+    sandbox = Bool(
+        True, help="Run submissions in the course's sandbox; without it they have your rights."
+    ).tag(config=True)
     level = Unicode("", help="Level of the sandbox; the best there is where empty.").tag(
         config=True
     )
@@ -56,12 +43,10 @@ class SandboxedExecute(Execute):  # type: ignore[misc]  # nbgrader has no types
         if not self.sandbox:
             executed, resources = super().preprocess(nb, resources, **more)
             return executed, resources
-        from classroom.grading import Limits, Submission, grade_one, read_release, read_submission
-
         names = resources["nbgrader"]
-        course = CourseDirectory(config=self.config)
-        source = Path(course.format_path(course.source_directory, ".", names["assignment"]))
-        release = read_release(source / f"{names['notebook']}.ipynb")
+        release = read_release(
+            _source_notebook(self.config, names["assignment"], names["notebook"])
+        )
         folder = Path(resources["metadata"]["path"])
         files = read_submission(names["student"], folder).files
         others = [(name, content) for name, content in files if not name.endswith(".ipynb")]
@@ -81,6 +66,35 @@ class SandboxedExecute(Execute):  # type: ignore[misc]  # nbgrader has no types
         if outcome.notebook is not None:
             nb.cells = nbformat.from_dict(outcome.notebook).cells
         return nb, resources
+
+
+class ShowSafely(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader has no types
+    """Takes out of an autograded notebook what would run on the page where it is marked.
+
+    It comes last in `nbgrader autograde`, and once more when Formgrader opens a notebook, which an
+    older version may have written.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        """Clean a whole notebook; a page that is no marking page stays as it is."""
+        found = resources.get("nbgrader") or {}
+        chapter = found.get("assignment") or resources.get("assignment_id")
+        if chapter is None:
+            return nb, resources
+        name = found.get("notebook") or resources.get("notebook_id") or chapter
+        try:
+            release = read_release(_source_notebook(self.config, chapter, name))
+            given, names = own_sources(release), [cell.grade_id for cell in release.cells]
+        except ClassroomError:  # without the chapter nothing in it is known to be the course's own
+            given, names = frozenset(), None
+        shown = marked_notebook(nb, given, names)
+        nb.cells, nb.metadata = (nbformat.from_dict(shown[key]) for key in ("cells", "metadata"))
+        return nb, resources
+
+
+def _source_notebook(config: Any, chapter: str, notebook: str) -> Path:
+    course = CourseDirectory(config=config)
+    return Path(course.format_path(course.source_directory, ".", chapter)) / f"{notebook}.ipynb"
 
 
 class HideTests(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader has no types

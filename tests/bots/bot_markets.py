@@ -1,4 +1,6 @@
-"""Bars that go straight from close to close, and flat rules for them."""
+"""A market with flat rules, and bars through given closes."""
+
+from __future__ import annotations
 
 from recorded import HOUR
 
