@@ -768,7 +768,8 @@ class Check:
         keeps = tries < solutions.TRIES and not graded
         lines.append(problem.hidden if self._hidden else problem.first if keeps else problem.detail)
         hint = problem.hint or f"{sentence(problem.note)} {sentence(hint)}".strip()
-        hint = "" if problem.alone else unmarked(hint)
+        # Running a page that nobody has answered yet gives no hint away.
+        hint = "" if problem.alone or problem.unanswered else unmarked(hint)
         if hint:
             lines.append(f"Hint: {sentence(hint)}")
         self._said = hint or lines[1]
