@@ -231,7 +231,7 @@ def test_only_what_the_fund_lacks_is_deleveraged(ticks, rules, balanced):
     assert balanced(exchange)
 
 
-def test_without_fund_and_deleveraging_the_venue_or_the_trader_bears_the_loss(ticks, rules):
+def test_without_fund_and_deleveraging_the_market_or_the_trader_bears_the_loss(ticks, rules):
     def money(protected):
         exchange = ticks(
             100,
@@ -243,10 +243,11 @@ def test_without_fund_and_deleveraging_the_venue_or_the_trader_bears_the_loss(ti
         )
         exchange.create_order(BTC, "market", "buy", 5)
         exchange.step()
-        return exchange.equity(), exchange.check_ledger()["USDT"]["fees"]
+        sums = exchange.check_ledger()["USDT"]
+        return exchange.equity(), sums["market"], sums["fees"]
 
-    assert money(protected=True) == pytest.approx((0, -40))
-    assert money(protected=False) == pytest.approx((-40, 0))
+    assert money(protected=True) == pytest.approx((0, 60, 0))
+    assert money(protected=False) == pytest.approx((-40, 100, 0))
 
 
 def test_an_isolated_loss_never_touches_the_rest_of_the_wallet(ticks):
@@ -304,6 +305,32 @@ def test_hedged_legs_are_closed_where_both_together_fail(hourly, rules):
     _, high = lv.tiered_hedge_liquidation_prices(100, 1, 100, 4, 100, TierTable.flat(0.01), 100)
     exchange.run_until()
     assert exchange.fetch_my_liquidations()[0]["price"] == pytest.approx(high, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "balance", "end", "bankrupt"),
+    [
+        # 0.5 (P - 100) + 39.925 = 0.004 * 1.5 P; bankrupt at 100 - 39.925 / 0.5.
+        ((1, 0.5), 40, 775 / 38, 20.15),
+        # 0.5 (100 - P) + 39.925 = 0.004 * 1.5 P; bankrupt at 100 + 39.925 / 0.5.
+        ((0.5, 1), 40, 89.925 / 0.506, 179.85),
+        # A flat hedge neither gains nor loses: 99.9 = 0.004 * 2 P, and it is bankrupt nowhere.
+        ((1, 1), 100, 12_487.5, None),
+    ],
+    ids=["long", "short", "flat"],
+)
+def test_both_legs_of_a_hedge_show_the_price_at_which_they_end_together(
+    ticks, rules, amounts, balance, end, bankrupt
+):
+    flat = rules(tiers=TierTable.flat(0.004), taker_fee_rate=0.0005)
+    exchange = ticks(100, end, rules=flat, balance=balance)
+    exchange.set_position_mode(True)
+    for side, amount in zip(("buy", "sell"), amounts, strict=True):
+        exchange.create_order(BTC, "market", side, amount)
+    for leg in exchange.fetch_positions():
+        assert leg["liquidationPrice"] == pytest.approx(end, rel=1e-12)
+        shown = leg["info"]["bankruptcyPrice"]
+        assert shown is None if bankrupt is None else shown == pytest.approx(bankrupt)
 
 
 def test_two_cross_positions_are_liquidated_where_their_joint_equity_fails(bars, rules):

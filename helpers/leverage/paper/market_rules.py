@@ -6,8 +6,7 @@ a position is closed by force from here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from math import inf
 from typing import Any, cast
@@ -82,6 +81,17 @@ class Rules:
         What holding a position costs.
     funding_interval_hours : float, optional
         Hours between two settlements of funding, or two rollovers.
+    reduce_only_excess : {"refused", "trimmed"}
+        What becomes of a reduce-only order that is larger than its position.
+    reduce_only_rest : {"cancelled", "trimmed"}
+        What becomes of the rest of one whose position has become smaller since: the order ends
+        cancelled in part, or is cut to what it could close and ends filled.
+    reduce_only_together : bool
+        Whether resting reduce-only orders may not be larger than the position together.
+    isolated_leverage_change : {"any", "raise", "none"}
+        How the leverage of an open isolated position may change.
+    margin_netting : bool
+        Whether of cross positions in one coin the larger side alone requires margin.
     opening_fee_rates, carrying_rates : tuple of float
         For long and short: of the position cost, when it is opened and for each rollover. For
         interest, the rate per hour of what is borrowed.
@@ -119,6 +129,11 @@ class Rules:
     negative_balance_protection: bool = True
     carrying_cost: str = "funding"
     funding_interval_hours: float | None = 8.0
+    reduce_only_excess: str = "refused"
+    reduce_only_rest: str = "cancelled"
+    reduce_only_together: bool = False
+    isolated_leverage_change: str = "any"
+    margin_netting: bool = False
     opening_fee_rates: tuple[float, float] = (0.0, 0.0)
     carrying_rates: tuple[float, float] = (0.0, 0.0)
     name: str = "custom"
@@ -142,12 +157,19 @@ class Rules:
         checked_choice(
             "carrying_cost", self.carrying_cost, ("funding", "rollover", "interest", "none")
         )
+        checked_choice("reduce_only_excess", self.reduce_only_excess, ("refused", "trimmed"))
+        checked_choice("reduce_only_rest", self.reduce_only_rest, ("cancelled", "trimmed"))
+        checked_choice(
+            "isolated_leverage_change", self.isolated_leverage_change, ("any", "raise", "none")
+        )
         for mode in self.margin_modes:
             checked_choice("margin_modes", mode, MODES)
         for mode in self.position_modes:
             checked_choice("position_modes", mode, ("one-way", "hedge"))
         for name in ("taker_fee_rate", "maker_fee_rate", "liquidation_fee_rate"):
             _check_between(name, getattr(self, name), -0.5, 0.5)
+        for name in ("taker_fee_rate", "maker_fee_rate"):
+            warn_of_per_cent(name, getattr(self, name))
         for name in ("taker_fee_rate", "maker_fee_rate"):
             warn_of_per_cent(name, getattr(self, name))
         _check_between("max_leverage", self.max_leverage, 1, inf)
@@ -278,17 +300,42 @@ def venue_rules(
     """
     data = load_venue(venue, on=on, place=place)
     traded = data.product(product or data.main_product)
-    return _FactReader(traded, dict(overrides or {})).rules(assets, needs_interval)
+    return _FactReader(traded, overrides or {}).rules(assets, needs_interval)
+
+
+class _Overrides(dict[str, Any]):
+    """Facts given instead of the venue's, which remember what was asked for."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        super().__init__(given)
+        self.asked: set[object] = set()
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.add(name)
+        return super().__contains__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        return super().get(name, default)
+
+
+# Facts that another carrying cost than the product's own would need.
+_CARRYING = (
+    "interest_rate",
+    "rollover_interval_hours",
+    *(f"{kind}_fee_rate_{way}" for kind in ("opening", "rollover") for way in ("long", "short")),
+)
 
 
 class _FactReader:
     """Takes facts from a product, or from what overrides them, and keeps book of assumptions."""
 
-    def __init__(self, product: Product, overrides: dict[str, Any]) -> None:
+    def __init__(self, product: Product, overrides: Mapping[str, Any]) -> None:
         self.product = product
-        self.given = overrides
+        self.given = _Overrides(overrides)
         self.assumed: list[str] = []
-        known = set(product.facts) | {item.name for item in fields(Rules)} | {"tiers"}
+        self.missing: list[str] = []
+        known = {*product.facts, *(item.name for item in fields(Rules)), "tiers", *_CARRYING}
         strange = sorted(set(overrides) - known)
         if strange:
             raise BadRequest(
@@ -299,14 +346,19 @@ class _FactReader:
     def number(self, name: str) -> float:
         if name in self.given:
             return float(self.given[name])
-        with _naming_overrides(name):
-            return self.product.fact(name).number()
+        try:
+            fact = self.product.facts.get(name)
+            if fact is not None:
+                return fact.number()
+        except UnknownFactError:
+            pass
+        self.missing.append(name)
+        return 1.0
 
     def word(self, name: str) -> str:
         if name in self.given:
             return str(self.given[name])
-        with _naming_overrides(name):
-            return self.product.fact(name).words()
+        return self.product.fact(name).words()
 
     def assumed_value(self, name: str, default: Any, words: str) -> Any:
         """Take a fact, or the default where it is unknown; then say so."""
@@ -320,9 +372,7 @@ class _FactReader:
         return default
 
     def rules(self, assets: tuple[str, ...], needs_interval: bool) -> Rules:
-        requirement = self.word("liquidation_rule")
-        if requirement == "account limit unknown":
-            self.product.fact("maintenance_limit").number()
+        requirement = self._requirement()
         contract = self.word("contract")
         on_tiers = requirement in ON_TIERS
         tiers, unit = self._tiers(assets) if on_tiers else ({}, "notional")
@@ -377,9 +427,59 @@ class _FactReader:
             "name": f"{self.product.venue} {self.product.id}",
         }
         values |= self._carrying_rates(carrying)
-        own = {item.name for item in fields(Rules)}
-        values |= {name: value for name, value in self.given.items() if name in own - {"tiers"}}
+        values |= self._order_rules(contract)
+        own = {item.name for item in fields(Rules)} - {"tiers", "close_out_level"}
+        values |= {name: value for name, value in self.given.items() if name in own}
+        self._refuse(own)
         return Rules(**values, assumptions=tuple(self.assumed))
+
+    def _order_rules(self, contract: str) -> dict[str, Any]:
+        """Take what the venue does with reduce-only orders and open isolated positions."""
+        if contract not in ("linear", "inverse"):
+            return {}
+        said = {
+            "reduce_only_excess": ("refused", "one larger than its position is refused"),
+            "reduce_only_rest": ("cancelled", "what is left of one is cancelled"),
+            "reduce_only_together": (False, "each may be as large as the position"),
+            "isolated_leverage_change": ("any", "it may be raised and lowered"),
+            "margin_netting": (False, "both sides of a hedge require margin"),
+        }
+        return {name: self.assumed_value(name, *row) for name, row in said.items()}
+
+    def _requirement(self) -> str:
+        for name in ("requirement", "liquidation_rule"):
+            if name in self.given:
+                return str(self.given[name])
+        fact = self.product.fact("liquidation_rule")
+        if fact.is_known and fact.value in REQUIREMENTS:
+            return fact.words()
+        self.missing.append("liquidation_rule")
+        return REQUIREMENTS[0]
+
+    def _refuse(self, own: set[str]) -> None:
+        """Refuse what is needed and unknown, all at once, and what was given for nothing."""
+        if self.missing:
+            how = {
+                "liquidation_rule": '"maintenance at mark"',
+                "tiers": "TierTable.flat(0.005)",
+            }
+            rule = self.product.fact("liquidation_rule").value
+            first = self.missing[0]
+            if first == "liquidation_rule" and rule == "account limit unknown":
+                first = "maintenance_limit"
+            given = ", ".join(f'"{name}": {how.get(name, "...")}' for name in self.missing)
+            raise UnknownFactError(
+                self.product.venue,
+                f"{self.product.id}.{first}",
+                f"or give overrides={{{given}}} to trade with values of your own",
+            )
+        unused = sorted(set(self.given) - self.given.asked - own)
+        if unused:
+            raise BadRequest(
+                f"overrides must be facts that {self.product.id} of {self.product.venue} is traded "
+                f"by, had {', '.join(unused)}, which nothing reads under its liquidation rule; "
+                "leave them out"
+            )
 
     def _words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
         value = self.given.get(name)
@@ -439,13 +539,17 @@ class _FactReader:
     def _tiers(self, assets: tuple[str, ...]) -> tuple[dict[str, TierTable], str]:
         given = self.given.get("tiers")
         if isinstance(given, TierTable):
-            return {"": given}, str(self.given.get("tier_unit", "notional"))
+            return {"": self._capped(given)}, str(self.given.get("tier_unit", "notional"))
         tables: dict[str, TierTable] = dict(given or {})
         units = set()
         for asset in assets:
             if asset in tables or "" in tables:
                 continue
-            data = self.product.tiers(asset)
+            try:
+                data = self.product.tiers(asset)
+            except UnknownFactError:
+                self.missing.append("tiers")
+                return {}, "notional"
             units.add(data.bounds)
             tables[asset] = data.table(self._reading(data))
             if not data.complete:
@@ -455,7 +559,18 @@ class _FactReader:
                 )
         if len(units) > 1:
             raise BadRequest("all assets of one exchange must have tiers in the same unit")
+        tables = {asset: self._capped(table) for asset, table in tables.items()}
         return tables, units.pop() if units else str(self.given.get("tier_unit", "notional"))
+
+    def _capped(self, table: TierTable) -> TierTable:
+        """Cap the leverages of a table where a largest one is given."""
+        cap = self.given.get("max_leverage")
+        if cap is None or table.max_leverages is None:
+            return table
+        leverages = [min(leverage, float(cap)) for leverage in table.max_leverages]
+        return TierTable(
+            table.bounds, table.maintenance_margin_rates, leverages, table.maintenance_amounts
+        )
 
     def _reading(self, data: TierData) -> Reading:
         method = self.given.get("tier_method", self.product.fact("tier_method").value)
@@ -469,16 +584,6 @@ class _FactReader:
         if method == "maintenance amount":
             return "given" if data.states_amounts else "marginal"
         return "marginal" if method == "each bracket" else "whole"
-
-
-@contextmanager
-def _naming_overrides(name: str) -> Iterator[None]:
-    """Add to the error about an unknown fact that it can be given here."""
-    try:
-        yield
-    except UnknownFactError as error:
-        note = f'or give overrides={{"{name}": ...}} to trade with a value of your own'
-        raise UnknownFactError(error.venue, error.fact, note) from None
 
 
 def _check_between(name: str, value: float, low: float, high: float) -> None:
