@@ -23,13 +23,8 @@ from nbgrader.preprocessors import (
     SaveCells,
 )
 
-from classroom.preprocessors import (
-    ClearSolutionsKeepStub,
-    HideTests,
-    NoteCells,
-    SandboxedExecute,
-    ShowSafely,
-)
+from classroom.authoring.release_steps import ClearSolutionsKeepStub, NoteCells
+from classroom.marking.marking_steps import HideTests, SandboxedExecute, ShowSafely
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  (given by the loader of this file)
 

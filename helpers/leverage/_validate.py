@@ -111,6 +111,8 @@ _RULES: dict[str, Rule] = {
     "liquidation_price": Rule("zero or more", 0.0, inf, "give what liquidation_price returned"),
     "quantity": _QUANTITY,
     "quantities": _QUANTITY,
+    "signed_quantities": _any_number("give what was bought, and what was sold as negative numbers"),
+    "fees": _any_number("give the fee of each fill, a rebate as a negative number"),
     "contract_size": _positive("give the amount that one contract stands for"),
     "notional": _zero_or_more("give the size of the position; its direction belongs in side"),
     "margin": _zero_or_more("give the collateral put up, without profit or loss"),
@@ -166,6 +168,7 @@ _RULES: dict[str, Rule] = {
     # Sizing
     "stop_price": _PRICE,
     "target_price": _PRICE,
+    "slippage": _share("give 0.001 for 0.1 % of the stop"),
     "risk_amount": _positive("give the loss you accept, as a positive amount"),
     "reward_to_risk": _positive("give 2 when the target is twice as far as the stop"),
     "win_rate": _decimal(0.0, 1.0, "from 0 to 1", "give 0.55 for 55 %"),
@@ -425,7 +428,9 @@ def at_least_zero(values: FloatArray) -> FloatArray:
     >>> at_least_zero(np.array([-1.0, 2.0]))
     array([0., 2.])
     """
-    return np.maximum(values, 0.0) + 0.0
+    found = np.maximum(values, 0.0)
+    found += 0.0
+    return found
 
 
 def _complaint(rule: Rule, value: float, place: str) -> str:

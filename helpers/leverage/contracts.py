@@ -9,6 +9,10 @@ All functions broadcast, take prices in quote currency per unit of base currency
 fees and funding, which live in :mod:`leverage.costs`.
 """
 
+from dataclasses import dataclass
+from fractions import Fraction
+from math import fsum, nan
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +23,7 @@ from leverage._validate import (
     at_least_zero,
     checked,
     checked_flag,
+    checked_numbers,
     refuse_where,
 )
 
@@ -335,6 +340,147 @@ def average_entry_price(
     if checked_flag("inverse", inverse):
         return as_result(quantities.sum(axis=-1) / (quantities / prices).sum(axis=-1))
     return as_result((quantities * prices).sum(axis=-1) / quantities.sum(axis=-1))
+
+
+@dataclass(frozen=True)
+class FilledPosition:
+    """What a list of fills leaves behind: a position, and what was earned and paid on the way.
+
+    Attributes
+    ----------
+    side : int
+        1 for a long position, -1 for a short position, 0 when all is closed.
+    quantity : float
+        Size still open: base currency, or number of contracts.
+    entry_price : float
+        Average entry price of what is open; ``nan`` when all is closed.
+    realised_pnl : float
+        Profit or loss of what was closed, before fees and funding, in the settlement currency.
+    fees, funding : float
+        Sum of fees paid, and of funding received (positive) and paid (negative).
+    realised_by_fill : tuple of float
+        Realised profit or loss of each fill.
+    """
+
+    side: int
+    quantity: float
+    entry_price: float
+    realised_pnl: float
+    fees: float
+    funding: float
+    realised_by_fill: tuple[float, ...]
+
+    @property
+    def net_pnl(self) -> float:
+        """Realised profit or loss after fees and funding."""
+        return self.realised_pnl - self.fees + self.funding
+
+
+def position_from_fills(
+    prices: npt.ArrayLike,
+    signed_quantities: npt.ArrayLike,
+    *,
+    fees: npt.ArrayLike = 0.0,
+    funding: npt.ArrayLike = 0.0,
+    contract_size: float = 1.0,
+    inverse: bool = False,
+) -> FilledPosition:
+    r"""Position and realised profit or loss of a list of fills, through adds, reductions and flips.
+
+    Parameters
+    ----------
+    prices : array_like
+        Price of each fill, oldest first, in quote currency per unit of base currency. Positive.
+    signed_quantities : array_like
+        Size of each fill, bought as a positive and sold as a negative number: base currency, or
+        number of contracts. Not zero.
+    fees : array_like, default 0.0
+        Fee of each fill in the settlement currency, or the sum of all; a rebate as a negative
+        number.
+    funding : array_like, default 0.0
+        Funding payments, received as positive and paid as negative numbers, or their sum.
+    contract_size : float, default 1.0
+        What one contract stands for: base currency if linear, quote currency if inverse.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    FilledPosition
+        What is open and what was booked.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, there is no fill, or shapes do not match.
+
+    Notes
+    -----
+    A fill on the side of the position moves its average entry price :math:`E`, weighted as in
+    :func:`average_entry_price`. A fill against it leaves :math:`E` as it is and realises
+
+    .. math::
+
+        s\,q\,k\,(X - E) \quad\text{(linear)}, \qquad
+        s\,q\,k\left(\frac{1}{E} - \frac{1}{X}\right) \quad\text{(inverse)}
+
+    on the quantity :math:`q` that it closes; what is left of it opens the other side at its own
+    price. Quantities are added as the decimals that they are written as, so that 0.1 + 0.2 - 0.3
+    leaves nothing.
+
+    Examples
+    --------
+    Bought 2 at 100 and 1 at 130, sold 1 at 140, then 4 at 120, which turns the position around:
+
+    >>> left = position_from_fills([100, 130, 140, 120], [2, 1, -1, -4], fees=[0.1] * 4)
+    >>> left.side, left.quantity, left.entry_price
+    (-1, 2.0, 120.0)
+    >>> left.realised_by_fill, round(left.net_pnl, 10)
+    ((0.0, 0.0, 30.0, 20.0), 49.6)
+    """
+    values, sizes = checked(prices=prices, signed_quantities=signed_quantities)
+    (unit,) = checked_numbers(contract_size=contract_size)
+    values, sizes = np.atleast_1d(*np.broadcast_arrays(values, sizes))
+    costs, payments = (
+        float(checked(**{name: amounts})[0].sum())
+        for name, amounts in (("fees", fees), ("funding", funding))
+    )
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(
+            f"prices must hold one price for each of at least one fill, had shape {values.shape}; "
+            "give the fills of one position"
+        )
+    is_inverse = checked_flag("inverse", inverse)
+    refuse_where(sizes == 0, "signed_quantities", "other than 0", sizes, "leave out empty fills")
+    open_size, entry, realised = Fraction(0), nan, []
+    for price, size in zip(values.tolist(), map(_as_written, sizes.tolist()), strict=True):
+        side = 1 if open_size > 0 else -1
+        closed = min(abs(open_size), abs(size)) if open_size * size < 0 else Fraction(0)
+        gain = 0.0
+        if closed:
+            size_closed = float(closed) * unit
+            gain = float(pnl(side, entry, price, size_closed, inverse=is_inverse))
+        elif open_size:
+            both = [float(abs(open_size)), float(abs(size))]
+            entry = float(average_entry_price([entry, price], both, inverse=is_inverse))
+        if abs(size) > closed and (closed or not open_size):
+            entry = price
+        open_size += size
+        realised.append(gain)
+    return FilledPosition(
+        side=(open_size > 0) - (open_size < 0),
+        quantity=float(abs(open_size)),
+        entry_price=entry if open_size else nan,
+        realised_pnl=fsum(realised),
+        fees=costs,
+        funding=payments,
+        realised_by_fill=tuple(realised),
+    )
+
+
+def _as_written(number: float) -> Fraction:
+    """Give the decimal that a float is written as: a tenth for 0.1."""
+    return Fraction(repr(number))
 
 
 def break_even_price(

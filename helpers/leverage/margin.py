@@ -856,6 +856,118 @@ def tiered_liquidation_price(
         return as_result(size / there if is_inverse else there / size)
 
 
+def margin_for_liquidation_price(
+    side: npt.ArrayLike,
+    entry_price: npt.ArrayLike,
+    quantity: npt.ArrayLike,
+    liquidation_price: npt.ArrayLike,
+    tiers: TierTable,
+    *,
+    closing_fee_rate: npt.ArrayLike = 0.0,
+    other_pnl: npt.ArrayLike = 0.0,
+    other_requirement: npt.ArrayLike = 0.0,
+    contract_size: npt.ArrayLike = 1.0,
+    inverse: bool = False,
+) -> float | FloatArray:
+    r"""Margin that puts the liquidation price where you want it.
+
+    It inverts :func:`tiered_liquidation_price`. What is to be added is this less the margin that
+    the position has.
+
+    Parameters
+    ----------
+    side : {1, -1} or array_like
+        1 for a long position, -1 for a short position.
+    entry_price : array_like
+        Average entry price, in quote currency per unit of base currency. Positive.
+    quantity : array_like
+        Size of the position: base currency, or number of contracts. Positive.
+    liquidation_price : array_like
+        Price at which the position shall be liquidated, in the same unit as the entry. Positive.
+    tiers : TierTable
+        Table with bounds in the settlement currency; ``TierTable.flat(rate)`` for one rate.
+    closing_fee_rate : array_like, default 0.0
+        Fee for closing that the venue adds to the requirement, as a decimal of the notional.
+    other_pnl : array_like, default 0.0
+        In cross margin, unrealised profit or loss of all other positions at their marks.
+    other_requirement : array_like, default 0.0
+        In cross margin, maintenance margin of all other positions.
+    contract_size : array_like, default 1.0
+        What one contract stands for: base currency if linear, quote currency if inverse.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    float or ndarray
+        Collateral without profit or loss, in the settlement currency: of the position in isolated
+        margin, of the account in cross margin.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, shapes do not match, or the position needs no margin at
+        that price, because its profit there covers the requirement.
+
+    See Also
+    --------
+    tiered_liquidation_price : The price for a margin.
+
+    Notes
+    -----
+    With entry :math:`E`, wanted price :math:`P`, notional there :math:`N`, and closing fee
+    :math:`f`:
+
+    .. math:: M = MM(N) + f N - \text{pnl}(E, P) - \text{other pnl} + \text{other requirement}
+
+    Examples
+    --------
+    A long of 0.1 BTC from 50 000 that shall live down to 40 000:
+
+    >>> table = TierTable.flat(0.004)
+    >>> margin_for_liquidation_price(1, 50_000, 0.1, 40_000, table)
+    1016.0
+    >>> tiered_liquidation_price(1, 50_000, 0.1, 1_016, table)
+    40000.0
+    """
+    table = checked_tiers(tiers)
+    side, entry_price, quantity, price, fee_rate, others, others_need, contract_size = checked(
+        side=side,
+        entry_price=entry_price,
+        quantity=quantity,
+        liquidation_price=liquidation_price,
+        closing_fee_rate=closing_fee_rate,
+        other_pnl=other_pnl,
+        other_requirement=other_requirement,
+        contract_size=contract_size,
+    )
+    _refuse_fees_above(table, fee_rate)
+    refuse_where(
+        (price == 0) | np.isinf(price),
+        "liquidation_price",
+        "positive and finite",
+        price,
+        "give the price at which the position shall end",
+    )
+    size = quantity * contract_size
+    there = np.asarray(notional(price, size, inverse=inverse))
+    margin = (
+        table.maintenance_margin(there)
+        + fee_rate * there
+        - pnl(side, entry_price, price, size, inverse=inverse)
+        - others
+        + others_need
+    )
+    refuse_where(
+        np.asarray(margin) < 0,
+        "liquidation_price",
+        "a price at which the position needs margin",
+        price,
+        "without any it lives beyond that price",
+    )
+    return as_result(margin)
+
+
 def hedge_liquidation_price(
     long_entry_price: npt.ArrayLike,
     long_quantity: npt.ArrayLike,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from leverage import contracts
 from leverage._guard import guard
 from leverage._validate import BoolArray, FloatArray, as_result, checked, checked_flag, refuse_where
+from leverage.rounding import round_price, round_quantity
 
 
 def quantity_for_risk(
@@ -20,10 +21,13 @@ def quantity_for_risk(
     *,
     fee_rate: npt.ArrayLike = 0.0,
     exit_fee_rate: npt.ArrayLike | None = None,
+    slippage: npt.ArrayLike = 0.0,
+    tick_size: npt.ArrayLike | None = None,
+    lot_size: npt.ArrayLike | None = None,
     contract_size: npt.ArrayLike = 1.0,
     inverse: bool = False,
 ) -> float | FloatArray:
-    r"""Quantity that loses exactly a risk budget, fees included, when the stop is reached.
+    r"""Quantity that loses a risk budget, fees and slippage included, when the stop is reached.
 
     Parameters
     ----------
@@ -40,6 +44,12 @@ def quantity_for_risk(
         Fee as a decimal of the notional (0.0005 is 0.05 %). A negative rate is a rebate.
     exit_fee_rate : array_like, optional
         Fee for the exit when it differs.
+    slippage : array_like, default 0.0
+        How much worse than the stop the exit fills, as a decimal of the stop (0.001 is 0.1 %).
+    tick_size : array_like, optional
+        Step between two prices: the exit goes to the next one that is worse.
+    lot_size : array_like, optional
+        Step between two quantities: the quantity is cut down to one.
     contract_size : array_like, default 1.0
         What one contract stands for: base currency if linear, quote currency if inverse.
     inverse : bool, default False
@@ -48,8 +58,8 @@ def quantity_for_risk(
     Returns
     -------
     float or ndarray
-        Quantity in base currency, or number of contracts; not rounded to the lot. The leverage
-        does not change it.
+        Quantity in base currency, or number of contracts; cut to the lot only if one is given. The
+        leverage does not change it.
 
     Raises
     ------
@@ -57,12 +67,16 @@ def quantity_for_risk(
         If an argument breaks its rule, shapes do not match, the stop is on the profitable side, or
         a rebate pays for the whole loss.
 
+    See Also
+    --------
+    loss_at_stop : What a quantity loses.
+
     Notes
     -----
     .. math:: q = \frac{\text{risk}}{\text{loss of 1 at the stop} + \text{both fees of 1}}
 
-    A stop order becomes a market order: in a fast market it may fill at a worse price, and the
-    loss is larger.
+    A stop order becomes a market order: in a fast market it may fill at a worse price than the
+    slippage says, and the loss is larger.
 
     Examples
     --------
@@ -72,27 +86,98 @@ def quantity_for_risk(
     0.1
     >>> round(quantity_for_risk(1, 50_000, 49_000, 100, fee_rate=0.0005), 6)
     0.095283
+
+    With 0.1 % of slippage, in lots of 0.001:
+
+    >>> quantity_for_risk(1, 50_000, 49_000, 100, fee_rate=0.0005, slippage=0.001, lot_size=0.001)
+    0.091
     """
-    side, entry_price, stop_price, risk_amount, fee_rate, exit_fee_rate, contract_size = checked(
-        side=side,
-        entry_price=entry_price,
-        stop_price=stop_price,
-        risk_amount=risk_amount,
-        fee_rate=fee_rate,
-        exit_fee_rate=fee_rate if exit_fee_rate is None else exit_fee_rate,
-        contract_size=contract_size,
+    loss = _loss_of_one(
+        side, entry_price, stop_price, fee_rate, exit_fee_rate, slippage, tick_size, inverse
     )
-    _refuse_stop_on_the_wrong_side(side, entry_price, stop_price)
-    fees = _fees_of_one(entry_price, stop_price, fee_rate, exit_fee_rate, inverse=inverse)
-    loss = fees - contracts.pnl(side, entry_price, stop_price, 1.0, inverse=inverse)
-    refuse_where(
-        np.asarray(loss) <= 0,
-        "fee_rate",
-        "a rebate smaller than the loss at the stop",
-        fee_rate,
-        "check the rate",
+    risk_amount, contract_size = checked(risk_amount=risk_amount, contract_size=contract_size)
+    quantity = risk_amount / (loss * contract_size)
+    return as_result(quantity) if lot_size is None else round_quantity(quantity, lot_size)
+
+
+def loss_at_stop(
+    side: npt.ArrayLike,
+    entry_price: npt.ArrayLike,
+    stop_price: npt.ArrayLike,
+    quantity: npt.ArrayLike,
+    *,
+    fee_rate: npt.ArrayLike = 0.0,
+    exit_fee_rate: npt.ArrayLike | None = None,
+    slippage: npt.ArrayLike = 0.0,
+    tick_size: npt.ArrayLike | None = None,
+    lot_size: npt.ArrayLike | None = None,
+    contract_size: npt.ArrayLike = 1.0,
+    inverse: bool = False,
+) -> float | FloatArray:
+    r"""Loss of a position that is closed at its stop, with fees, slippage and steps.
+
+    Parameters
+    ----------
+    side : {1, -1} or array_like
+        1 for a long position, -1 for a short position.
+    entry_price : array_like
+        Average entry price, in quote currency per unit of base currency. Positive.
+    stop_price : array_like
+        Price at which you close at a loss, in the same unit: below the entry for a long, above it
+        for a short.
+    quantity : array_like
+        Size of the position: base currency, or number of contracts. Positive.
+    fee_rate : array_like, default 0.0
+        Fee as a decimal of the notional (0.0005 is 0.05 %). A negative rate is a rebate.
+    exit_fee_rate : array_like, optional
+        Fee for the exit when it differs.
+    slippage : array_like, default 0.0
+        How much worse than the stop the exit fills, as a decimal of the stop (0.001 is 0.1 %).
+    tick_size : array_like, optional
+        Step between two prices: the exit goes to the next one that is worse.
+    lot_size : array_like, optional
+        Step between two quantities: the quantity is cut down to one.
+    contract_size : array_like, default 1.0
+        What one contract stands for: base currency if linear, quote currency if inverse.
+    inverse : bool, default False
+        Whether the contract is inverse (settled in the base currency).
+
+    Returns
+    -------
+    float or ndarray
+        Loss as a positive amount, in the settlement currency.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, shapes do not match, the stop is on the profitable side, or
+        a rebate pays for the whole loss.
+
+    See Also
+    --------
+    quantity_for_risk : The quantity for a loss.
+
+    Notes
+    -----
+    With entry :math:`E`, stop :math:`S`, slippage :math:`\sigma`, side :math:`s`, and fee rates
+    :math:`f_E` at entry and :math:`f_X` at exit:
+
+    .. math::
+
+        X = S\,(1 - s \sigma), \qquad -\text{pnl}(E, X) + N_E f_E + N_X f_X
+
+    Examples
+    --------
+    >>> round(loss_at_stop(1, 50_000, 49_000, 0.091, fee_rate=0.0005, slippage=0.001), 4)
+    99.9613
+    """
+    loss = _loss_of_one(
+        side, entry_price, stop_price, fee_rate, exit_fee_rate, slippage, tick_size, inverse
     )
-    return as_result(risk_amount / (loss * contract_size))
+    size, contract_size = checked(quantity=quantity, contract_size=contract_size)
+    if lot_size is not None:
+        size = np.asarray(round_quantity(size, lot_size))
+    return as_result(loss * size * contract_size)
 
 
 def leverage_for_stop(
@@ -297,13 +382,7 @@ def reward_to_risk(
         - direction * _fees_of_one(entry_price, exit_price, fee_rate, fee_rate, inverse=inverse)
         for direction, exit_price in ((1, target_price), (-1, stop_price))
     )
-    refuse_where(
-        np.asarray(loss) <= 0,
-        "fee_rate",
-        "a rebate smaller than the loss at the stop",
-        fee_rate,
-        "check the rate",
-    )
+    _refuse_rebate(loss, fee_rate)
     return as_result(profit / loss)
 
 
@@ -679,6 +758,48 @@ def _no_streak(win_rate: float, streak: int, trades: int) -> float:
     for count in range(streak + 1, trades + 1):
         none[count] = none[count - 1] - win_rate * lose_all * none[count - streak - 1]
     return float(none[trades])
+
+
+def _loss_of_one(
+    side: npt.ArrayLike,
+    entry_price: npt.ArrayLike,
+    stop_price: npt.ArrayLike,
+    fee_rate: npt.ArrayLike,
+    exit_fee_rate: npt.ArrayLike | None,
+    slippage: npt.ArrayLike,
+    tick_size: npt.ArrayLike | None,
+    inverse: bool,
+) -> FloatArray:
+    """Loss at the stop of a quantity of 1 with a contract size of 1, both fees included."""
+    side, entry_price, stop_price, fee_rate, exit_fee_rate, slippage = checked(
+        side=side,
+        entry_price=entry_price,
+        stop_price=stop_price,
+        fee_rate=fee_rate,
+        exit_fee_rate=fee_rate if exit_fee_rate is None else exit_fee_rate,
+        slippage=slippage,
+    )
+    _refuse_stop_on_the_wrong_side(side, entry_price, stop_price)
+    exit_price = stop_price * (1 - side * slippage)
+    if tick_size is not None:
+        down, up = (
+            np.asarray(round_price(exit_price, tick_size, direction=way)) for way in ("down", "up")
+        )
+        exit_price = np.where(side > 0, np.maximum(down, tick_size), up)
+    fees = _fees_of_one(entry_price, exit_price, fee_rate, exit_fee_rate, inverse=inverse)
+    loss = fees - contracts.pnl(side, entry_price, exit_price, 1.0, inverse=inverse)
+    _refuse_rebate(loss, fee_rate)
+    return np.asarray(loss)
+
+
+def _refuse_rebate(loss: FloatArray, fee_rate: FloatArray) -> None:
+    refuse_where(
+        np.asarray(loss) <= 0,
+        "fee_rate",
+        "a rebate smaller than the loss at the stop",
+        fee_rate,
+        "check the rate",
+    )
 
 
 def _fees_of_one(

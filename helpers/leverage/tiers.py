@@ -35,6 +35,20 @@ from leverage._validate import (
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
+# What rows are asked for, and its names in them: ours, ccxt's, Binance's, freqtrade's, Bybit's.
+_NAMES_IN_ROWS = {
+    "min_notional": ("min_notional", "minNotional", "notionalFloor", "qtyFloor"),
+    "max_notional": ("max_notional", "maxNotional", "notionalCap", "qtyCap"),
+    "mmr": ("mmr", "maintenanceMarginRate", "maintMarginRatio"),
+    "max_leverage": ("max_leverage", "maxLeverage", "initialLeverage"),
+    "maintenance_amount": (
+        "maintenance_amount",
+        "maintenanceAmount",
+        "cum",
+        "maintAmt",
+        "mmDeduction",
+    ),
+}
 # Published amounts are rounded; a requirement that drops by less than this share is continuous.
 _ROUNDING = 1e-6
 
@@ -254,7 +268,7 @@ class TierTable:
     @classmethod
     def from_rows(
         cls,
-        rows: Iterable[Mapping[str, Any]],
+        rows: Iterable[Mapping[str, Any]] | Mapping[str, Any],
         *,
         reading: Literal["given", "whole", "marginal"] = "given",
     ) -> "TierTable":
@@ -262,9 +276,11 @@ class TierTable:
 
         Parameters
         ----------
-        rows : iterable of mappings
-            Each with ``min_notional``, ``max_notional`` and ``mmr``, and where known with
-            ``max_leverage`` and ``maintenance_amount``. Values are numbers or text that holds one;
+        rows : iterable of mappings, or mapping
+            The tiers of one symbol, in order. Each has ``min_notional``, ``max_notional`` and
+            ``mmr``, and where known ``max_leverage`` and ``maintenance_amount``, by these names or
+            by those of ccxt's ``fetch_market_leverage_tiers`` (also of the paper exchange and in
+            freqtrade's file) and of Binance's brackets. Values are numbers or text that holds one;
             an empty text or None is unknown.
         reading : {"given", "whole", "marginal"}, default "given"
             Where the maintenance amounts come from: the rows themselves, none at all (the rate of
@@ -290,20 +306,19 @@ class TierTable:
         ... ]
         >>> TierTable.from_rows(rows, reading="marginal").maintenance_margin(100_000)
         450.0
+
+        A bracket as Binance's API gives it:
+
+        >>> bracket = {"bracket": 1, "initialLeverage": 125, "notionalCap": 50_000,
+        ...            "notionalFloor": 0, "maintMarginRatio": 0.004, "cum": 0.0}
+        >>> TierTable.from_rows([bracket]).max_leverage(50_000)
+        125.0
         """
         reading_word = checked_choice("reading", reading, ["given", "whole", "marginal"])
-        table = list(rows)
-        if not table:
-            raise ValueError("rows must hold at least one tier, was empty; give the tiers")
+        table = _rows_of_one_symbol(rows)
         lows, highs, rates, leverages, amounts = (
-            [_cell(row, name, number) for number, row in enumerate(table)]
-            for name in (
-                "min_notional",
-                "max_notional",
-                "mmr",
-                "max_leverage",
-                "maintenance_amount",
-            )
+            [_number_in(row, name, number) for number, row in enumerate(table)]
+            for name in _NAMES_IN_ROWS
         )
         if highs[-1] is None:
             highs[-1] = inf
@@ -631,8 +646,29 @@ def _check_amounts(bounds: FloatArray, rates: FloatArray, amounts: FloatArray) -
         )
 
 
-def _cell(row: Mapping[str, Any], name: str, number: int) -> float | None:
-    value = row.get(name)
+def _rows_of_one_symbol(rows: Any) -> list[Mapping[str, Any]]:
+    """Give the rows themselves, or those inside an answer of Binance's API."""
+    table = [rows] if isinstance(rows, Mapping) else list(rows)
+    if len(table) == 1 and isinstance(table[0], Mapping) and "brackets" in table[0]:
+        table = list(table[0]["brackets"])
+    if not table:
+        raise ValueError("rows must hold at least one tier, was empty; give the tiers")
+    known = {name for names in _NAMES_IN_ROWS.values() for name in names}
+    for number, row in enumerate(table):
+        if not (isinstance(row, Mapping) and known.intersection(row)):
+            raise ValueError(
+                f"rows must be the tiers of one symbol, was {short_repr(row)} in row {number}; "
+                "give a list of tiers, such as tiers['BTC/USDT:USDT']"
+            )
+    return table
+
+
+def _number_in(row: Mapping[str, Any], name: str, number: int) -> float | None:
+    """Read a number by any of its names; ccxt keeps what only one venue has under info."""
+    info = row.get("info")
+    places = (row, info if isinstance(info, Mapping) else {})
+    found = [place[key] for place in places for key in _NAMES_IN_ROWS[name] if key in place]
+    value = next((one for one in found if one is not None), None)
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     try:

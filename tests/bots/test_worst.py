@@ -1,6 +1,7 @@
 """The worst case of a settings page, by hand and against the paper exchange."""
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from leverage import SHORT, pnl
 from leverage.bots import BotOrder, Grid, Martingale, averaging_ladder, run_bot, worst_case
-from leverage.paper import Market, PaperExchange
+from leverage.paper import Market, PaperExchange, exchange_errors
 
 
 def test_a_martingales_worst_case_is_the_hand_checked_one():
@@ -214,6 +215,43 @@ def test_no_run_on_any_path_does_worse_than_the_worst_case(
         assert forced[0]["price"] <= found.liquidation_price * (1 + 1e-6)
 
 
+@given(
+    side=st.sampled_from([1, -1]),
+    step=st.floats(0.002, 0.1),
+    additions=st.integers(0, 6),
+    multiplier=st.floats(0.3, 3),
+    balance=st.floats(10, 400),
+    leverage=st.sampled_from([2, 5, 20, 50]),
+    resting=st.sampled_from(["reserved", "checked at fill"]),
+    seed=st.integers(0, 10_000),
+)
+@settings(deadline=None, max_examples=100)
+def test_no_ladder_of_either_side_ends_nearer_than_its_worst_case(
+    side, step, additions, multiplier, balance, leverage, resting, seed
+):
+    """All orders are sent at the start; the path may go anywhere, as far as it likes."""
+    ladder = averaging_ladder(
+        100, order_margin=balance / 10, leverage=leverage, step=step, additions=additions,
+        multiplier=multiplier, side=side,
+    )  # fmt: skip
+    found = worst_case(
+        ladder, price=100, balance=balance, leverage=leverage, fee_rate=0.0005, side=side
+    )
+    moves = np.random.default_rng(seed).normal(-0.005 * side, 0.03, 60)
+    rows = bars_through(100.0, *(100 * np.exp(np.cumsum(moves))))
+    rules = replace(FLAT, resting_order_margin=resting)
+    exchange = PaperExchange({SYMBOL: rows}, rules=rules, balance=balance, markets={SYMBOL: FALL})
+    exchange.set_leverage(leverage, SYMBOL)
+    way = "buy" if side > 0 else "sell"
+    for at, amount in ladder:
+        with suppress(exchange_errors.InsufficientFunds):
+            kind, price = ("market", None) if at == 100 else ("limit", at)
+            exchange.create_order(SYMBOL, kind, way, amount, price)
+    exchange.run_until()
+    for forced in exchange.fetch_my_liquidations()[:1]:
+        assert side * forced["price"] <= side * found.liquidation_price * (1 + side * 1e-6)
+
+
 def test_on_a_straight_fall_two_orders_of_the_grid_fill_as_foretold():
     grid = Grid(90, 100, 5, 1)
     found = worst_case(grid, price=100.5, balance=45, leverage=5)
@@ -222,6 +260,22 @@ def test_on_a_straight_fall_two_orders_of_the_grid_fill_as_foretold():
         {SYMBOL: bars_through(100.5, 100.5, 93)}, rules=FLAT, balance=45, markets={SYMBOL: FALL}
     )
     assert run_bot(grid, exchange, leverage=5).fills == 2
+
+
+def test_an_order_refused_at_first_is_bought_where_the_money_does_for_it():
+    """At 2x a large second order finds its margin when the price has fallen far enough."""
+    page = Martingale(2.0, step=0.06, safety_orders=1, take_profit=0.01, multiplier=3.0)
+    found = worst_case(page, price=100, balance=330, leverage=2)
+    # 6 / 2 of margin for a coin against the 2 coins that lose: (330 - 200 × 1.5) / (3 - 2), and
+    # with the initial margin at the mark (330 - 200) / (3 - 1).
+    assert (found.orders, found.last_order) == (2, pytest.approx(65))
+    exchange = PaperExchange(
+        {SYMBOL: bars_through(100, 100, *range(99, 9, -1))},
+        rules=replace(FLAT, initial_margin_price="mark"), balance=330, markets={SYMBOL: FALL},
+    )  # fmt: skip
+    run_bot(page, exchange, leverage=2)
+    bought = [trade["price"] for trade in exchange.fetch_my_trades() if trade["side"] == "buy"]
+    assert bought[:2] == [100, pytest.approx(64)]
 
 
 @pytest.mark.parametrize(

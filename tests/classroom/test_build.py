@@ -199,6 +199,30 @@ def test_a_broken_text_is_one_sentence_and_nothing_is_written(
     assert changed == {"solutions/01_small/01_small.md"}
 
 
+CLASS = """class Twice:
+    ### BEGIN SOLUTION
+    pass
+    ### END SOLUTION
+"""
+
+
+def test_a_test_that_only_the_students_process_could_decide_is_refused(built: Project) -> None:
+    edit(built, "def double(number):", f"{CLASS}\ndef double(number):")
+    edit(
+        built,
+        "    check.hidden()\n",
+        "    check.hidden()\n    check.that(isinstance(Twice(), Twice), 'x')\n",
+    )
+    text = built.chapters()[0].text.read_text(encoding="utf-8").split("\n")
+    line = text.index(":test: ch01_a_value") + 1
+    before = snapshot(built)
+    with pytest.raises(
+        ClassroomError, match=rf"01_small\.md:{line}: the test ch01_a_value does not"
+    ):
+        run(built)
+    assert snapshot(built) == before
+
+
 def test_a_missing_kernel_is_one_sentence(built: Project) -> None:
     edit(built, "name: python3}", "name: no_such_kernel}")
     with pytest.raises(ClassroomError, match="'no_such_kernel', which is not installed; install"):

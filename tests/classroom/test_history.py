@@ -116,7 +116,7 @@ def test_a_written_file_says_whether_it_changed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for text in ("a\n", "a\n", "b\n"):
-        build._write(tmp_path / "folder" / "file.csv", text)
+        build._write_file(tmp_path / "folder" / "file.csv", text)
     said = [line.split(", ")[1] for line in capsys.readouterr().out.splitlines()]
     assert said == ["written", "unchanged", "written"]
 

@@ -839,9 +839,14 @@ def closed_pnl(case: Case) -> float:
     """Profit between entry and exit, after fees and funding."""
     stated = case.other("cum_realised_pnl")
     fees = [abs(f) for f in (case.other("open_fee"), case.other("close_fee")) if f is not None]
-    funding = (case.other("total_funding") or 0.0) - (case.other("funding_total") or 0.0)
+    funding = _funding_received(case)
     gross = closed_pnl_gross(case) if stated is None else stated
     return gross - (sum(fees) if len(fees) == 2 else _both_fees(case)) + funding
+
+
+def _funding_received(case: Case) -> float:
+    """Funding of a position so far; both names are signed, and negative is what was paid."""
+    return (case.other("total_funding") or 0.0) + (case.other("funding_total") or 0.0)
 
 
 def _both_fees(case: Case) -> float:
@@ -1127,7 +1132,7 @@ def break_even_price(case: Case) -> float:
     if realised is None:
         opening = case.other("open_fee_total", "open_fee")
         opening = _float(lv.trading_fee(entry_value(case), rate)) if opening is None else opening
-        received = (case.other("total_funding") or 0.0) - (case.other("funding_total") or 0.0)
+        received = _funding_received(case)
         realised = received - abs(opening)
     rate = max(rate, case.rules.smallest_break_even_fee)
     booked = {"realised_pnl": realised, "quantity": case.size, **case.contract}

@@ -40,9 +40,7 @@ FORBIDDEN = {
 with (HERE / "vectors.csv").open(encoding="utf-8", newline="") as file:
     ROWS: list[Row] = list(csv.DictReader(file))
 BY_ID = {row["id"]: row for row in ROWS}
-# Its value is that of another row of the payload (see README.md).
-CONTRADICTORY = "KRF-007"
-REPRODUCED = [r for r in ROWS if r["reproduced"] == "yes" and r["id"] != CONTRADICTORY]
+REPRODUCED = [r for r in ROWS if r["reproduced"] == "yes"]
 
 
 class InputsOnly(dict[str, str]):
@@ -96,10 +94,20 @@ def test_negative_control_is_not_reproduced() -> None:
     assert compute(wrong[0] | {"side": "short"}) == pytest.approx(51_800, abs=1e-9)
 
 
-def test_row_that_contradicts_itself_misses_by_the_gap_between_the_two_payload_rows() -> None:
-    xbt_collateral, eur_collateral = 4_886.49976674881, 4_886.906656949836
-    assert float(BY_ID[CONTRADICTORY]["expected"]) == eur_collateral
-    assert compute(BY_ID[CONTRADICTORY]) == pytest.approx(xbt_collateral, abs=1e-9)
+def test_row_that_contradicted_itself_is_withdrawn() -> None:
+    """KRF-007 had the value of the XBT row of a payload and the number of the EUR row."""
+    assert "KRF-007" not in BY_ID
+    assert float(BY_ID["KRF-007-EUR"]["expected"]) == 4_886.906656949836
+
+
+def test_funding_that_was_paid_moves_the_break_even_price_away() -> None:
+    """Bitget's API answer, BGT-016: funding_total is negative, and the price is above the entry."""
+    row = BY_ID["BGT-016"]
+    assert json.loads(row["other_inputs"])["funding_total"] == -53_076.32433032
+    assert compute(row) == pytest.approx(109_208.6, abs=0.1)
+    without = compute(_row("BGT-016", {"+": {"funding_total": 0}}))
+    received = compute(_row("BGT-016", {"+": {"funding_total": 53_076.32433032}}))
+    assert received < without < compute(row)
 
 
 def test_file_is_complete_and_its_ids_are_unique() -> None:
@@ -414,7 +422,7 @@ UNSEEN: list[tuple[str, str, dict[str, Any], float]] = [
     # Break-even, profit, fees
     ("binance_short_break_even", "BIN-021", {"side": "short"}, 44_525 * 0.9996),
     ("bitget_short_break_even", "BGT-013", {"side": "short"}, (107_410.3 - 64.44618) / 1.0006),
-    ("bitget_break_even_after_funding", "BGT-013", {"+": {"funding_total": 0.1}}, (107_410.3 + 164.44618) / 0.9994),
+    ("bitget_break_even_after_funding", "BGT-013", {"+": {"funding_total": -0.1}}, (107_410.3 + 164.44618) / 0.9994),
     ("bybit_break_even_counts_at_least_a_standard_fee", "BYB-052", {"quantity": "break_even_price", "fee_rate": 0.0001}, 85.11 * 1.0001 / 0.99945),
     ("mexc_break_even", "MEX-002", {"quantity": "break_even_price"}, 1_217.3 * 1.0006 / 0.9994),
     ("bybit_short_closed", "BYB-050", {"side": "short"}, 0.3745 - 0.001 * 111_500.5 * 0.00055),
@@ -448,7 +456,7 @@ UNSEEN: list[tuple[str, str, dict[str, Any], float]] = [
     ),
     ("gemini_short", "BIN-062", {"venue": "gemini", "+": {"sign": None}}, 0.005),
     # Collateral
-    ("haircut_of_nothing", "KRF-007", {"+": {"haircut_implied": None, "haircut": 0}}, 4_998.721054420551),
+    ("haircut_of_nothing", "KRF-007-EUR", {"+": {"haircut_implied": None, "haircut": 0}}, 4_999.137289089901),
     ("account_with_a_loss", "KRF-008", {"+": {"pnl": -1.5}}, 139.81756797),
 ]  # fmt: skip
 

@@ -39,7 +39,7 @@ LIMITS = Limits(
     total_seconds=20,
     processes=20,
     file_mb=5,
-    open_files=64,
+    open_files=128,
     output_bytes=200_000,
 )
 
@@ -295,7 +295,7 @@ class Case:
     never: str = ""
     shows: str = ""
     problems: tuple[str, ...] = ()
-    levels: tuple[str, ...] = ("namespaces", "bubblewrap", "landlock", "limits")
+    levels: tuple[str, ...] = ("namespaces", "landlock", "limits")
 
     def submission(self) -> Submission:
         """The submission of a student named like the case."""

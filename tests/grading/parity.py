@@ -6,7 +6,6 @@ files, which can run at the same time.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping
@@ -55,18 +54,6 @@ def in_turns(answers: Iterable[Answer]) -> list[dict[str, Answer]]:
     return turns
 
 
-def without_pictures(release: Release) -> Release:
-    """The release without the given cells that only show something: they take most of the time."""
-    shows = {
-        cell.id
-        for cell in release.cells
-        if cell.kind == "given"
-        and all(isinstance(statement, ast.Expr) for statement in ast.parse(cell.source).body)
-    }
-    cells = tuple(cell for cell in release.cells if cell.id not in shows)
-    return dataclasses.replace(release, cells=cells)
-
-
 def compare_answers(text: Chapter) -> None:
     """Grade every answer of a text's bank and quizzes both ways.
 
@@ -80,7 +67,7 @@ def compare_answers(text: Chapter) -> None:
     findings = list(answers_are_in_order(lesson, trials))
     assert not findings, "\n".join(map(str, findings))
     turns = in_turns(answer for group in answers.values() for answer in group)
-    release = without_pictures(read_release(text.solution_notebook))
+    release = read_release(text.solution_notebook)
     batch = [
         dataclasses.replace(
             with_answers(release, {name: answer.code for name, answer in turn.items()}),

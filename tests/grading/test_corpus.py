@@ -17,7 +17,6 @@ from student_page import feedback_page
 from classroom.grading import LEVELS, Outcome, Release
 
 OTHERS = [level for level in LEVELS if level != BEST]
-ISOLATED = ("namespaces", "bubblewrap", "landlock")
 
 
 def complaints(case: Case, outcome: Outcome, release: Release) -> list[str]:
@@ -36,9 +35,12 @@ def complaints(case: Case, outcome: Outcome, release: Release) -> list[str]:
         found.append(f"{case.says!r} is not said: {texts}")
     if case.tampering is not None and not any(case.tampering in t for t in verdict.tampering):
         found.append(f"tampering {case.tampering!r} is not named: {verdict.tampering}")
+    if case.name.startswith("honest") and verdict.tampering:
+        found.append(f"accused of {verdict.tampering}")
     if case.shows not in outputs:
         found.append(f"{case.shows!r} is not shown: {outputs[:500]}")
-    if case.never and case.never in outputs:
+    told = [verdict.for_student, *(cell.sentence for cell in verdict.cells)]
+    if case.never and any(case.never in seen for seen in (outputs, *told)):
         found.append(f"{case.never!r} is shown")
     if any(corpus.SECRET in seen for seen in (page, outputs, texts)):
         found.append("a hidden test is shown")
@@ -98,6 +100,4 @@ def test_an_unprivileged_grader_gives_the_same_verdicts(
 
 def test_an_isolating_level_is_offered_here() -> None:
     reasons = {level: OFFERED[level].reason for level in LEVELS}
-    assert any(OFFERED[level].available for level in ISOLATED[:2]), (
-        f"neither namespaces nor bubblewrap can be tested on this machine: {reasons}"
-    )
+    assert BEST != "limits", f"no isolation can be tested on this machine: {reasons}"

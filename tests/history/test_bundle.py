@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leverage import LONG, SHORT, liquidation_price
+from leverage import LONG, SHORT, history, liquidation_price
 from leverage.history import (
     SYMBOLS,
     crash_windows,
@@ -296,3 +296,39 @@ def test_the_hourly_series_is_read_from_the_cache(
     bars = load_hourly_window("2020-03-12")
     bars.to_csv(tmp_path / "hourly_BTC.csv", date_format="%Y-%m-%dT%H:%MZ")
     pd.testing.assert_frame_equal(load_hourly("BTC"), bars)
+
+
+# ---- 10 October 2025: points, no bars
+
+# CoinDesk Data, 17 October 2025, with candles of two public repositories; gathered 2026-11-22.
+PUBLISHED_FALLS = {
+    "BTC": -16.77,
+    "ETH": -21.82,
+    "SOL": -24.80,
+    "XRP": -55.79,
+    "DOGE": -62.60,
+    "ADA": -66.79,
+    "LINK": -65.32,
+}
+
+
+def test_published_points_give_the_published_falls() -> None:
+    points = history.published_points()
+    falls = ((points["low"] / points["high"] - 1) * 100).round(2)
+    assert falls.to_dict() == PUBLISHED_FALLS
+    assert points["source"].str.contains(" at ").all()
+
+
+@pytest.mark.parametrize("symbol", PUBLISHED_FALLS)
+def test_bars_through_points_hold_those_prices_and_no_other(symbol: str) -> None:
+    bars = history.point_bars(symbol)
+    points = history.published_points().loc[symbol]
+    prices = set(bars[["open", "high", "low", "close"]].to_numpy().ravel().tolist())
+    assert prices == {points[name] for name in ("open", "high", "low", "close")}
+    assert bars["low"].min() == points["low"]
+    assert bars.index[0] == pd.Timestamp("2025-10-10", tz="UTC")
+
+
+def test_coin_without_points_is_an_error_that_says_which_have_some() -> None:
+    with pytest.raises(ValueError, match=r"symbol must be one of BTC, ETH, .*, was 'SHIB'"):
+        history.point_bars("SHIB")

@@ -38,11 +38,24 @@ def test_the_ranking_is_that_of_the_decision_matrix():
 def test_what_turns_the_ranking_really_turns_it():
     explorer = PlatformComparer()
     before = explorer.ranking
-    assert "a weight of low fees below 1.30 instead of 5 puts Bybit first" in explorer.sentence
-    explorer.fees.value = 1
-    assert explorer.ranking[0] == "Bybit" != before[0]
-    explorer.fees.value = 2
+    assert "leverage at size above 6.12 instead of 5 puts Binance first" in explorer.sentence
+    explorer.leverage.value = 7
+    assert explorer.ranking[0] == "Binance" != before[0]
+    explorer.leverage.value = 6
     assert explorer.ranking[0] == before[0]
+
+
+def test_a_venue_of_which_access_is_unknown_says_so_beside_its_score(shared):
+    set_all(shared, residence="EU/EEA")
+    words = {name.partition(". ")[2]: row for name, row in shared.rows.items() if ". " in name}
+    assert words["Bybit"].endswith("; open there: unknown")
+    assert words["Kraken"].endswith("; open there: not refused")
+    for venue in ("Binance", "Bitget", "MEXC", "Gemini"):
+        assert shared.rows[venue].startswith("out: ")
+    assert shared.ranking[0] == "Bybit"
+    assert "Whether Bybit is open there is unknown." in shared.sentence
+    set_all(shared, residence=NOT_CHECKED)
+    assert not any("open there" in row for row in shared.rows.values())
 
 
 def test_a_venue_that_refuses_a_place_is_out_whatever_the_weights(shared):

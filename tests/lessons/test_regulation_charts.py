@@ -115,7 +115,7 @@ def test_every_cell_names_its_mechanism() -> None:
     assert len(cells) == len(axes.patches) == 5 * len(places())
     assert "" not in cells
     (japan,) = (i for i, place in enumerate(places()) if place == "Japan")
-    assert cells[5 * japan] == "2x"
+    assert cells[5 * japan] == "2x · 2023"
     for i, place in enumerate(places()):
         known = any(rule.is_known for rule in rules_for(place, client="retail"))
         assert (cells[5 * i] == "?") == (not known)
@@ -124,7 +124,18 @@ def test_every_cell_names_its_mechanism() -> None:
 def test_what_nobody_read_is_marked_as_unread() -> None:
     axes = plot_mechanisms(["South Korea", "United Kingdom"]).axes[0]
     cells = [text.get_text() for text in axes.texts]
-    assert (cells[0], cells[5]) == ("ban (unread)", "ban")
+    assert (cells[0], cells[5]) == ("ban (unread)", "ban · 2026")
+
+
+def test_what_is_second_hand_does_not_look_like_a_law_that_was_read() -> None:
+    axes = plot_mechanisms(["EU/EEA", "Australia"]).axes[0]
+    words = [text.get_text() for text in axes.texts]
+    hatched = [bool(patch.get_hatch()) for patch in axes.patches]
+    looks = dict(zip(words, hatched, strict=True))
+    assert looks["2x · 2026"]  # perpetuals in the EU: press on a statement
+    assert not looks["2x · 2019"]  # CFDs: BaFin and ESMA
+    assert not looks["2x · 2022"]
+    assert "second-hand" in axes.get_xlabel()
 
 
 # ---- options

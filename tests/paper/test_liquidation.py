@@ -306,6 +306,32 @@ def test_hedged_legs_are_closed_where_both_together_fail(hourly, rules):
     assert exchange.fetch_my_liquidations()[0]["price"] == pytest.approx(high, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("amounts", "balance", "end", "bankrupt"),
+    [
+        # 0.5 (P - 100) + 39.925 = 0.004 * 1.5 P; bankrupt at 100 - 39.925 / 0.5.
+        ((1, 0.5), 40, 775 / 38, 20.15),
+        # 0.5 (100 - P) + 39.925 = 0.004 * 1.5 P; bankrupt at 100 + 39.925 / 0.5.
+        ((0.5, 1), 40, 89.925 / 0.506, 179.85),
+        # A flat hedge neither gains nor loses: 99.9 = 0.004 * 2 P, and it is bankrupt nowhere.
+        ((1, 1), 100, 12_487.5, None),
+    ],
+    ids=["long", "short", "flat"],
+)
+def test_both_legs_of_a_hedge_show_the_price_at_which_they_end_together(
+    ticks, rules, amounts, balance, end, bankrupt
+):
+    flat = rules(tiers=TierTable.flat(0.004), taker_fee_rate=0.0005)
+    exchange = ticks(100, end, rules=flat, balance=balance)
+    exchange.set_position_mode(True)
+    for side, amount in zip(("buy", "sell"), amounts, strict=True):
+        exchange.create_order(BTC, "market", side, amount)
+    for leg in exchange.fetch_positions():
+        assert leg["liquidationPrice"] == pytest.approx(end, rel=1e-12)
+        shown = leg["info"]["bankruptcyPrice"]
+        assert shown is None if bankrupt is None else shown == pytest.approx(bankrupt)
+
+
 def test_two_cross_positions_are_liquidated_where_their_joint_equity_fails(bars, rules):
     eth = "ETH/USDT:USDT"
     feeds = {BTC: bars((100,) * 4, (100, 100, 70, 70)), eth: bars((10,) * 4, (10, 10, 8, 8))}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from leverage import TierTable, round_price, round_quantity
-from leverage.paper import exchange_errors
+from leverage import TierTable, liquidation_price, round_price, round_quantity
+from leverage.paper import Market, PaperExchange, exchange_errors
 
 BTC = "BTC/USDT:USDT"
 FLAT = (100.0, 100.0, 100.0, 100.0)
@@ -353,3 +353,33 @@ def test_orders_precisions_and_the_public_functions_round_by_one_rule(ticks):
         assert order["price"] == float(exchange.price_to_precision(BTC, price))
         assert order["amount"] == round_quantity(1 + price / 1000, step["amount"])
         assert order["amount"] == float(exchange.amount_to_precision(BTC, 1 + price / 1000))
+
+
+def test_the_leverage_tiers_of_a_market_make_the_table_that_it_uses(ticks, rules):
+    table = TierTable.marginal([0, 1e4, 1e6], [0.004, 0.01], [100, 20])
+    exchange = ticks(100.0, rules=rules(tiers=table))
+    assert TierTable.from_rows(exchange.fetch_market_leverage_tiers(BTC)) == table
+
+
+@pytest.mark.parametrize("price", [1.1e-5, 6.4e-7, 1.2e-8, 3e-9, 1.7e-10])
+@pytest.mark.parametrize("tick", [None, 1e-13, 1e-15])
+def test_coins_of_a_billionth_are_traded_at_their_price(price, tick, rules):
+    shib = "SHIB/USDT:USDT"
+    markets = {} if tick is None else {shib: Market(tick_size=tick, max_amount=1e15)}
+    feed = [[0, price], [60_000, price * 0.9], [120_000, price * 0.5]]
+    exchange = PaperExchange(
+        {shib: feed}, ticks=True, rules=rules(), balance=1_000, markets=markets
+    )
+    exchange.set_leverage(10, shib)
+    step = exchange.market(shib)["precision"]["price"]
+    assert 0 < step <= price / 1_000
+    order = exchange.create_order(shib, "limit", "buy", 5_000 // price, price * 0.91234)
+    assert order["price"] == round_price(price * 0.91234, step)
+    assert order["price"] == pytest.approx(price * 0.91234, abs=0.6 * step)
+    exchange.step()
+    position = exchange.fetch_position(shib)
+    assert position["entryPrice"] == order["price"]
+    end = liquidation_price(1, order["price"], position["contracts"], 1_000, 0.005)
+    assert position["liquidationPrice"] == pytest.approx(end, rel=1e-12)
+    exchange.run_until()
+    assert exchange.fetch_my_liquidations(shib)

@@ -15,6 +15,13 @@ BTC = "BTC/USDT:USDT"
 HOUR = 3_600_000
 START = 1_600_000_000_000 // 86_400_000 * 86_400_000
 
+GEMINI = {
+    "liquidation_rule": "maintenance at mark",
+    "tiers": TierTable.flat(0.005),
+    "taker_fee_rate": 0.0005,
+    "maker_fee_rate": 0.0002,
+}
+
 
 def history(seed=1, count=120):
     dice = np.random.default_rng(seed)
@@ -124,7 +131,7 @@ def test_a_save_that_fails_leaves_the_old_file_whole(tmp_path, monkeypatch):
     [
         ("gemini", "perpetual", "perpetual.maintenance_limit"),
         ("bitget", "coin_futures", "coin_futures.liquidation_rule"),
-        ("kraken", "spot_margin", "spot_margin.maker_fee_rate"),
+        ("binance", "cross_margin", "cross_margin.taker_fee_rate"),
         ("primexbt", "cfd_margin", "cfd_margin.taker_fee_rate"),
     ],
 )
@@ -133,11 +140,42 @@ def test_a_fact_that_is_needed_and_unknown_is_named(venue, product, fact):
         PaperExchange(history(), venue=venue, product=product)
 
 
+def test_all_that_must_be_given_is_named_at_once_and_is_enough():
+    with pytest.raises(UnknownFactError) as caught:
+        PaperExchange(history(), venue="gemini")
+    assert (
+        'overrides={"liquidation_rule": "maintenance at mark", "tiers": TierTable.flat(0.005), '
+        '"taker_fee_rate": ..., "maker_fee_rate": ...}'
+    ) in str(caught.value)
+    exchange = PaperExchange(history(), venue="gemini", overrides=GEMINI)
+    assert exchange.rules.requirement == "maintenance at mark"
+    for name in GEMINI:
+        rest = {other: value for other, value in GEMINI.items() if other != name}
+        with pytest.raises(UnknownFactError, match=f'overrides={{"{name}": [^,]*}} to trade'):
+            PaperExchange(history(), venue="gemini", overrides=rest)
+
+
+@pytest.mark.parametrize(
+    ("venue", "product", "overrides"),
+    [
+        ("gemini", "perpetual", {"maintenance_limit": 0.5, **GEMINI}),
+        ("binance", "usdt_futures", {"funding_cap": 0.02}),
+        ("kraken", "spot_margin", {"tiers": TierTable.flat(0.01), "maker_fee_rate": 0.0025}),
+        ("binance", "usdt_futures", {"close_out_level": 0.5, "trigger_price": "last"}),
+    ],
+)
+def test_an_override_that_nothing_reads_is_refused(venue, product, overrides):
+    with pytest.raises(
+        exchange_errors.BadRequest, match=r"overrides must be facts that .* is traded by, had "
+    ):
+        PaperExchange(history(), venue=venue, product=product, overrides=overrides)
+
+
 def test_funding_at_an_unknown_interval_needs_the_interval():
     with pytest.raises(UnknownFactError, match="funding_interval_hours"):
-        PaperExchange(history(), venue="bybit", funding=0.0001)
+        PaperExchange(history(), venue="mexc", funding=0.0001)
     exchange = PaperExchange(
-        history(), venue="bybit", funding=0.0001, overrides={"funding_interval_hours": 4}
+        history(), venue="mexc", funding=0.0001, overrides={"funding_interval_hours": 4}
     )
     assert exchange.fetch_funding_rate(BTC)["interval"] == "4h"
 

@@ -23,7 +23,8 @@ from leverage.plans import (
 from leverage.plans.periods import exchange_for
 
 SOUND = asdict(SOUND_PLAN)
-LEA = replace(SOUND_PLAN, persona="Lea", direction="both", leverage=3)
+AT_BINANCE = replace(SOUND_PLAN, persona="Lea", venue="binance", product="usdt_futures")
+LEA = replace(AT_BINANCE, direction="both", leverage=3)
 HOT = replace(
     SOUND_PLAN,
     risk_per_trade=0.02,
@@ -180,7 +181,7 @@ def test_a_stopped_position_loses_the_plan_and_half_the_spread():
 
 
 def test_all_the_money_at_high_leverage_is_liquidated_where_the_price_says():
-    for test in stress(SOUND_PLAN, all_in=10):
+    for test in stress(AT_BINANCE, all_in=10):
         bars = load_hourly_window(test.date).loc[test.date :]
         end = bars["open"].iloc[0] * 0.9 / 0.996
         # Funding is paid out of the isolated margin, so the end comes a little nearer with time.
@@ -243,5 +244,6 @@ def test_the_figure_names_every_period_and_the_limit():
 
 def test_the_checklist_is_a_table_of_words():
     table = checklist_table(checklist(SOUND_PLAN))
-    assert table.loc[("Requirement", "liquidation price"), "value"] == "30,120"
-    assert set(table["fine"]) == {"yes"}
+    assert table.loc[("Requirement", "liquidation price"), "value"] == "31,579"
+    fine = table["fine"].to_dict()
+    assert {line for (_, line), word in fine.items() if word == "NO"} == {"look up on the day"}

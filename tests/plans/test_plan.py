@@ -18,9 +18,11 @@ from leverage.plans import (
     rule_problems,
     usable_plan,
 )
+from leverage.venues import UnknownFactError
 
 SOUND = asdict(SOUND_PLAN)
 PLACE = {key: SOUND[key] for key in ("persona", "venue", "product", "coin")}
+AT_BINANCE = {"persona": "Kei", "venue": "binance", "product": "usdt_futures"}
 RULES = {key: value for key, value in SOUND.items() if key not in PLACE}
 
 
@@ -42,11 +44,11 @@ def test_the_courses_plan_has_no_problem():
         ({"venue": "ftx"}, "venue must be one of"),
         (
             {"product": "futures"},
-            "product must be one of usdt_futures, cross_margin, was 'futures'",
+            "product must be one of spot_margin, futures_linear, was 'futures'",
         ),
         (
-            {"product": "coin_futures"},
-            "product must be settled in the quote currency, was 'coin_futures', which is settled in",
+            {"product": "futures_inverse"},
+            "product must be settled in the quote currency, was 'futures_inverse', which is settled in",
         ),
         ({"coin": ["BTC"]}, "coin must be one of BTC, ETH, was ['BTC']"),
         ({"margin_mode": "portfolio"}, "margin_mode must be one of isolated, cross"),
@@ -67,12 +69,23 @@ def test_the_courses_plan_has_no_problem():
         ({"daily_loss_limit": 0.009}, "daily_loss_limit must be at least risk_per_trade = 0.01"),
         ({"total_loss_limit": 0.02}, "total_loss_limit must be at least daily_loss_limit = 0.03"),
         ({"leverage": 3}, "leverage is refused for Ida: EU/EEA"),
-        ({"persona": "Jon"}, "venue is closed to Jon: Binance does not serve"),
+        ({"persona": "Jon"}, "venue is closed to Jon: Kraken does not serve"),
+        *(
+            ({"venue": venue, "product": product}, f"venue is closed to Ida: {words}")
+            for venue, product, words in [
+                ("binance", "usdt_futures", "Binance has suspended its service in EU/EEA"),
+                ("bitget", "usdt_futures", "Bitget is not authorised in EU/EEA"),
+                ("mexc", "futures", "MEXC is not authorised in EU/EEA"),
+            ]
+        ),
         (
-            {"venue": "kraken", "product": "futures_linear"},
+            {"product": "spot_margin"},
             "margin_mode must be one that the product has (cross), was 'isolated'",
         ),
-        ({"persona": "Kei", "leverage": 12}, "stop_distance puts the stop of a long from 60,000"),
+        (
+            {"persona": "Kei", "leverage": 12, "venue": "binance", "product": "usdt_futures"},
+            "stop_distance puts the stop of a long from 60,000",
+        ),
     ],
 )
 def test_each_problem_names_its_field_and_what_was_received(changes, start):
@@ -142,7 +155,7 @@ def test_a_position_loses_what_was_planned_at_its_stop(risk, stop, price, side):
 
 @given(leverage=st.floats(1, 40), stop=st.floats(0.02, 0.45))
 def test_a_valid_plan_has_its_stop_before_the_liquidation_price(leverage, stop):
-    changes = {"persona": "Kei", "leverage": leverage, "stop_distance": stop, "max_exposure": 1.0}
+    changes = AT_BINANCE | {"leverage": leverage, "stop_distance": stop, "max_exposure": 1.0}
     problems = plan_problems(SOUND | changes | {"direction": "both"})
     size = 0.01 / stop * PERSONAS["Kei"].balance / 60_000
     ends = {
@@ -165,15 +178,39 @@ def test_the_checklist_follows_the_five_labels_and_says_no_where_something_is_no
         "Costs",
         "Venue",
     ]
-    assert all(line.fine for line in lines)
+    assert all(line.fine for line in lines if line.line != "look up on the day")
     values = {line.line: line.value for line in lines}
     assert values["loss at the stop, fees included"] == pytest.approx(10)
     assert values["stop price"] == pytest.approx(55_200)
-    assert values["liquidation price"] == pytest.approx(60_000 * 0.5 / 0.996)
+    assert values["liquidation price"] == pytest.approx(60_000 * 0.5 / 0.95)
     assert values["initial margin"] == pytest.approx(values["value at entry"] / 2)
     # Fees are larger than the loss that they come with where a stop is a hair away.
     near = replace(SOUND_PLAN, risk_per_trade=0.0001, stop_distance=0.0005)
     assert not next(line for line in checklist(near) if line.line == "fees of the round trip").fine
+
+
+def test_the_checklist_takes_nothing_for_granted():
+    # Every line that names something unknown or to look up says NO, whatever the plan.
+    for venue, product in [("bybit", "linear"), ("binance", "usdt_futures"), ("mexc", "futures")]:
+        plan = replace(SOUND_PLAN, persona="Lea", venue=venue, product=product)
+        lines = {line.line: line for line in checklist(plan)}
+        assert (lines["open to Lea"].value, lines["open to Lea"].fine) == ("unknown", False)
+        to_do = [line for line in checklist(plan) if line.line == "look up on the day"]
+        assert to_do
+        assert not any(line.fine for line in to_do)
+        assert any("do you serve clients in UAE (Dubai)" in str(line.value) for line in to_do)
+    late = {line.line: line for line in checklist(SOUND_PLAN, side=SHORT)}
+    assert late["stop price"].fine
+    assert late["liquidation price"].fine
+
+
+def test_what_a_venue_does_not_tell_is_no_in_the_checklist():
+    plan = replace(SOUND_PLAN, persona="Kei", venue="bybit", product="linear", leverage=5)
+    size = next(line for line in checklist(plan) if line.line == "value at entry")
+    assert size.fine
+    many = replace(plan, risk_per_trade=0.02, stop_distance=0.0101, max_exposure=5)
+    with pytest.raises(UnknownFactError, match="nothing is known above 2000000 USDT"):
+        checklist(many, equity=2e6)
 
 
 def test_a_cross_position_without_an_end_is_said_to_have_none():
@@ -185,7 +222,7 @@ def test_a_cross_position_without_an_end_is_said_to_have_none():
 def test_a_short_is_checked_with_its_own_prices():
     values = {line.line: line.value for line in checklist(SOUND_PLAN, 3_000, side=SHORT)}
     assert values["stop price"] == pytest.approx(3_240)
-    assert values["liquidation price"] == pytest.approx(3_000 * 1.5 / 1.004)
+    assert values["liquidation price"] == pytest.approx(3_000 * 1.5 / 1.05)
 
 
 @pytest.mark.parametrize("names", [{}, {"my_choice": ..., "my_rules": 3}, {"my_rules": {}}])

@@ -2,9 +2,13 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leverage import (
     LONG,
@@ -14,6 +18,7 @@ from leverage import (
     net_pnl,
     notional,
     pnl,
+    position_from_fills,
     price_move,
     recovery_return,
     roe,
@@ -243,3 +248,99 @@ def test_a_target_net_of_fees_by_hand() -> None:
     # 0.1 BTC from 30 000 at 10x: 150 USDT net of 1.5 and 0.05 % of the exit: P = 31 515 / 0.9995.
     assert target_price(LONG, 30_000, 10, 0.5, fee_rate=0.0005) == pytest.approx(31_515 / 0.9995)
     assert target_price(SHORT, 30_000, 10, 0.5, fee_rate=0.0005) == pytest.approx(28_485 / 1.0005)
+
+
+# Positions from fills
+
+
+def test_adds_average_reductions_realise_and_flips_begin_anew() -> None:
+    # 2 at 100 and 1 at 130 average 110; 1 closed at 140 earns 30, 2 closed at 120 earn 20.
+    left = position_from_fills([100, 130, 140, 120], [2, 1, -1, -4])
+    assert (left.side, left.quantity, left.entry_price) == (SHORT, 2, 120)
+    assert left.realised_by_fill == (0, 0, 30, 20)
+    assert left.realised_pnl == 50
+
+
+def test_a_short_is_the_mirror_of_a_long() -> None:
+    long = position_from_fills([100, 130, 140], [2, 1, -1])
+    short = position_from_fills([100, 130, 140], [-2, -1, 1])
+    assert (long.side, short.side) == (LONG, SHORT)
+    assert long.entry_price == short.entry_price == 110
+    assert long.realised_pnl == -short.realised_pnl == 30
+
+
+def test_inverse_fills_average_by_coins_and_realise_coins() -> None:
+    # 50 at 10 000 and 50 at 15 000 average 12 000; 100 closed at 16 000: 100 / 12 000 - 100 / 16 000.
+    left = position_from_fills([10_000, 15_000, 16_000], [50, 50, -100], inverse=True)
+    assert left.side == 0
+    assert np.isnan(left.entry_price)
+    assert left.realised_pnl == pytest.approx(100 / 12_000 - 100 / 16_000, rel=1e-14)
+
+
+def test_fees_and_funding_are_kept_apart_from_the_profit() -> None:
+    left = position_from_fills([100, 110], [1, -1], fees=[0.05, 0.055], funding=[-0.01, 0.02])
+    assert (left.realised_pnl, left.fees) == (10, pytest.approx(0.105))
+    assert left.funding == pytest.approx(0.01)
+    assert left.net_pnl == pytest.approx(10 - 0.105 + 0.01)
+
+
+def test_quantities_that_add_up_to_nothing_leave_nothing() -> None:
+    # As floats, 0.1 + 0.2 - 0.3 leaves 5.6e-17.
+    left = position_from_fills([100, 100, 110], [0.1, 0.2, -0.3])
+    assert (left.side, left.quantity) == (0, 0)
+    again = position_from_fills([100, 100, 110, 50], [0.1, 0.2, -0.3, 1])
+    assert (again.side, again.entry_price) == (LONG, 50)
+
+
+def test_a_contract_size_multiplies_the_profit() -> None:
+    assert position_from_fills([100, 110], [5, -5], contract_size=0.001).realised_pnl == (
+        pytest.approx(0.05)
+    )
+
+
+def test_labels_of_fills_must_be_one() -> None:
+    prices = pd.Series([100.0, 110.0], index=[1, 2])
+    assert position_from_fills(prices, pd.Series([1.0, -1.0], index=[1, 2])).realised_pnl == 10
+    with pytest.raises(ValueError, match="signed_quantities must have the index of prices"):
+        position_from_fills(prices, pd.Series([1.0, -1.0], index=[2, 1]))
+
+
+@pytest.mark.parametrize(
+    ("prices", "sizes", "message"),
+    [
+        ([], [], "prices must hold one price for each of at least one fill, had shape (0,); "),
+        ([[100]], [[1]], "prices must hold one price for each of at least one fill, had shape "),
+        ([100, 110], [1, 0], "signed_quantities must be other than 0, was 0 at index 1; leave out"),
+    ],
+)
+def test_what_is_no_list_of_fills_is_refused(prices: Any, sizes: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=" must ") as caught:
+        position_from_fills(prices, sizes)
+    assert str(caught.value).startswith(message)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 10_000), st.integers(-50, 50).filter(bool)),
+        min_size=1,
+        max_size=20,
+    ),
+    st.booleans(),
+)
+def test_realised_and_open_profit_together_are_those_of_all_fills(
+    fills: list[tuple[int, int]], inverse: bool
+) -> None:
+    prices = [price / 10 for price, _ in fills]
+    sizes = [size / 100 for _, size in fills]
+    left = position_from_fills(prices, sizes, inverse=inverse)
+    last = Fraction(100)
+    exact = sum(
+        Fraction(str(size)) * (1 / price - 1 / last if inverse else last - price)
+        for size, price in zip(sizes, (Fraction(str(p)) for p in prices), strict=True)
+    )
+    open_pnl = (
+        pnl(left.side, left.entry_price, 100, left.quantity, inverse=inverse)
+        if (left.side)
+        else 0.0
+    )
+    assert left.realised_pnl + open_pnl == pytest.approx(float(exact), rel=1e-9, abs=1e-9)

@@ -17,6 +17,9 @@ VALID: dict[str, Any] = {
     "side": 1,
     "price": 100.0,
     "start_price": 100.0,
+    "signed_quantities": [1.0, -2.0],
+    "fees": 0.1,
+    "slippage": 0.001,
     "end_price": 110.0,
     "prices": [100.0, 110.0],
     "entry_price": 100.0,
@@ -251,6 +254,17 @@ BROKEN_RULES = [
         "direction",
         "sideways",
         "direction must be 'nearest' or 'up' or 'down', was 'sideways'; give one of them",
+    ),
+    (
+        "signed_quantities",
+        [1, float("inf")],
+        "signed_quantities must be finite, was inf at index 1; check the calculation it came from",
+    ),
+    ("fees", float("inf"), "fees must be finite, was inf; check the calculation it came from"),
+    (
+        "slippage",
+        -0.1,
+        "slippage must be from 0 to below 1, was -0.1; give 0.001 for 0.1 % of the stop",
     ),
     (
         "start_price",
@@ -625,7 +639,8 @@ def argument_id(value: Any) -> str:
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=argument_id)
 def test_valid_arguments_raise_nothing(function: Callable[..., Any]) -> None:
-    assert not np.isnan(call(function)).any()
+    result = call(function)
+    assert isinstance(result, lv.FilledPosition) or not np.isnan(result).any()
 
 
 @pytest.mark.parametrize(("name", "value", "message"), BROKEN_RULES)

@@ -28,6 +28,7 @@ BOOK = {
 # Functions whose last axis is no axis of rows, or that take no single numbers.
 NOT_BY_ROW = {
     lv.average_entry_price,
+    lv.position_from_fills,
     lv.collateral_value,
     lv.max_drawdown,
     lv.maintenance_amounts,

@@ -22,7 +22,7 @@ LAYERS = {
     "leverage": [
         {"_validate", "_grid"},
         {"_guard"},
-        {"contracts", "rounding"},
+        {"contracts", "rounding", "vectors"},
         {"tiers"},
         {"_solve"},
         {"margin", "costs", "accounts"},
@@ -41,7 +41,6 @@ LAYERS = {
         {"project"},
         {"grading"},
         {"authoring"},
-        {"preprocessors"},
         {"marking"},
         {"doctor", "lab"},
         {"cli"},

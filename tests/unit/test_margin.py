@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leverage import (
     LONG,
@@ -19,6 +21,7 @@ from leverage import (
     liquidation_move,
     liquidation_price,
     maintenance_margin,
+    margin_for_liquidation_price,
     margin_ratio,
     max_quantity,
     notional,
@@ -590,3 +593,52 @@ def test_from_an_inverse_mark_the_first_price_that_a_loss_meets_counts() -> None
         for mark in (40_000, 52_000)
     ]
     assert near == pytest.approx([50_000 / 1.125, 50_000 * 0.995 / 0.9])
+
+
+# The margin for a liquidation price
+
+
+def test_margin_for_a_liquidation_price_by_hand() -> None:
+    # A loss of 0.1 * 10 000, and 0.4 % of 4 000.
+    table = TierTable.flat(0.004)
+    assert margin_for_liquidation_price(LONG, 50_000, 0.1, 40_000, table) == pytest.approx(1_016)
+    # 0.4 % and 0.05 % of 6 000; other positions have won 100 and need 40.
+    margin = margin_for_liquidation_price(
+        SHORT,
+        50_000,
+        0.1,
+        60_000,
+        table,
+        closing_fee_rate=0.0005,
+        other_pnl=100,
+        other_requirement=40,
+    )
+    assert margin == pytest.approx(1_000 + 24 + 3 - 100 + 40)
+
+
+@given(
+    st.sampled_from([LONG, SHORT]),
+    st.booleans(),
+    st.floats(0.01, 0.99),
+    st.floats(0.1, 40),
+    st.sampled_from([0.0, 0.0006]),
+)
+def test_the_margin_for_a_liquidation_price_leads_there(
+    side: int, inverse: bool, distance: float, quantity: float, fee_rate: float
+) -> None:
+    bounds = [0, 50_000, 250_000, 1e6]
+    table = TierTable.marginal(np.array(bounds) / (1e4 if inverse else 1), [0.004, 0.005, 0.01])
+    wanted = 50_000 * (1 - distance) ** side
+    size = quantity * 50_000 if inverse else quantity
+    more = {"closing_fee_rate": fee_rate, "inverse": inverse}
+    margin = margin_for_liquidation_price(side, 50_000, size, wanted, table, **more)
+    found = tiered_liquidation_price(side, 50_000, size, margin, table, **more)
+    assert found == pytest.approx(wanted, rel=1e-9)
+
+
+def test_a_price_that_needs_no_margin_is_refused() -> None:
+    table = TierTable.flat(0.004)
+    with pytest.raises(ValueError, match="must be a price at which the position needs margin"):
+        margin_for_liquidation_price(LONG, 100, 1, 120, table)
+    with pytest.raises(ValueError, match=r"^liquidation_price must be positive and finite, was 0;"):
+        margin_for_liquidation_price(LONG, 100, 1, 0, table)

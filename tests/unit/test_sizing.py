@@ -21,6 +21,7 @@ from leverage import (
     leverage_for_stop,
     liquidation_price,
     losing_streak_probability,
+    loss_at_stop,
     max_drawdown,
     net_pnl,
     notional,
@@ -226,3 +227,60 @@ def test_longer_streaks_are_never_likelier(win_rate: float, streak: int, trades:
     )
     assert longer + 1e-12 >= 0
     assert longer <= shorter + 1e-12
+
+
+# The loss at the stop
+
+
+def test_loss_at_the_stop_by_hand() -> None:
+    # Filled at 49 000 * 0.999 = 48 951; 0.1 * 1 049 and 0.0005 of 5 000 and 4 895.1.
+    loss = loss_at_stop(LONG, 50_000, 49_000, 0.1, fee_rate=0.0005, slippage=0.001)
+    assert loss == pytest.approx(104.9 + 2.5 + 2.44755)
+    # A short is filled above its stop: 51 000 * 1.001 = 51 051.
+    loss = loss_at_stop(SHORT, 50_000, 51_000, 0.1, exit_fee_rate=0.001, slippage=0.001)
+    assert loss == pytest.approx(105.1 + 5.1051)
+
+
+def test_steps_round_the_exit_against_you_and_the_quantity_down() -> None:
+    # 48 951.3 goes to 48 951 for a long and 51 048.7 to 51 049 for a short; 0.1239 to 0.123.
+    steps = {"tick_size": 1, "lot_size": 0.001}
+    long = loss_at_stop(LONG, 50_000, 48_951.3, 0.1239, **steps)
+    short = loss_at_stop(SHORT, 50_000, 51_048.7, 0.1239, **steps)
+    assert long == pytest.approx(0.123 * 1_049)
+    assert short == pytest.approx(0.123 * 1_049)
+
+
+@given(
+    st.sampled_from([LONG, SHORT]),
+    st.booleans(),
+    st.floats(0.001, 0.5),
+    st.floats(0, 0.004),
+    st.floats(0, 0.02),
+    st.sampled_from([None, 0.5, 1]),
+    st.sampled_from([None, 0.001, 0.1]),
+)
+def test_the_quantity_for_a_risk_never_loses_more_at_the_stop(
+    side: int,
+    inverse: bool,
+    distance: float,
+    fee_rate: float,
+    slippage: float,
+    tick_size: float | None,
+    lot_size: float | None,
+) -> None:
+    more = {
+        "fee_rate": fee_rate,
+        "slippage": slippage,
+        "tick_size": tick_size,
+        "lot_size": lot_size,
+        "inverse": inverse,
+    }
+    stop = 1_000 * (1 - side * distance)
+    risk = 0.05 if inverse else 50
+    quantity = quantity_for_risk(side, 1_000, stop, risk, **more)
+    if lot_size is not None and quantity == 0:
+        return
+    loss = loss_at_stop(side, 1_000, stop, quantity, **more)
+    assert loss <= risk * (1 + 1e-9)
+    if lot_size is None:
+        assert loss == pytest.approx(risk, rel=1e-9)

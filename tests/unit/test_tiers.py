@@ -5,6 +5,7 @@ import math
 import pickle
 from typing import Any
 
+import ccxt
 import numpy as np
 import pytest
 
@@ -335,3 +336,79 @@ def test_neighbouring_tiers_may_share_a_rate_or_a_maximum_leverage() -> None:
 def test_a_missing_amount_is_named() -> None:
     with pytest.raises(ValueError, match=r"^maintenance_amounts must "):
         TierTable([0, 10, 20], [0.01, 0.02], maintenance_amounts=[0])
+
+
+# Rows as other programs write them: Binance's brackets of BTCUSDT in its FAQ of 2020-08-14.
+BRACKETS = [
+    {"bracket": 1, "initialLeverage": 125, "notionalCap": 50_000, "notionalFloor": 0,
+     "maintMarginRatio": 0.004, "cum": 0.0},
+    {"bracket": 2, "initialLeverage": 100, "notionalCap": 250_000, "notionalFloor": 50_000,
+     "maintMarginRatio": 0.005, "cum": 50.0},
+    {"bracket": 3, "initialLeverage": 50, "notionalCap": 1_000_000, "notionalFloor": 250_000,
+     "maintMarginRatio": 0.01, "cum": 1_300.0},
+]  # fmt: skip
+
+
+def ccxt_rows() -> Any:
+    """The brackets as ccxt's own parser gives them."""
+    market = {"symbol": "BTC/USDT:USDT", "quote": "USDT", "contract": True, "id": "BTCUSDT"}
+    return ccxt.binance().parse_market_leverage_tiers({"brackets": BRACKETS}, market)
+
+
+def freqtrade_rows(amount_in_info: bool) -> Any:
+    """As in freqtrade's binance_leverage_tiers.json, and as freqtrade keeps them in memory."""
+    for row in BRACKETS:
+        same = {
+            "minNotional": float(row["notionalFloor"]),
+            "maxNotional": float(row["notionalCap"]),
+            "maintenanceMarginRate": row["maintMarginRatio"],
+            "maxLeverage": float(row["initialLeverage"]),
+        }
+        if amount_in_info:
+            info = {"bracket": str(row["bracket"]), "cum": str(row["cum"])}
+            yield {"tier": float(row["bracket"]), "currency": "USDT", **same, "info": info}
+        else:
+            yield {**same, "maintAmt": row["cum"]}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        BRACKETS,
+        [{"symbol": "BTCUSDT", "notionalCoef": 1.5, "brackets": BRACKETS}],
+        {"symbol": "BTCUSDT", "brackets": BRACKETS},
+        [{k.replace("notional", "qty"): v for k, v in row.items()} for row in BRACKETS],
+        ccxt_rows(),
+        list(freqtrade_rows(amount_in_info=True)),
+        list(freqtrade_rows(amount_in_info=False)),
+    ],
+    ids=[
+        "brackets",
+        "answer",
+        "one symbol",
+        "coin-margined",
+        "ccxt",
+        "freqtrade file",
+        "freqtrade",
+    ],
+)
+def test_rows_of_other_programs_are_read(rows: Any) -> None:
+    assert TierTable.from_rows(rows) == TABLE
+
+
+def test_rows_of_a_venue_without_amounts_are_read_by_the_reading_that_is_named() -> None:
+    rows = [{name: value for name, value in row.items() if name != "cum"} for row in BRACKETS]
+    assert TierTable.from_rows(rows, reading="marginal") == TABLE
+    assert TierTable.from_rows(rows, reading="whole").maintenance_amounts == (0, 0, 0)
+    with pytest.raises(
+        ValueError, match=r'^maintenance_amount must be known .* reading="whole" or'
+    ):
+        TierTable.from_rows(rows)
+
+
+@pytest.mark.parametrize(
+    "rows", [{"BTC/USDT:USDT": BRACKETS}, [BRACKETS], ["BTC/USDT:USDT"], [{"a": 1}]], ids=repr
+)
+def test_tables_of_many_symbols_are_refused(rows: Any) -> None:
+    with pytest.raises(ValueError, match=r"^rows must be the tiers of one symbol, was "):
+        TierTable.from_rows(rows)

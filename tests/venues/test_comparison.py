@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from leverage import LONG, SHORT
-from leverage.venues import TradeAtVenue, compare, legal_rules, venue_names
+from leverage.venues import TradeAtVenue, compare, legal_rules, load_venue, venue_names
 from leverage.venues.law import CLIENTS
 
 
@@ -40,7 +40,7 @@ def test_size_by_quantity_and_by_notional_is_the_same_trade() -> None:
         ("binance", "usdt_futures", 90_000 / 0.996, 25, 105),
         ("bitget", "usdt_futures", 90_000 / (1 - 0.0046), 30, 105),
         ("bybit", "linear", 90_000 / 0.995, 27.5, 105),
-        ("mexc", "futures", 90_000 / (1 - 0.0016), 5, 105),
+        ("mexc", "futures", 90_000 / (1 - 0.0019), 20, 105),
         ("kraken", "futures_linear", 90_000 / 0.99, 25, 105),
         # 100 000 - (5 000 - 0.4 * 5 000) / 0.5; 0.4 % of 50 000; 43 times 0.025 % of 50 000.
         ("kraken", "spot_margin", 94_000, 200, 537.5),
@@ -84,10 +84,10 @@ def test_week_of_a_perpetual_without_funding_rate_is_nan_and_no_missing_fact() -
 
 def test_confidence_is_that_of_the_weakest_fact_behind_the_price() -> None:
     confidence = {(row.venue, row.product): row.confidence for row in SMALL}
-    assert confidence["binance", "usdt_futures"] == "verified"
+    assert confidence["binance", "usdt_futures"] == "read once"
     assert confidence["bitget", "usdt_futures"] == "derived"
     assert confidence["mexc", "futures"] == "background"
-    assert confidence["kraken", "spot_margin"] == "verified"
+    assert confidence["kraken", "spot_margin"] == "read once"
     assert confidence["primexbt", "cfd_margin"] == "background"
 
 
@@ -163,7 +163,7 @@ def test_caution_about_a_table_is_a_condition() -> None:
     assert row.conditions == (
         "tiers of BTC_USDT, about 2025: The copy is undated; a sample shows 500x, with no size "
         "that it can be trusted for",
-        "futures.tier_method is background knowledge, not verified",
+        "futures.tier_method is background knowledge, not read in a source",
     )
 
 
@@ -190,12 +190,12 @@ def test_stop_out_at_used_margin_closes_a_trade_without_spare_money_at_once() ->
 
 def test_inverse_trade_is_measured_in_quote_currency() -> None:
     rows = compare(LONG, 50_000, notional=100_000, leverage=10, contract="inverse")
-    assert {(row.venue, row.product) for row in rows} == {
-        ("binance", "coin_futures"),
-        ("bitget", "coin_futures"),
-        ("bybit", "inverse"),
-        ("kraken", "futures_inverse"),
-    }
+    assert [(row.venue, row.product) for row in rows] == [
+        (name, product.id)
+        for name in venue_names()
+        for product in load_venue(name).products
+        if product.fact("contract").value == "inverse"
+    ]
     # Q (1 + r) / (margin in coin + Q / E), Q = 100 000, margin 0.2, Q / E = 2.
     row = at(rows, "kraken", "futures_inverse")
     assert row.liquidation_price == pytest.approx(100_000 * 1.01 / 2.2)
@@ -267,9 +267,9 @@ def test_sample_with_a_single_level_does_not_open_a_large_trade_on_mexc() -> Non
     assert row.refusals == ("leverage 50 is above 23.53, the maximum for 100 BTC of BTC_USDT",)
 
 
-def test_fee_that_nobody_read_is_a_condition() -> None:
-    background = "usdt_futures.taker_fee_rate is background knowledge, not verified"
-    assert background in at(SMALL, "binance", "usdt_futures").conditions
+def test_fact_that_nobody_read_is_a_condition() -> None:
+    background = "futures.tier_method is background knowledge, not read in a source"
+    assert background in at(SMALL, "mexc", "futures").conditions
     assert at(SMALL, "kraken", "spot_margin").conditions == ()
 
 
@@ -280,12 +280,12 @@ def test_fee_that_nobody_read_is_a_condition() -> None:
             "binance",
             "usdt_futures",
             "leverage 21 is above 20, the most for a new account: For the first 60 days of a "
-            "futures account (verified: Binance announcement of 2021-07-27, 2021-07-27)",
+            "futures account. An undated page of trading rules repeats it (read once: Binance trading",
         ),
         (
             "gemini",
             "perpetual",
-            "leverage 21 is above 20, the setting that an account starts with (verified: ",
+            "leverage 21 is above 20, the setting that an account starts with (verified: gemini.com/derivatives",
         ),
     ],
 )
@@ -338,9 +338,9 @@ def test_cap_of_a_venue_for_a_place_is_a_refusal_above_it_and_a_condition_below(
         )
         for leverage in (11, 10)
     )
-    assert above.refusals[0].startswith("Kraken caps EU/EEA at 10x (verified: ")
+    assert any(r.startswith("Kraken caps EU/EEA at 10x (verified: ") for r in above.refusals)
     assert below.refusals == ()
-    assert any(c.startswith("Kraken in EU/EEA: limited: Clients") for c in below.conditions)
+    assert any(c.startswith("Kraken in EU/EEA: limited (verified: ") for c in below.conditions)
 
 
 def test_cap_in_law_refuses_more_leverage_and_lets_less_pass() -> None:
@@ -356,7 +356,7 @@ def test_cap_in_law_refuses_more_leverage_and_lets_less_pass() -> None:
         "Japan: crypto futures/perpetual for retail (individual) restricted at most 2x (secondary"
     )
     assert below.refusals == ()
-    assert below.conditions[0].startswith("Japan: ")
+    assert below.conditions[1].startswith("Japan: ")
 
 
 def test_ban_in_law_refuses() -> None:
@@ -384,6 +384,8 @@ def test_new_york_has_federal_rules_too() -> None:
 def test_place_without_a_rule_for_the_product_is_a_condition() -> None:
     rows = compare(LONG, 1e5, quantity=1, leverage=2, residence="Nigeria", venues=["bitget"])
     assert at(rows, "bitget", "usdt_futures").conditions == (
+        "unknown whether it is open to you; ask Bitget: do you serve clients in Nigeria, with "
+        "which company and licence?",
         "no rule of Nigeria on crypto futures/perpetual is known for retail clients",
     )
 
@@ -439,16 +441,60 @@ def test_every_rule_of_law_concerns_some_client() -> None:
 def test_disagreement_of_sources_is_told_with_a_refusal() -> None:
     rows = compare(LONG, 1e5, quantity=1, leverage=2, residence="EU/EEA", venues=["primexbt"])
     assert at(rows, "primexbt", "crypto_futures").refusals[0] == (
-        "PrimeXBT does not serve EU/EEA (verified: PrimeXBT partner help 13368052, undated): On "
+        "PrimeXBT does not serve EU/EEA (read once: PrimeXBT partner help 13368052, undated): On "
         "the page for partners; the shorter list for clients does not name it"
     )
 
 
 def test_agreement_of_gemini_for_europe_is_no_proof_of_service() -> None:
-    rows = compare(LONG, 1e5, quantity=1, leverage=2, residence="EU/EEA", venues=["gemini"])
-    (words,) = (w for w in at(rows, "gemini", "perpetual").conditions if w.startswith("Gemini in"))
-    assert words.startswith("Gemini in EU/EEA: unknown: An EU entity")
+    rows = compare(
+        LONG, 1e5, quantity=1, leverage=2, residence="EU/EEA", venues=["gemini"], on="2025-12-01"
+    )
+    row = at(rows, "gemini", "perpetual")
+    (words,) = (w for w in row.conditions if w.startswith("Gemini in"))
+    assert words.startswith("Gemini in EU/EEA: unknown (background: ")
     assert "Artemis agreement, 2025-09-04" in words
+    assert row.access == "unknown"
+
+
+# Rechecked on 2026-11-30: a private client in Germany, as Ida of chapter 02, at 2x.
+@pytest.mark.parametrize(
+    ("venue", "product", "access", "refusal"),
+    [
+        ("binance", "usdt_futures", "suspended", "Binance has suspended its service in EU/EEA"),
+        ("bitget", "usdt_futures", "not authorised", "Bitget is not authorised in EU/EEA"),
+        ("bybit", "linear", "unknown", None),
+        ("gemini", "perpetual", "suspended", "Gemini has suspended its service in EU/EEA"),
+        ("kraken", "spot_margin", "unknown", None),
+        ("kraken", "futures_linear", "not refused", None),
+        ("mexc", "futures", "not authorised", "MEXC is not authorised in EU/EEA"),
+        ("primexbt", "crypto_futures", "refused", "PrimeXBT does not serve EU/EEA"),
+    ],
+)
+def test_access_is_a_word_with_a_reason(
+    venue: str, product: str, access: str, refusal: str | None
+) -> None:
+    row = at(compare(LONG, 50_000, notional=2_000, leverage=2, residence="EU/EEA"), venue, product)
+    assert row.access == access
+    assert [words.startswith(refusal) for words in row.refusals] == ([True] if refusal else [])
+    if access == "unknown":
+        assert any("unknown whether it is open to you" in words for words in row.conditions)
+
+
+def test_access_is_unknown_when_nobody_said_where_the_trader_lives() -> None:
+    assert {row.access for row in SMALL} == {"unknown"}
+
+
+# Kraken's schedule for clients in the EEA, of 2025-05-29: 5 % up to 30 million USD.
+@pytest.mark.parametrize(("leverage", "price"), [(10, 47_368.42), (2, 26_315.79)])
+def test_kraken_closes_clients_in_the_eea_by_their_own_schedule(
+    leverage: float, price: float
+) -> None:
+    how = {"notional": 2_000, "leverage": leverage, "client": "professional", "venues": "kraken"}
+    rows = compare(LONG, 50_000, residence="EU/EEA", **how)
+    assert at(rows, "kraken", "futures_linear").liquidation_price == pytest.approx(price, abs=0.01)
+    elsewhere = at(compare(LONG, 50_000, residence="Japan", **how), "kraken", "futures_linear")
+    assert elsewhere.liquidation_price == pytest.approx(50_000 * (1 - 1 / leverage) / 0.99)
 
 
 # ---- use and misuse
@@ -457,7 +503,7 @@ def test_agreement_of_gemini_for_europe_is_no_proof_of_service() -> None:
 def test_pandas_takes_the_rows_as_they_are() -> None:
     table = pd.DataFrame(SMALL)
     assert table["liquidation_price"].dtype == float
-    assert table["venue"].nunique() == 7
+    assert list(table["venue"].unique()) == list(venue_names())
 
 
 @pytest.mark.parametrize(

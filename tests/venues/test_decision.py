@@ -58,7 +58,7 @@ def test_a_larger_position_never_gets_more_leverage() -> None:
 
 def test_low_fees_and_few_incidents_score_high(factors: pd.DataFrame) -> None:
     scores = score_factors(factors)
-    assert scores.loc["mexc", "taker_fee_rate"] == 1
+    assert scores.loc["primexbt", "taker_fee_rate"] == 1
     assert scores.loc["bitget", "taker_fee_rate"] == 0
     assert scores.loc["primexbt", "incidents"] == 1
     assert scores.loc["gemini", "incidents"] == 0

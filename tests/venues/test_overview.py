@@ -1,25 +1,35 @@
 """All facts in one table, which of them are old, and the command that lists them."""
 
+import json
 import subprocess
 import sys
 from datetime import date, timedelta
 from pathlib import Path
 
+import jsonschema
 import pandas as pd
 import pytest
 
 import leverage
-from leverage.venues import facts_older_than, load_venue, venue_names, venue_table
+from leverage.venues import (
+    facts_older_than,
+    load_venue,
+    venue_names,
+    venue_table,
+    weak_facts,
+)
 from leverage.venues.__main__ import main
+from leverage.venues.export import export_schema, exported
+from leverage.venues.overview import STAKES, stake
 
 COLUMNS = ["venue", "product", "fact", "value", "unit", "confidence", "source", "as_of", "age_days"]
 TABLE = venue_table()
 COMPACT = venue_table(compact=True)
 
 
-def test_tidy_table_has_a_row_for_every_fact_of_seven_venues() -> None:
+def test_tidy_table_has_a_row_for_every_fact_of_every_venue() -> None:
     assert list(TABLE.columns) == [*COLUMNS, "note"]
-    assert TABLE["venue"].nunique() == 7
+    assert list(TABLE["venue"].unique()) == list(venue_names())
     facts = [fact for name in venue_names() for fact in load_venue(name).all_facts()]
     assert len(TABLE) == len(facts)
     assert TABLE[["venue", "fact", "value", "confidence", "source", "as_of"]].notna().all().all()
@@ -30,7 +40,7 @@ def test_tidy_table_counts_age_to_the_day_of_gathering_or_the_day_given() -> Non
         rows = table.query("venue == 'binance' and fact == 'futures_symbols'")
         return int(rows["age_days"].item())
 
-    assert age(TABLE) == (date(2026, 11, 22) - date(2026, 9, 29)).days == 54
+    assert age(TABLE) == (date(2026, 11, 30) - date(2026, 9, 29)).days == 62
     assert age(venue_table(on="2026-12-02")) == 64
     undated = TABLE.query("as_of == 'undated'")
     assert len(undated) > 0
@@ -66,14 +76,85 @@ def test_table_of_a_day_has_the_rules_of_that_day() -> None:
 
 def test_old_facts_are_those_above_the_age_and_the_undated_ones() -> None:
     old = facts_older_than(90, on=date(2026, 11, 22))
-    ages = [age for age, _ in old]
-    dated = [age for age in ages if age is not None]
-    assert ages == [None] * (len(ages) - len(dated)) + dated
-    assert dated == sorted(dated, reverse=True)
+    assert [stake(fact) for _, fact in old] == sorted(
+        (stake(fact) for _, fact in old), key=STAKES.index
+    )
+    for level in STAKES:  # within a stake undated ones come first, then the oldest
+        ages = [age for age, fact in old if stake(fact) == level]
+        dated = [age for age in ages if age is not None]
+        assert ages == [None] * (len(ages) - len(dated)) + sorted(dated, reverse=True)
+    dated = [age for age, _ in old if age is not None]
     assert min(dated) > 90
     names = {(fact.venue, fact.name) for _, fact in old}
     assert ("binance", "futures_symbols") not in names  # 54 days
     assert ("bitget", "usdt_futures.max_leverage") in names  # 422 days
+
+
+def test_weak_facts_are_those_that_are_not_verified_on_the_day() -> None:
+    def weak(on: str) -> set[str]:
+        return {fact.name for _, fact in weak_facts(on=on, venues="bitget")}
+
+    assert "usdt_futures.taker_fee_rate" not in weak("2030-01-01")  # independent sources
+    assert "usdt_futures.max_leverage" not in weak("2026-11-30")  # its announcement is fresh
+    assert "usdt_futures.max_leverage" in weak("2027-11-30")
+    assert {"usdt_futures.maker_fee_rate", "jurisdiction.EU/EEA", "kyc"} <= weak("2026-11-30")
+
+
+@pytest.mark.parametrize(
+    ("venue", "fact", "level"),
+    [
+        ("kraken", "spot_margin.close_out_level", "loss"),
+        ("binance", "usdt_futures.negative_balance_protection", "loss"),
+        ("mexc", "futures.taker_fee_rate", "cost"),
+        ("binance", "usdt_futures.funding_interval_hours", "cost"),
+        ("kraken", "kyc", "other"),
+    ],
+)
+def test_stake_is_what_a_mistake_costs(venue: str, fact: str, level: str) -> None:
+    assert stake(load_venue(venue).fact(fact)) == level
+
+
+def test_command_lists_weak_facts_with_access_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--weak", "--on", "2026-11-30", "--venue", "bitget"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split()[0] == "access"
+    assert lines[-1].endswith("facts are not verified on 2026-11-30.")
+    main(["--weak", "--older-than", "400", "--on", "2026-11-30", "--venue", "bitget"])
+    assert len(capsys.readouterr().out.splitlines()) < len(lines)
+
+
+# ---- the document for others
+
+
+def test_export_keeps_its_schema_and_is_plain_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "--on", "2026-11-30"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator.check_schema(export_schema())
+    validator = jsonschema.Draft202012Validator(export_schema())
+    assert [f"{e.json_path}: {e.message}" for e in validator.iter_errors(document)] == []
+    assert document == exported("2026-11-30")
+    assert set(document["venues"]) == set(venue_names())
+
+
+def test_export_says_of_a_fact_what_loading_says() -> None:
+    document = exported("2026-11-30")["venues"]
+    for name in venue_names():
+        for product in load_venue(name).products:
+            rows = document[name]["products"][product.id]["facts"]
+            for key, row in rows.items():
+                versions = row if isinstance(row, list) else [row]
+                fact = product.fact(key)
+                value = list(fact.value) if isinstance(fact.value, tuple) else fact.value
+                assert any(
+                    version["value"] == value and version["confidence"] == fact.confidence
+                    for version in versions
+                ), fact
+
+
+def test_export_has_every_version_of_a_fact_with_its_days() -> None:
+    facts = exported("2026-11-30")["venues"]["mexc"]["products"]["futures"]["facts"]
+    days = [(row.get("since"), row.get("until")) for row in facts["taker_fee_rate"]]
+    assert days == [(None, "2025-09-02"), ("2025-09-02", "2026-08-24"), ("2026-08-24", None)]
 
 
 def test_incidents_are_history_and_do_not_grow_old() -> None:
@@ -115,8 +196,10 @@ def test_command_prints_a_table_and_ends_with_zero() -> None:
         cwd=Path(leverage.__file__).parents[1],
     )
     lines = run.stdout.splitlines()
-    assert lines[0].split() == ["days", "venue", "fact", "as", "of", "confidence"]
-    assert any(line.split()[:3] == ["422", "bitget", "usdt_futures.max_leverage"] for line in lines)
+    assert lines[0].split() == ["stake", "days", "venue", "fact", "as", "of", "confidence"]
+    assert any(
+        line.split()[1:4] == ["422", "bitget", "usdt_futures.max_leverage"] for line in lines
+    )
     old = facts_older_than(365, on="2026-11-22")
     assert lines[-1].startswith(f"{len(old)} of ")
     assert len(lines) == len(old) + 3

@@ -31,12 +31,22 @@ from classroom.authoring.glossary import Explanation, Glossary, glossary_noteboo
 from classroom.authoring.student_notebooks import generate, note_cells, was_worked_in
 from classroom.authoring.texts import Lesson, binder_link, read_lesson
 from classroom.errors import ClassroomError
+from classroom.grading import CellResult, Grader, Outcome, Release
+from classroom.grading.reading import asks_answers_directly, learner_names, release_of
 from classroom.project import Chapter, Page, Project, Review, relative
 
 README_BEGIN = "<!-- chapters: made by `classroom build` from solutions/ -->"
 README_END = "<!-- end of chapters -->"
 # Modules beside this one that decide what a notebook holds; all others may change without a build.
-MAKERS = ("build", "execute", "reference", "student_notebooks", "texts", "typography")
+MAKERS = (
+    "build",
+    "execute",
+    "reference",
+    "release_steps",
+    "student_notebooks",
+    "texts",
+    "typography",
+)
 
 Step = Callable[[int, int], None]
 
@@ -259,7 +269,7 @@ def fingerprint(course: Course, lesson: Lesson) -> str:
     settings = [project.root / "nbgrader_config.py", project.root / "pyproject.toml"]
     paths += [p for p in [project.glossary_text, *settings] if p.exists()]
     paths += [Path(__file__).with_name(f"{name}.py") for name in MAKERS]
-    paths += [Path(__file__).parents[1] / f"{name}.py" for name in ("markers", "preprocessors")]
+    paths += [Path(__file__).parents[1] / "markers.py"]
     parts = [f"{relative(p, project.root)} {digest(p.read_bytes())}" for p in sorted(paths)]
     parts += [f"notebook {digest(notebook_bytes(lesson.notebook))}"]
     parts += [
@@ -338,6 +348,53 @@ def write_files(files: Mapping[Path, bytes], root: Path) -> list[Path]:
     return changed
 
 
+def refuse_undecidable(course: Course, files: Mapping[Path, bytes]) -> None:
+    """Raise `ClassroomError` for a test that cannot be decided outside the student's process.
+
+    There it meets copies of plain values and functions to call, not the student's own objects.
+    Tests that name the answer in a check are safe; others are tried with the chapter's solution.
+    """
+    doubtful: dict[str, Release] = {}
+    for lesson in course.all.values():
+        path = lesson.chapter.solution_notebook
+        if path in files:
+            release = release_of(path, files[path])
+            learner = learner_names(release.cells)
+            if any(asks_answers_directly(test, learner) for test in release.tests):
+                doubtful[lesson.chapter.name] = release
+    if not doubtful or sys.platform != "linux":
+        return
+    with Grader(next(iter(doubtful.values())), workers=1, allow_limits_only=True) as grader:
+        for name, release in doubtful.items():
+            grader.take(release)
+            refused = undecided(release, grader.grade(release.reference()))
+            if refused is not None:
+                lesson = course.all[name]
+                where = relative(lesson.chapter.text, lesson.chapter.root)
+                raise ClassroomError(
+                    f"{where}:{lesson.lines[release.cell(refused.grade_id).id]}: the test "
+                    f"{refused.grade_id} does not accept the chapter's own solution when it is "
+                    f"graded, outside the student's process ({refused.sentence}). Compare numbers, "
+                    "texts, lists, tables or what a function returns, not objects of a class that "
+                    "the student writes"
+                )
+
+
+def undecided(release: Release, outcome: Outcome) -> CellResult | None:
+    """Return the first test that uses answers directly and did not pass."""
+    learner = learner_names(release.cells)
+    return next(
+        (
+            result
+            for result in outcome.verdict.cells
+            if result.kind == "test"
+            and not result.passed
+            and asks_answers_directly(release.cell(result.grade_id), learner)
+        ),
+        None,
+    )
+
+
 def build(
     project: Project,
     chapters: Sequence[Chapter],
@@ -375,6 +432,7 @@ def build(
         say(
             f"{chapter.name}: {total} cells, {lesson.points:g} points, {time.perf_counter() - began:.1f} s"
         )
+    refuse_undecidable(course, files)
     for path, content in files.items():
         copy = keep_aside(project, path, content)
         if copy is not None:

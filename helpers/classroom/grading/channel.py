@@ -142,24 +142,12 @@ class Channel:
                         self._taken.append(number)
         return chunk
 
-    def wait(self, other: Channel, deadline: float | None) -> Channel:
-        """Return this channel or another one, of which something has arrived; this one first."""
-        if self._buffer or other._buffer:
-            return self if self._buffer else other
+    def wait_beside(self, other: int) -> bool:
+        """Wait until something arrives here or at another descriptor; True where it came here."""
         poll = self._poll()
         poll.register(self._fd, select.POLLIN)
-        poll.register(other._fd, select.POLLIN)
-        left = None if deadline is None else max(deadline - self._clock(), 0.0) * 1000
-        ready = {number for number, _ in poll.poll(left)}
-        if not ready:
-            raise DeadlineError
-        return self if self._fd in ready else other
-
-    def has_waiting(self) -> bool:
-        """Tell whether something has arrived that nobody has read."""
-        poll = self._poll()
-        poll.register(self._fd, select.POLLIN)
-        return bool(self._buffer) or bool(poll.poll(0))
+        poll.register(other, select.POLLIN)
+        return bool(self._buffer) or self._fd in {number for number, _ in poll.poll()}
 
     def close(self) -> None:
         """Close this end."""

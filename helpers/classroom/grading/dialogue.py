@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from classroom.grading.channel import Channel, ClosedError, DeadlineError, ProtocolError
+from classroom.grading.channel import Channel, DeadlineError, ProtocolError
 from classroom.grading.codec import Decoder, Encoder, TooLargeError
 
 MOST_EXPORTS = 200_000
@@ -42,8 +42,6 @@ class Dialogue:
         stand_in: Callable[[dict[str, Any]], object],
     ) -> None:
         self.channel = channel
-        self._home: Channel | None = None
-        """The connection to the original, while a copy of it is asked."""
         self._serve, self._stand_in = serve, stand_in
         self.report: Callable[[str], None] = lambda what: None
         self.exported: dict[int, object] = {}
@@ -95,13 +93,10 @@ class Dialogue:
         At the deadline `late` is called; it gives a new deadline, or raises.
         """
         number = secrets.randbits(62)
-        try:
-            self.channel.send({**request, "ask": number})
-        except ClosedError:
-            self._go_home()
+        self.channel.send({**request, "ask": number})
         while True:
             try:
-                message = self._receive(deadline)
+                message = self.channel.receive(deadline)
             except DeadlineError:
                 if late is None:
                     raise
@@ -113,37 +108,10 @@ class Dialogue:
                 self.report(str(message["report"])[:200])
             elif "ask" in message:
                 self.answer(message)
-            elif "moved" in message and self._home is None:
-                moved = Channel(self.channel.taken_socket())
-                self._home, self.channel = self.channel, moved
-            elif "died" in message:
-                raise DiedError(message["died"])
             elif message.get("answer") == number:
                 return message
             else:
                 raise ProtocolError("an answer that nobody asked for")
-
-    def _receive(self, deadline: float | None) -> Any:
-        """Return the next message of the copy that is asked, or of the original meanwhile."""
-        if self._home is None:
-            return self.channel.receive(deadline)
-        if self.channel.wait(self._home, deadline) is self._home:
-            message = self._home.receive(deadline)
-            if not isinstance(message, dict) or "report" not in message:
-                self._go_home()  # the original goes on, so the copy has ended
-            return message
-        try:
-            return self.channel.receive(deadline)
-        except ClosedError:
-            self._go_home()
-            return self.channel.receive(deadline)
-
-    def _go_home(self) -> None:
-        """Talk to the original again; raises `ClosedError` where it was no copy that went."""
-        if self._home is None:
-            raise ClosedError
-        self.channel.close()
-        self.channel, self._home = self._home, None
 
     def answer(self, request: dict[str, Any]) -> None:
         """Serve one request of the other side."""

@@ -1,8 +1,7 @@
 """The warmed server: everything is imported once, and each submission gets a fork.
 
 Started as a program with a clean environment and one socket. It never sees a release, a solution
-or a submission: those go to its forks over sockets of their own. It is told the pictures of a
-release's given cells, which every student has.
+or a submission: those go to its forks over sockets of their own.
 """
 
 from __future__ import annotations
@@ -26,7 +25,9 @@ from classroom.grading.channel import (
     receive_with_descriptors,
     send_with_descriptors,
 )
+from classroom.grading.keeper import end_children
 from classroom.grading.model import Limits
+from classroom.grading.semaphores import use_events
 
 WARM = (
     "asyncio",
@@ -74,7 +75,6 @@ class ForkServer:
         self._control = control
         self._shell: Any = None
         self._watched: Any = None
-        self._pictures: Any = None
         self._known: set[int] = set()
 
     def warm(self) -> None:
@@ -86,7 +86,6 @@ class ForkServer:
         matplotlib.use("module://matplotlib_inline.backend_inline")
         from classroom.grading import judge, runner, student
         from classroom.grading.integrity import Watched
-        from classroom.grading.pictures import Pictures
 
         self._modules = (judge, runner, student)
         self._shell = runner.make_shell()
@@ -103,10 +102,7 @@ class ForkServer:
             notebook.run(source, "rehearsal", count=False)
         self._shell.reset()
         self._shell.execution_count = 1
-        self._pictures = Pictures()
         self._watched = Watched(self._shell)
-        notebook.run("", "rehearsal", count=False)
-        self._watched.changed(codes=False)  # finds the tables that change with each cell
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
         linux.prepare_filters()
         gc.collect()
@@ -120,9 +116,6 @@ class ForkServer:
             except (ClosedError, OSError):
                 return
             self._reap()
-            if request["op"] == "pictures":
-                self._pictures.keep(request["pictures"])
-                continue
             reply = self._fork(request, descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -133,11 +126,12 @@ class ForkServer:
         with suppress(ChildProcessError):
             while pid := os.waitpid(-1, os.WNOHANG)[0]:
                 self._known.discard(pid)
-        sandbox.end_children(self._known)
+        end_children(self._known)
 
     def _fork(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
         parent = os.getpid()
-        child = os.fork()
+        is_student = request["op"] == "student"
+        child = sandbox.fork_submission(request["level"]) if is_student else os.fork()
         if child:
             self._known.add(child)
             return {"pid": child}
@@ -145,8 +139,7 @@ class ForkServer:
             linux.die_with_parent(parent)
             self._control.close()
             random.seed()
-            run = {"student": self._student, "judges": self._judge_server}
-            run[request["op"]](request, descriptors)
+            (self._student if is_student else self._judge_server)(request, descriptors)
         except BaseException:
             traceback.print_exc()
         finally:
@@ -156,10 +149,12 @@ class ForkServer:
         import numpy as np
 
         limits = Limits.from_json(request["limits"])
-        connection, files, report = descriptors
+        connection, files, judge = descriptors
         raw = os.memfd_create("outputs")  # inside it would be refused
-        everybody = sandbox.confine(request["level"], limits, files, request["folder"], report)
+        folder = sandbox.confine(request["level"], limits, files, request["folder"], judge)
         np.random.seed()
+        if request["level"] == "landlock":
+            use_events()
         from classroom.grading.student import StudentServer
 
         channel = Channel(socket.socket(fileno=connection))
@@ -169,8 +164,7 @@ class ForkServer:
             limits.output_bytes,
             self._watched,
             raw,
-            self._pictures,
-            everybody,
+            folder,
         )
         side.notebook.redirect_descriptors()
         side.loop()
@@ -178,15 +172,14 @@ class ForkServer:
     def _judge_server(self, request: dict[str, Any], descriptors: list[int]) -> None:
         from classroom.grading.judge_server import JudgeServer
 
-        JudgeServer(socket.socket(fileno=descriptors[0]), self._shell, self._pictures).loop()
+        JudgeServer(socket.socket(fileno=descriptors[0]), self._shell).loop()
 
 
 def serve(control: int) -> None:
     """Run the server on the control socket."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = ForkServer(socket.socket(fileno=control))
-    if sys.platform == "linux":
-        linux.adopt_orphans()
+    linux.adopt_orphans()
     server.warm()
     send_with_descriptors(server._control, {"ready": True})
     server.loop()

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from classroom.errors import ClassroomError
-from classroom.grading import sandbox, verdict
+from classroom.grading import processes, sandbox, verdict
 from classroom.grading.channel import (
     Channel,
     ClosedError,
@@ -33,8 +33,7 @@ from classroom.grading.channel import (
     send_with_descriptors,
 )
 from classroom.grading.launch import NOBODY
-from classroom.grading.model import STUDENT_ENDED, Limits, Outcome, Release, Submission
-from classroom.grading.modes import MODES
+from classroom.grading.model import Limits, Outcome, Release, Submission
 from classroom.grading.notebook_file import LARGE
 from classroom.grading.repair import Prepared, UnreadableError, is_safe_name, prepared_notebook
 
@@ -107,8 +106,6 @@ class _Job:
         self.judge = 0
         self.folder = ""
         """Its files, where the level has no file system of its own."""
-        self.report = -1
-        """Where the guard says how the student's process ended."""
         self.channel: Channel | None = None
         self.deadline = 0.0
         """When its processes must have gone, once they have been asked to."""
@@ -153,9 +150,6 @@ class Grader:
         self._ending: list[_Job] = []
         """Submissions that are over, whose processes have been asked to end."""
         self._begun = 0
-        self._modes: dict[str, str] = {}
-        self._unsound: tuple[str, ...] = ()
-        self._calibrated = False
 
     def __enter__(self) -> Grader:
         try:
@@ -192,8 +186,6 @@ class Grader:
         code = sandbox.calling("classroom.grading.fork_server", "serve(int(sys.argv[1]))")
         with theirs:
             command = [sys.executable, "-P", "-s", "-c", code, str(theirs.fileno())]
-            if self.level == "bubblewrap":
-                command = [*sandbox.bubblewrap_command(home), *command]
             self._server = subprocess.Popen(
                 sandbox.launch_command(command),
                 env=environment,
@@ -206,55 +198,27 @@ class Grader:
             )
         self._control = ours
         self._wait_ready(ours, "the grading server")
-        self._base_mb = sandbox.resident_mb(self._server.pid)
+        self._base_mb = processes.resident_mb(self._server.pid)
+        self._start_judges()
+
+    def take(self, release: Release) -> None:
+        """Grade submissions of another release from now on."""
+        self._judges.close()
+        self.release = release
+        self._start_judges()
+
+    def _start_judges(self) -> None:
         mine, his = socket.socketpair()
         with his:
             self._ask_server({"op": "judges"}, his.fileno())
         self._judges = mine
         Channel(mine).send({"release": self.release.to_json(), "partial": self._partial})
-        pictures = self._wait_ready(mine, "the judge")["pictures"]
-        send_with_descriptors(self._control, {"op": "pictures", "pictures": pictures})
+        self._wait_ready(mine, "the judge")
 
-    @property
-    def modes(self) -> dict[str, str]:
-        """Tests that cannot ask in the strictest way, and how they ask."""
-        self._calibrate()
-        return self._modes
-
-    @property
-    def unsound(self) -> tuple[str, ...]:
-        """Tests that do not accept the release's own solution."""
-        self._calibrate()
-        return self._unsound
-
-    def _calibrate(self, failed: Sequence[str] | None = None) -> None:
-        """Grade the release's own solution, and find for each test how it has to ask.
-
-        This depends on the release alone, so that no submission can choose a weaker way.
-        `failed` are the tests that did not accept it when all asked in the strictest way.
-        """
-        if self._calibrated:
-            return
-        failed = self._refused() if failed is None else failed
-        for mode in MODES[1:]:
-            if not failed:
-                break
-            self._modes |= dict.fromkeys(failed, mode)
-            failed = self._refused()
-        for name in failed:
-            del self._modes[name]
-        self._unsound = tuple(failed)
-        self._calibrated = True
-
-    def _refused(self) -> list[str]:
-        """Return the tests that do not accept the release's own solution."""
-        (outcome,) = self._run([self.release.reference()])
-        return not_passed(outcome)
-
-    def _wait_ready(self, connection: socket.socket, what: str) -> dict[str, Any]:
+    def _wait_ready(self, connection: socket.socket, what: str) -> None:
         connection.settimeout(START_SECONDS)
         try:
-            said: dict[str, Any] = receive_with_descriptors(connection)[0]
+            receive_with_descriptors(connection)
         except (ClosedError, OSError):
             self._log.seek(0)
             lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
@@ -263,7 +227,6 @@ class Grader:
                 f"{what} did not start{reason}; run 'classroom doctor' to see what is missing"
             ) from None
         connection.settimeout(None)
-        return said
 
     def _ask_server(self, request: dict[str, Any], *descriptors: int) -> int:
         send_with_descriptors(self._control, request, descriptors)
@@ -276,13 +239,13 @@ class Grader:
             if connection is not None:
                 connection.close()
         if self._server is not None:
-            pids = sandbox.descendants(self._server.pid)
+            pids = processes.descendants(self._server.pid)
             for pid in pids:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self._server.wait()
             for pid in pids:
-                sandbox.wait_gone(pid, GRACE_SECONDS)
+                processes.wait_state(pid, "ZX", GRACE_SECONDS)
             self._server = None
         if self._folder is not None:
             self._log.close()
@@ -294,7 +257,7 @@ class Grader:
     def pids(self) -> tuple[int, ...]:
         """Return the processes of this grader, this one first."""
         server = [self._server.pid] if self._server is not None else []
-        return (os.getpid(), *(pid for root in server for pid in sandbox.descendants(root)))
+        return (os.getpid(), *(pid for root in server for pid in processes.descendants(root)))
 
     # submissions
 
@@ -305,47 +268,6 @@ class Grader:
 
     def run(self, submissions: Iterable[Submission]) -> Iterator[Outcome]:
         """Grade submissions; gives each outcome as soon as it is there, in any order."""
-        waiting = iter(submissions)
-        if not self._calibrated:
-            yield from self._run_beside_calibration(waiting)
-        yield from self._run(waiting)
-
-    def _run_beside_calibration(self, waiting: Iterator[Submission]) -> Iterator[Outcome]:
-        """Grade the release's own solution and, while that takes, the first submissions.
-
-        Their outcomes count where all tests accepted the solution in the strictest way, which is
-        how they were graded; otherwise they are graded again once it is known how to ask.
-        """
-        begun: list[Submission] = []
-        early: list[Outcome] = []
-        own = self.release.reference()
-
-        def first() -> Iterator[Submission]:
-            yield own
-            for submission in waiting:
-                if refused is None:
-                    begun.append(submission)
-                yield submission
-                if refused:
-                    return
-
-        refused: list[str] | None = None
-        for outcome in self._run(first()):
-            if refused is None and outcome.submission_digest == own.digest and not outcome.student:
-                refused = not_passed(outcome)
-                if not refused:
-                    self._calibrate(refused)
-                    begun.clear()
-                    yield from early
-            elif refused is None:
-                early.append(outcome)
-            elif not refused:
-                yield outcome
-        if refused:
-            self._calibrate(refused)
-            yield from self._run(begun)
-
-    def _run(self, submissions: Iterable[Submission]) -> Iterator[Outcome]:
         self._require_server()
         waiting = iter(submissions)
         more = True
@@ -424,8 +346,12 @@ class Grader:
         mine, his = socket.socketpair()
         self._begun += 1
         job.folder = str(self._run_folder / str(self._begun))
-        job.report, told = os.pipe()
-        with student_end, judge_end, his, data_file(self.release, prepared) as files:
+        keepers, judges = socket.socketpair()
+        ends = (student_end, judge_end, his, keepers, judges)
+        with ExitStack() as stack:
+            for end in ends:
+                stack.enter_context(end)
+            files = stack.enter_context(data_file(self.release, prepared))
             request = {
                 "op": "student",
                 "level": self.level,
@@ -433,18 +359,17 @@ class Grader:
                 "folder": job.folder,
             }
             try:
-                job.student = self._ask_server(request, student_end.fileno(), files.fileno(), told)
+                job.student = self._ask_server(
+                    request, student_end.fileno(), files.fileno(), keepers.fileno()
+                )
                 send_with_descriptors(
                     self._judges,
-                    {"limits": self.limits.to_json(), "modes": self._modes},
-                    [judge_end.fileno(), his.fileno()],
+                    {"limits": self.limits.to_json()},
+                    [judge_end.fileno(), his.fileno(), judges.fileno()],
                 )
                 job.judge = int(receive_with_descriptors(self._judges)[0]["pid"])
             except (ClosedError, OSError):
-                os.close(job.report)
                 raise ClassroomError(SERVER_ENDED) from None
-            finally:
-                os.close(told)
         job.channel = Channel(mine)
         job.stages["fork"] = time.monotonic() - start
         job.channel.send({"plan": verdict.plan(prepared)})
@@ -469,12 +394,7 @@ class Grader:
             job.over = job.over or {"ended": job.killed or JUDGE_ENDED}
             return
         for message in messages:
-            if message.get("do") == "interrupt":
-                with suppress(ProcessLookupError):
-                    os.kill(job.student, signal.SIGINT)
-            elif message.get("do") == "kill":
-                self._kill_student(job)
-            elif "over" in message:
+            if "over" in message:
                 job.over = message
             else:
                 job.records.append(message)
@@ -498,16 +418,16 @@ class Grader:
         `seconds` is the time since the last look. One that keeps more than one processor busy
         has to stand back for the others.
         """
-        pids = sandbox.descendants(job.student)[1:]
-        isolated = self.level in sandbox.ISOLATED
-        files = sandbox.private_mb(job.student) if isolated else 0.0
-        used = files + sum(max(sandbox.resident_mb(pid) - self._base_mb, 0.0) for pid in pids)
+        pids = processes.descendants(job.student)[1:]
+        isolated = self.level == "namespaces"
+        files = processes.private_mb(job.student, sandbox.BOX) if isolated else 0.0
+        used = files + sum(max(processes.resident_mb(pid) - self._base_mb, 0.0) for pid in pids)
         if used > self.limits.memory_mb:  # forks share memory: count it once
-            used = files + sum(sandbox.own_mb(pid) for pid in pids) - self._base_mb
+            used = files + sum(processes.own_mb(pid) for pid in pids) - self._base_mb
         job.memory_mb = max(job.memory_mb, round(used, 1))
-        before, job.cpu = job.cpu, max(job.cpu, sandbox.cpu_of(pids))
+        before, job.cpu = job.cpu, max(job.cpu, processes.cpu_of(pids))
         if job.cpu - before > 1.5 * seconds:
-            sandbox.hold_back(pids)
+            processes.hold_back(pids)
         if used > self.limits.memory_mb * MEMORY_SLACK and not job.killed:
             job.killed = f"it used more than {self.limits.memory_mb} MB of memory"
             self._kill_student(job)
@@ -519,7 +439,7 @@ class Grader:
             self._kill_student(job)
         elif not isolated and not job.killed:
             room = self.limits.file_mb * sandbox.ALL_FILES
-            if sandbox.folder_mb(job.folder, pids) > room:
+            if processes.folder_mb(f"{job.folder}/live", pids) > room:
                 job.killed = f"its files took more than {room} MB"
                 self._kill_student(job)
 
@@ -558,16 +478,15 @@ class Grader:
         """Close and remove what belongs to a submission whose processes have gone."""
         assert job.channel is not None
         job.channel.close()
-        os.close(job.report)
         shutil.rmtree(job.folder, ignore_errors=True)
 
     def _has_gone(self, job: _Job) -> bool:
         """Tell whether a submission's processes have gone; after the deadline they are made to."""
-        if sandbox.has_gone(job.student):
+        if processes.has_gone(job.student):
             return True
         if time.monotonic() < job.deadline:
             return False
-        for pid in sandbox.descendants(job.student):
+        for pid in processes.descendants(job.student):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         return True
@@ -577,10 +496,7 @@ class Grader:
         assert job.over is not None
         if job.killed:
             return False
-        ended = job.over.get("ended")
-        struck = bool(job.over.get("struck")) or ended == JUDGE_ENDED
-        if ended == STUDENT_ENDED:
-            struck = sandbox.ended_from_outside(job.report, self.limits)
+        struck = bool(job.over.get("struck")) or job.over.get("ended") == JUDGE_ENDED
         if struck and job.again:
             job.over["notes"] = [*job.over.get("notes", ()), STRUCK_TWICE]
         return struck
@@ -600,15 +516,7 @@ class Grader:
             seconds=time.monotonic() - job.began,
             stages=job.stages,
             memory_mb=job.memory_mb,
-            unsound=self._unsound,
         )
-
-
-def not_passed(outcome: Outcome) -> list[str]:
-    """Return the tests that an outcome did not pass."""
-    return [
-        cell.grade_id for cell in outcome.verdict.cells if cell.kind == "test" and not cell.passed
-    ]
 
 
 def readable(release: Release, submission: Submission) -> Prepared:

@@ -12,8 +12,6 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from classroom.grading.names import Names
-
 WATCHED_MODULES = (
     "builtins",
     "math",
@@ -43,7 +41,6 @@ _CALLS = {
     "gc.get_referrers": "searched the memory (gc.get_referrers)",
     "gc.get_referents": "searched the memory (gc.get_referents)",
     "sys.settrace": "set a trace function (sys.settrace)",
-    "sys.setprofile": "set a profile function (sys.setprofile)",
     "sys.addaudithook": "added an audit hook (sys.addaudithook)",
     "ctypes.dlopen": "loaded a C library (ctypes)",
     "ctypes.dlsym": "called C code (ctypes)",
@@ -53,18 +50,7 @@ _CALLS = {
     "ctypes.cdata/buffer": "read memory (ctypes)",
     "code.__new__": "made a code object by hand",
 }
-_BETWEEN = frozenset(
-    {
-        "inspect",
-        "ctypes",
-        "threading",
-        "traceback",
-        "os",
-        "pathlib",
-        "socket",
-        "IPython.core.interactiveshell",
-    }
-)
+_OPENERS = ("IPython.core.interactiveshell", "io", "pathlib")
 _SECRET_FILES = ("mem", "maps", "environ", "fd", "fdinfo", "root", "cwd", "pagemap", "syscall")
 
 
@@ -72,35 +58,23 @@ class Watched:
     """What stays as it is while a student's code runs: functions, classes and their methods.
 
     It is taken once, before processes are forked for students. There are some thousands of names,
-    looked at after each cell.
+    looked at once, when the notebook has run.
     """
 
     def __init__(self, shell: Any) -> None:
         self._rows = tuple(_attributes(shell))
-        self._names = Names((space, name) for _, space, name, _, _ in self._rows)
 
     def changed(self, *, codes: bool) -> list[str]:
         """Return the names of what is no longer what it was; `codes` compares functions' code too.
 
         Python raises an audit event for each look at a function's code, which makes that slow.
         """
-        if not codes:
-            rows = [self._rows[number] for number in self._names.differing()]
-            return [f"{owner}.{name}" for owner, _, name, _, _ in rows]
-        found = []
-        for owner, space, name, value, code in self._rows:
-            now = space.get(name)
-            if now is not value or getattr(now, "__code__", None) is not code:
-                found.append(f"{owner}.{name}")
-        return found
-
-    def restore(self) -> None:
-        """Put back what was replaced, as far as Python allows it."""
-        for _, space, name, value, code in self._rows:
-            if isinstance(space, dict):
-                space[name] = value
-            if isinstance(value, types.FunctionType) and isinstance(code, types.CodeType):
-                value.__code__ = code
+        return [
+            f"{owner}.{name}"
+            for owner, space, name, value, code in self._rows
+            if (now := space.get(name)) is not value
+            or (codes and getattr(now, "__code__", None) is not code)
+        ]
 
 
 class Integrity:
@@ -127,8 +101,6 @@ class Integrity:
         self._mended: tuple[str, ...] = ()
         self._code_set = False
         """Somebody has set the code of a function since the last look."""
-        self.codes_kept = True
-        """No function has been given other code or defaults so far."""
         self._limit, self._set_limit = sys.getrecursionlimit(), sys.setrecursionlimit
         sys.addaudithook(self._audit)
 
@@ -164,14 +136,6 @@ class Integrity:
                 self._space[name] = value
                 self._mended += (name,)
 
-    def restore(self) -> None:
-        """Put back what the student's code replaced, as far as it is watched."""
-        self.look()
-        sys.settrace(None)
-        sys.setprofile(None)
-        self._watched.restore()
-        self._shell.ast_transformers = []
-
     def _hooks_now(self) -> dict[str, Any]:
         shell = self._shell
         own = {name for name in vars(shell) if callable(getattr(type(shell), name, None))}
@@ -193,7 +157,7 @@ class Integrity:
     def _audit(self, event: str, args: tuple[Any, ...]) -> None:
         said = _CALLS.get(event)
         if said is not None:
-            if self._from_student():
+            if self._from_student("ctypes"):
                 self.say(said)
         elif event == "open":
             self._opened(args[0])
@@ -205,8 +169,6 @@ class Integrity:
                 self.say("sent a signal to a process")
         elif event == "object.__setattr__":
             self._code_set = self._code_set or args[1] == "__code__"
-            if args[1] in ("__code__", "__defaults__", "__kwdefaults__"):
-                self.codes_kept = False
             if args[1] in ("__code__", "__defaults__", "__closure__") and self._from_student():
                 name = getattr(args[0], "__qualname__", "")
                 if getattr(args[0], "__globals__", None) is not self._names:
@@ -220,21 +182,18 @@ class Integrity:
         if not isinstance(path, str) or not path.startswith(("/proc/", "/dev/fd/")):
             return
         parts = path.split("/")
-        if any(part in _SECRET_FILES for part in parts[2:]) and self._from_student():
+        if any(part in _SECRET_FILES for part in parts[2:]) and self._from_student(*_OPENERS):
             self.say(f"opened {path[:80]}")
 
-    def _from_student(self) -> bool:
-        """Tell whether the student's own code is what called, perhaps through a helper."""
+    def _from_student(self, *helpers: str) -> bool:
+        """Tell whether the student's own code is what called, itself or through a helper module.
+
+        Anything else is no proof: IPython and pandas look at the call stack on their own account.
+        """
         frame = _calling_frame()
-        for _ in range(6):
-            if frame is None:
-                return False
-            if frame.f_globals is self._names:
-                return True
-            if frame.f_globals.get("__name__") not in _BETWEEN:
-                return False
+        while frame is not None and frame.f_globals.get("__name__") in helpers:
             frame = frame.f_back
-        return False
+        return frame is not None and frame.f_globals is self._names
 
 
 def _calling_frame() -> Any:

@@ -12,7 +12,6 @@ import ast
 import builtins
 import io
 import linecache
-import secrets
 import signal
 import sys
 import time
@@ -23,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from classroom.grading.channel import Channel, ClosedError, ProtocolError
+from classroom.grading.channel import Channel, ClosedError, DeadlineError, ProtocolError
 from classroom.grading.codec import CodecError, is_trusted, signature_from
 from classroom.grading.dialogue import Dialogue, DiedError, after
 from classroom.grading.model import (
@@ -47,11 +46,12 @@ INTERRUPTS = 8
 BETWEEN_INTERRUPTS = 0.25
 HIDDEN_FAILED = "A hidden check did not pass."
 LONGEST_ERROR = 20_000
-LONGEST_TOLD = 200
-"""Lines of a cell that a message about a hidden check may point to."""
+KEEPER_SECONDS = 10.0
+KILLED: dict[str, Any] = {"gone": -signal.SIGKILL}
+"""What a keeper says that was killed."""
 
 
-RUNS_CODE = ("call", "call_each", "next", "attribute", "inside")
+RUNS_CODE = ("call", "call_each", "next", "attribute")
 """What the student's process is asked that runs the student's functions."""
 _NUMBER = "_number"
 """Where a stand-in of a student's function keeps the number by which it is called."""
@@ -245,37 +245,29 @@ class RemoteWatch:
 class StudentClient:
     """The judge's side of one submission."""
 
-    def __init__(
-        self,
-        channel: Channel,
-        limits: Limits,
-        interrupt: Callable[[], None],
-        kill: Callable[[], None],
-    ) -> None:
-        self._peer = Dialogue(channel, self._serve, self._stand_in)
-        self._peer.report = self._reported
+    def __init__(self, channel: Channel, keeper: Channel, limits: Limits) -> None:
+        self._dialogue = Dialogue(channel, self._serve, self._stand_in)
+        self._dialogue.report = self._reported
+        self._home, self._keeper = channel, keeper
         self._limits = limits
-        self._interrupt, self._kill = interrupt, kill
         self._deadline = 0.0
         self._tries = 0
         self.timed_out = False
         self.ended = ""
-        self.copied = False
-        """A copy of the student's process is asked, and not the process itself."""
-        self.lock: bool | None = None
-        """A copy is to be made, locked or not, before it is needed; None where none is."""
+        self.hides = False
+        """The running test has hidden parts, so that a copy of the student's process is asked."""
+        self._copied = False
         self.refused = False
         """There could be no copy, and so a hidden line was not asked."""
         self._copy_died = False
         self.struck = False
-        """A copy was killed; by whom cannot be told."""
+        """A process was killed; by whom cannot be told."""
         self.names: TestNames | None = None
         self._undo: list[Callable[[], None]] = []
         self._student_names: tuple[str, ...] | None = None
         self.unstopped: set[str] = set()
-        """TestNames of which the student's process said that no cell's stop kept them from being stored."""
+        """Names of which the student's process said that no cell's stop kept them from being stored."""
         self._quiet: Callable[[], bool] = lambda: False
-        self._sources: list[list[str]] = []
         self.tampering: list[str] = []
         self.notes: list[str] = []
 
@@ -297,12 +289,35 @@ class StudentClient:
     def _late(self) -> float:
         self.timed_out = True
         self._tries += 1
+        if self._tries > INTERRUPTS and self._copied:
+            raise DiedError  # the copy is thrown away
         if self._tries > INTERRUPTS:
-            self._kill()
-            self.ended = "it ran too long and could not be interrupted"
+            self._end("it ran too long and could not be interrupted")
             raise StudentEndedError
-        self._interrupt()
+        self._ask_keeper("interrupt")
         return after(BETWEEN_INTERRUPTS if self._tries > 1 else 4 * BETWEEN_INTERRUPTS)
+
+    def _end(self, why: str) -> None:
+        """Let the keeper end the submission, which it does when nobody asks it any more."""
+        self.ended = why
+        self._keeper.close()
+
+    def _ask_keeper(self, what: str) -> dict[str, Any]:
+        """Ask the keeper, or learn from it that the student's process has ended."""
+        answer: dict[str, Any] = KILLED
+        with suppress(ClosedError, DeadlineError, ProtocolError):
+            self._keeper.send({"op": what})
+            answer = self._keeper.receive(after(KEEPER_SECONDS))
+        if "gone" in answer:
+            self._note_end(answer)
+            raise StudentEndedError
+        return answer
+
+    def _note_end(self, answer: dict[str, Any]) -> None:
+        """Note that the student's process has ended, by itself or killed by something else."""
+        self.ended = self.ended or STUDENT_ENDED
+        code, seconds = answer.get("gone"), answer.get("cpu", 0.0)
+        self.struck |= code == -signal.SIGKILL and seconds < 0.9 * self._limits.cpu_seconds
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Ask the student's process; raises `StudentEndedError` where there is no answer.
@@ -311,10 +326,10 @@ class StudentClient:
         without harm. The copy is made when a hidden line asks, or a function is to be called:
         many tests end before that, because an answer is missing.
         """
-        due = self.lock is not None and not self.copied and not self._copy_died
+        due = self.hides and not self._copied and not self._copy_died
         if due and (request["op"] in RUNS_CODE or self._quiet()):
-            self.snapshot(lock=bool(self.lock))
-            if not self.copied:
+            self._snapshot()
+            if not self._copied:
                 self.refused = True
                 raise NoRoomError
         return self._send(request)
@@ -325,24 +340,36 @@ class StudentClient:
         if self._copy_died:
             raise DiedError
         try:
-            return self._peer.ask(request, self._deadline, self._late)
-        except DiedError as died:
-            self.copied, self._copy_died = False, True
-            self.struck = self.struck or died.args == (-signal.SIGKILL,)
-            raise
+            return self._dialogue.ask(request, self._deadline, self._late)
         except ClosedError:
-            self.ended = self.ended or STUDENT_ENDED
+            if self._copied:
+                self._copy_died = True
+                raise DiedError from None
+            self.ended = STUDENT_ENDED
+            answer = KILLED
+            with suppress(ClosedError, ProtocolError):
+                answer = self._keeper.receive(after(KEEPER_SECONDS))
+            self._note_end(answer)
+        except DiedError:
+            self._copy_died = True
+            raise
+        except DeadlineError:
+            pass  # it hung up, and goes on
         except (ProtocolError, CodecError) as problem:
             self.tampering.append(f"forged a message to the judge ({problem})")
-            self.ended = "it broke the connection to the judge"
-            self._kill()
+            self._end("it broke the connection to the judge")
         raise StudentEndedError
 
-    def run(self, source: str, cell_id: str) -> dict[str, Any]:
-        """Run one of the student's cells."""
+    def run(self, source: str, cell_id: str, *, draws: bool) -> dict[str, Any]:
+        """Run one of the student's cells; `draws` is False where nobody looks at its pictures."""
         self.begin()
-        self._sources.append([line.strip()[:300] for line in source.split("\n")])
-        return self.ask({"op": "run", "source": source, "id": cell_id})
+        return self.ask({"op": "run", "source": source, "id": cell_id, "draws": draws})
+
+    def look(self) -> None:
+        """Let the student's process report what its code replaced."""
+        self.begin()
+        with suppress(StudentEndedError):
+            self.ask({"op": "look"})
 
     # names
 
@@ -363,11 +390,10 @@ class StudentClient:
     def decode(self, data: Any) -> Any:
         """Return the value of an answer; what is no value ends the conversation."""
         try:
-            return self._peer.decode(data)
+            return self._dialogue.decode(data)
         except CodecError as problem:
             self.tampering.append(f"forged a value ({problem})")
-            self.ended = "it sent a value that is none"
-            self._kill()
+            self._end("it sent a value that is none")
             raise StudentEndedError from None
 
     def attribute(self, number: int, name: str) -> Any:
@@ -377,13 +403,18 @@ class StudentClient:
             raise self._error(answer["error"])
         return self.decode(answer["value"])
 
-    def call(self, number: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """Call a function of the student and return a copy of its result."""
+    def call(
+        self, number: int, args: Sequence[Any], kwargs: Mapping[str, Any], name: str = ""
+    ) -> Any:
+        """Call a function of the student and return a copy of its result.
+
+        Its name goes with the error that it may raise.
+        """
         request = {
             "op": "call",
             "i": number,
-            "a": self._peer.encode(tuple(args)),
-            "k": self._peer.encode(dict(kwargs)),
+            "a": self._dialogue.encode(tuple(args)),
+            "k": self._dialogue.encode(dict(kwargs)),
         }
         try:
             answer = self.ask(request)
@@ -398,7 +429,7 @@ class StudentClient:
                 if undo is not None:
                     self._undo.append(undo)
         if "error" in answer:
-            self._raise(answer["error"])
+            self._raise({**answer["error"], "function": name})
         return self.decode(answer["value"])
 
     def call_each(self, number: int, cases: Sequence[tuple[Any, ...]]) -> list[CallResult]:
@@ -406,7 +437,7 @@ class StudentClient:
         request = {
             "op": "call_each",
             "i": number,
-            "a": [list(case) if is_fixed(case) else self._peer.encode(case) for case in cases],
+            "a": [list(case) if is_fixed(case) else self._dialogue.encode(case) for case in cases],
         }
         try:
             answer = self.ask(request)
@@ -446,20 +477,12 @@ class StudentClient:
         """Raise the error as if it arose in the student's line, so that messages can name it."""
         error = self._error(data)
         line = data.get("line")
-        if not isinstance(line, int) or not 0 < line < 100_000 or self.names is None:
+        if self._quiet() or self.names is None or not (type(line) is int and 0 < line < 100_000):
             raise error
         name, source = "<your notebook>", str(data.get("source", ""))
-        if self._quiet() and not self._is_handed_in(line, source):
-            raise error
         linecache.cache[name] = (1, None, ["\n"] * (line - 1) + [source + "\n"], name)
         code = compile("\n" * (line - 1) + "raise __error__", name, "exec")
         exec(code, self.names, {"__error__": error})  # noqa: S102 - our own text
-
-    def _is_handed_in(self, line: int, source: str) -> bool:
-        """Tell whether a line stands so in the notebook, and was not made up to tell something."""
-        return line <= LONGEST_TOLD and any(
-            len(lines) >= line and lines[line - 1] == source for lines in self._sources
-        )
 
     def _error(self, data: Mapping[str, Any]) -> BaseException:
         """Make the error that a student's function raised."""
@@ -491,7 +514,7 @@ class StudentClient:
             "__new__": new,
             "__str__": lambda self: text,
             "__module__": known.__module__,
-            "_of_the_student": True,
+            "_of_the_student": str(data.get("function", "")),
         }
         try:
             error: BaseException = type(name, (known,), parts)()
@@ -507,15 +530,15 @@ class StudentClient:
         """Call a function of the test that was handed to the student."""
         if request.get("op") != "call":
             raise ProtocolError("a request that only the judge may make")
-        function = self._peer.exported.get(request.get("i", 0))
+        function = self._dialogue.exported.get(request.get("i", 0))
         if not isinstance(
             function, types.FunctionType | types.BuiltinFunctionType | types.MethodType
         ):
             raise ProtocolError("a call of something that was never handed over")
         try:
-            args = self._peer.decode(request["a"])
-            value = function(*args, **self._peer.decode(request["k"]))
-            return {"value": self._peer.encode(value)}
+            args = self._dialogue.decode(request["a"])
+            value = function(*args, **self._dialogue.decode(request["k"]))
+            return {"value": self._dialogue.encode(value)}
         except Exception as error:
             return {"error": type(error).__name__}
 
@@ -550,7 +573,7 @@ class StudentClient:
             raise CodecError("a function without a number")
 
         def function(*args: Any, **kwargs: Any) -> Any:
-            return session.call(number, args, kwargs)
+            return session.call(number, args, kwargs, str(data["n"]))
 
         home = data.get("m") in ("__main__", "", "builtins")
         space = self.names if home and self.names is not None else {}
@@ -568,20 +591,33 @@ class StudentClient:
 
     # tests
 
-    def snapshot(self, *, lock: bool) -> None:
-        """Go on with a copy of the student's process.
-
-        With `lock` the copy can leave no trace in files, pipes or memory of the original.
-        """
+    def _snapshot(self) -> None:
+        """Go on with a copy of the student's process, which works on a duplicate of the files."""
+        if self._ask_keeper("prepare").get("refused"):
+            return
+        answer = self._send({"op": "snapshot"})
+        if "refused" in answer or "error" in answer:
+            self._ask_keeper("drop")
+            return
+        copy = Channel(self._home.taken_socket())
+        if self._ask_keeper("swap").get("refused"):
+            copy.close()
+            return
+        self._copied, self._dialogue.channel = True, copy
         with suppress(DiedError):
-            answer = self._send({"op": "snapshot", "lock": lock})
-            self.copied = "error" not in answer and "refused" not in answer
+            if "error" in self._send({"op": "settle"}):
+                self._copy_died = True
 
-    def end_snapshot(self) -> None:
-        """Throw the copy away; the process itself tells that the copy has ended."""
-        with suppress(DiedError):
-            self._send({"op": "end"})
-        self.copied = self._copy_died = False
+    def leave_copy(self) -> None:
+        """Throw the copy away, if there is one, and go on with the process itself."""
+        if self._copied and not self.ended:
+            self._dialogue.channel.close()
+            self._dialogue.channel = self._home
+            with suppress(StudentEndedError):
+                died = self._copy_died and not self.timed_out
+                code = self._ask_keeper("bury" if died else "drop").get("code")
+                self.struck |= died and code == -signal.SIGKILL
+        self.hides = self._copied = self._copy_died = False
 
 
 def _coroutine() -> object:
@@ -696,7 +732,6 @@ class TestRunner:
         self._reached = False
         """A hidden line of this test has run."""
         self._file = self._source = ""
-        self._error_line = 0
         session._quiet = self.in_hidden_part
         checks.observe(self)
 
@@ -763,72 +798,6 @@ class TestRunner:
         run.outputs = recorder.take()
         run.seconds = time.monotonic() - began
         return run
-
-    def run_inside(self, cell: ReleaseCell) -> TestRun:
-        """Run a test in a copy of the student's process, for tests that need its own objects.
-
-        A check that must fail is asked before and after; if it passes, or if anything else was
-        noticed, the test gives no points.
-        """
-        began = time.monotonic()
-        run = TestRun(cell.grade_id)
-        recorder = Recorder(500_000)
-        session = self._session
-        session.begin()
-        self._checks = []
-        self._hidden, self._reached = hidden_lines(cell.source), False
-        self._file, self._source = name_of_file(cell), cell.source
-        linecache.cache[self._file] = (
-            len(cell.source),
-            None,
-            [line + "\n" for line in cell.source.split("\n")],
-            self._file,
-        )
-        noticed = len(session.tampering)
-        score: Any = None
-        error: BaseException | None = None
-        try:
-            self._canary()
-            sign = secrets.token_hex(16)
-            answer = session.ask(
-                {"op": "inside", "source": cell.source, "file": self._file, "sign": sign}
-            )
-            if not self._hidden:
-                recorder.stream("stdout", str(answer.get("printed", "")))
-            if "error" in answer:
-                error = session._error(answer["error"])
-                self._error_line = int(answer["error"].get("line") or 0)
-            elif answer.get("passed") != sign:
-                session.tampering.append(f"forged the sign of {cell.grade_id}")
-            else:
-                score = answer.get("score")
-            self._canary()
-            if len(session.tampering) > noticed:
-                error = RuntimeError("the run was tampered with")
-        except (StudentEndedError, DiedError) as ended:
-            error = ended
-        self._decide(run, cell, score, error, recorder)
-        self._error_line = 0
-        run.checks = self._checks
-        run.outputs = recorder.take()
-        run.seconds = time.monotonic() - began
-        return run
-
-    def _canary(self) -> None:
-        """Ask for a check that must fail, with numbers that nobody knows before."""
-        one, other = secrets.randbelow(10**9), 10**9 + secrets.randbelow(10**9)
-        forms = (
-            f"assert {one} == {other}, 'canary'",
-            f"import numpy.testing\nnumpy.testing.assert_allclose({one}, {other})",
-            f"if {one} != {other}:\n    raise AssertionError('canary')",
-        )
-        source = forms[secrets.randbelow(len(forms))]
-        answer = self._session.ask(
-            {"op": "inside", "source": source, "file": "<canary>", "sign": ""}
-        )
-        kinds = answer.get("error", {}).get("kinds") or [["", ""]]
-        if kinds[0][1] != "AssertionError":
-            self._session.tampering.append("let a check pass that had to fail")
 
     def _execute(self, cell: ReleaseCell, names: TestNames) -> Any:
         """Run the test's statements; return the value of its last expression."""
@@ -938,7 +907,9 @@ class TestRunner:
             else:
                 run.sentence = message or f"This check did not pass: {source}"
         elif hidden:
-            run.sentence = f"A hidden check stopped with {name}."
+            function = getattr(error, "_of_the_student", "")
+            who = function if function and function in self._source else "it"
+            run.sentence = f"A hidden check did not pass: {who} stopped with {name}."
         else:
             run.sentence = f"The test stopped with {name}: {error}"
         self._checks.append(CheckResult(False, hidden, run.sentence))
@@ -954,7 +925,7 @@ class TestRunner:
         return message if message and not any(map(str.isdigit, message)) else ""
 
     def _line_of(self, error: BaseException) -> int:
-        trace, line = error.__traceback__, self._error_line
+        trace, line = error.__traceback__, 0
         while trace is not None:
             if trace.tb_frame.f_code.co_filename == self._file:
                 line = trace.tb_lineno

@@ -21,16 +21,13 @@ from classroom.grading.channel import (
     send_with_descriptors,
 )
 from classroom.grading.judge import (
-    NO_ROOM,
     StudentClient,
     StudentEndedError,
     TestRun,
     TestRunner,
     programs,
 )
-from classroom.grading.model import FAILED, NOT_REACHED, Limits, Release
-from classroom.grading.modes import INSIDE, LOCKED
-from classroom.grading.pictures import Pictures
+from classroom.grading.model import NOT_REACHED, Limits, Release
 from classroom.grading.reading import learner_names, own_statements
 from classroom.grading.repair import is_flat
 from classroom.grading.runner import Notebook, RunnerShell
@@ -44,8 +41,8 @@ DEEPEST = 50
 class JudgeServer:
     """Serves requests to judge submissions of one release."""
 
-    def __init__(self, control: socket.socket, shell: RunnerShell, pictures: Pictures) -> None:
-        self._control, self._shell, self._pictures = control, shell, pictures
+    def __init__(self, control: socket.socket, shell: RunnerShell) -> None:
+        self._control, self._shell = control, shell
         message = Channel(control).receive()
         self.release = Release.from_json(message["release"])
         self.partial = bool(message["partial"])
@@ -61,9 +58,7 @@ class JudgeServer:
         os.environ["NBGRADER_EXECUTION"] = "autograde"
         notebook = Notebook(self._shell, 1_000_000)
         for statement in own_statements(self.release.cells, self.learner):
-            self._pictures.learn()
-            notebook.run(statement, "given", count=False)
-            self._pictures.end_of_statement()
+            notebook.run(statement, "given", count=False, draws=False)
         with suppress(ImportError):
             import matplotlib.pyplot as plt
 
@@ -78,7 +73,7 @@ class JudgeServer:
 
     def loop(self) -> None:
         """Serve until the other side hangs up."""
-        send_with_descriptors(self._control, {"pictures": self._pictures.learnt()})
+        send_with_descriptors(self._control, {"ready": True})
         while True:
             try:
                 request, descriptors = receive_with_descriptors(self._control)
@@ -101,13 +96,13 @@ class JudgeServer:
             send_with_descriptors(self._control, {"pid": child})
 
     def _judge(self, request: Mapping[str, Any], descriptors: list[int]) -> None:
-        student, grader = (
+        student, grader, keeper = (
             Channel(socket.socket(fileno=number), takes_sockets=not place)
             for place, number in enumerate(descriptors)
         )
         limits = Limits.from_json(request["limits"])
         sandbox.limit_memory_and_time(limits)  # an answer may be small here and endless in use
-        Conductor(self, grader, student, limits, request["modes"]).run()
+        Conductor(self, grader, StudentClient(student, keeper, limits), limits).run()
 
 
 class Conductor:
@@ -117,17 +112,10 @@ class Conductor:
         self,
         server: JudgeServer,
         grader: Channel,
-        student: Channel,
+        session: StudentClient,
         limits: Limits,
-        modes: Mapping[str, str],
     ) -> None:
-        self._server, self._grader, self._modes = server, grader, modes
-        self._session = StudentClient(
-            student,
-            limits,
-            lambda: grader.send({"do": "interrupt"}),
-            lambda: grader.send({"do": "kill"}),
-        )
+        self._server, self._grader, self._session = server, grader, session
         self._runner = TestRunner(
             self._session,
             server._shell,
@@ -147,26 +135,21 @@ class Conductor:
         plan = self._grader.receive()["plan"]
         tests = {cell.grade_id: cell for cell in self._server.release.tests}
         session = self._session
-        for position, step in enumerate(plan):
+        for step in plan:
             if step["do"] == "run":
-                self._leave_snapshot()
                 began = time.monotonic()
                 self._grader.send({"cell": step["cell"], **self._run_cell(step)})
                 self._seconds["cells"] += time.monotonic() - began
             else:
                 test = tests[step["grade_id"]]
                 run = TestRun(test.grade_id)
-                inside = self._modes.get(test.grade_id) == INSIDE
-                if not session.ended and not self._plan_snapshot(plan[position:], tests):
-                    run.state = FAILED
-                    run.sentence = NO_ROOM
-                elif not session.ended:
-                    run = self._runner.run_inside(test) if inside else self._runner.run(test)
+                if not session.ended:
+                    session.hides = test.has_hidden_part
+                    run = self._runner.run(test)
                     self._seconds["tests"] += run.seconds
-                if test.has_hidden_part:
-                    self._leave_snapshot()  # the next test may show what the student's code says
+                session.leave_copy()
                 self._grader.send({"cell": step["cell"], "test": test_data(run)})
-        self._leave_snapshot()
+        session.look()
         self._grader.send(
             {
                 "over": True,
@@ -184,7 +167,7 @@ class Conductor:
         if session.ended:
             return {"outputs": [], "state": NOT_REACHED}
         try:
-            answer = session.run(step["source"], step["id"])
+            answer = session.run(step["source"], step["id"], draws=not step["given"])
         except StudentEndedError:
             return {"outputs": [], "state": "ended", "late": session.timed_out}
         for note in list(answer.get("notes") or [])[:MOST_NOTES]:
@@ -198,38 +181,6 @@ class Conductor:
             "count": count if isinstance(count, int) and 0 <= count < 1_000_000 else None,
             "state": "late" if session.timed_out else "run",
         }
-
-    def _plan_snapshot(self, plan: list[Any], tests: Mapping[str, Any]) -> bool:
-        """Let hidden tests ask a copy of the student's process, which forgets what it was asked.
-
-        The session makes the copy when a test first needs one; tests that run inside need it at
-        once. False where such a copy cannot be made.
-        """
-        session = self._session
-        if session.copied:
-            return True
-        group = []
-        for step in plan:
-            if step["do"] == "run":
-                break
-            group.append(tests[step["grade_id"]])
-        modes = {self._modes.get(test.grade_id, LOCKED) for test in group}
-        session.lock = None
-        if INSIDE in modes:
-            session.begin()
-            with suppress(StudentEndedError):
-                session.snapshot(lock=False)
-            return session.copied
-        if any(test.has_hidden_part for test in group):
-            session.lock = modes == {LOCKED}
-        return True
-
-    def _leave_snapshot(self) -> None:
-        self._session.lock = None
-        if self._session.copied and not self._session.ended:
-            self._session.begin()
-            with suppress(StudentEndedError):
-                self._session.end_snapshot()
 
 
 def plain_outputs(outputs: Any, room: int) -> list[dict[str, Any]]:

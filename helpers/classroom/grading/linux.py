@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import fcntl
 import os
 import platform
 import re
 import struct
-import sys
 from collections.abc import Iterator
 from functools import cache
 
 NEWNS, NEWUTS, NEWIPC = 0x0002_0000, 0x0400_0000, 0x0800_0000
 NEWUSER, NEWPID, NEWNET = 0x1000_0000, 0x2000_0000, 0x4000_0000
+SIBLING = 0x8000
+"""The new process is a child of this one's parent."""
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 32
 MS_NOATIME, MS_BIND, MS_REC, MS_PRIVATE = 1024, 4096, 16384, 1 << 18
 _MNT_DETACH = 2
@@ -22,6 +22,8 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP = 1, 4, 22
 _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP = 36, 38, 24
 _SIGKILL = 9
 _CAPABILITY_VERSION = 0x2008_0522
+
+_CLONE = {"x86_64": 56, "aarch64": 220}.get(platform.machine(), 0)
 
 # Landlock, linux/landlock.h
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
@@ -33,49 +35,41 @@ READ = _EXECUTE | _READ_FILE | _READ_DIR
 # System calls by machine; the numbers from 424 on are the same everywhere.
 _CALLS = {
     "x86_64": {
-        "socket": 41, "connect": 42, "bind": 49, "socketpair": 53, "setsockopt": 54,
-        "shutdown": 48, "clone": 56, "fork": 57, "vfork": 58, "kill": 62, "fcntl": 72, "flock": 73, "ioctl": 16,
-        "chmod": 90, "fchmod": 91, "chown": 92, "fchown": 93, "lchown": 94, "ptrace": 101,
-        "setpgid": 109, "setsid": 112, "rt_sigqueueinfo": 129, "utime": 132, "setpriority": 141,
-        "sched_setparam": 142, "sched_setscheduler": 144, "pivot_root": 155, "prctl": 157,
-        "chroot": 161, "mount": 165, "umount2": 166, "init_module": 175, "setxattr": 188,
-        "lsetxattr": 189, "fsetxattr": 190, "removexattr": 197, "lremovexattr": 198,
-        "fremovexattr": 199, "tkill": 200, "sched_setaffinity": 203, "tgkill": 234, "utimes": 235,
-        "mq_open": 240, "mq_unlink": 241, "kexec_load": 246, "add_key": 248, "request_key": 249,
-        "keyctl": 250, "ioprio_set": 251, "inotify_init": 253, "migrate_pages": 256,
-        "fchownat": 260, "futimesat": 261, "fchmodat": 268, "unshare": 272, "move_pages": 279,
-        "utimensat": 280, "inotify_init1": 294, "rt_tgsigqueueinfo": 297, "perf_event_open": 298,
+        "shmget": 29, "shmat": 30, "shmctl": 31, "socket": 41, "connect": 42, "bind": 49,
+        "socketpair": 53, "clone": 56, "kill": 62, "semget": 64, "semop": 65, "semctl": 66,
+        "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "ptrace": 101,
+        "rt_sigqueueinfo": 129, "setpriority": 141, "sched_setparam": 142,
+        "sched_setscheduler": 144, "pivot_root": 155, "chroot": 161, "mount": 165,
+        "umount2": 166, "init_module": 175, "tkill": 200, "sched_setaffinity": 203,
+        "semtimedop": 220, "tgkill": 234, "mq_open": 240, "mq_unlink": 241, "kexec_load":
+        246, "add_key": 248, "request_key": 249, "keyctl": 250, "ioprio_set": 251,
+        "inotify_init": 253, "migrate_pages": 256, "unshare": 272, "move_pages": 279,
+        "inotify_init1": 294, "rt_tgsigqueueinfo": 297, "perf_event_open": 298,
         "fanotify_init": 300, "prlimit": 302, "open_by_handle_at": 304, "setns": 308,
         "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312, "finit_module": 313,
         "sched_setattr": 314, "memfd_create": 319, "bpf": 321, "userfaultfd": 323,
-        "shmget": 29, "shmat": 30, "shmctl": 31, "semget": 64, "semop": 65, "semctl": 66,
-        "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "semtimedop": 220,
     },
     "aarch64": {
-        "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "removexattr": 14, "lremovexattr": 15,
-        "fremovexattr": 16, "fcntl": 25, "inotify_init1": 26, "ioctl": 29, "ioprio_set": 30,
-        "flock": 32, "umount2": 39, "mount": 40, "pivot_root": 41, "chroot": 51, "fchmod": 52,
-        "fchmodat": 53, "fchownat": 54, "fchown": 55, "utimensat": 88, "unshare": 97,
-        "kexec_load": 104, "init_module": 105, "ptrace": 117, "sched_setparam": 118,
-        "sched_setscheduler": 119, "sched_setaffinity": 122, "kill": 129, "tkill": 130,
-        "tgkill": 131, "rt_sigqueueinfo": 138, "setpriority": 140, "setpgid": 154, "setsid": 157,
-        "prctl": 167, "mq_open": 180, "mq_unlink": 181, "msgget": 186, "msgctl": 187,
-        "msgrcv": 188, "msgsnd": 189, "semget": 190, "semctl": 191, "semtimedop": 192,
-        "semop": 193, "shmget": 194, "shmctl": 195, "shmat": 196, "socket": 198,
-        "socketpair": 199, "bind": 200, "connect": 203, "setsockopt": 208, "shutdown": 210,
-        "add_key": 217, "request_key": 218, "keyctl": 219, "clone": 220, "migrate_pages": 238,
-        "move_pages": 239, "rt_tgsigqueueinfo": 240, "perf_event_open": 241, "prlimit": 261,
-        "fanotify_init": 262, "open_by_handle_at": 265, "setns": 268, "process_vm_readv": 270,
-        "process_vm_writev": 271, "kcmp": 272, "finit_module": 273, "sched_setattr": 274,
-        "memfd_create": 279, "bpf": 280, "userfaultfd": 282,
+        "inotify_init1": 26, "ioprio_set": 30, "umount2": 39, "mount": 40, "pivot_root": 41,
+        "chroot": 51, "unshare": 97, "kexec_load": 104, "init_module": 105, "ptrace": 117,
+        "sched_setparam": 118, "sched_setscheduler": 119, "sched_setaffinity": 122, "kill":
+        129, "tkill": 130, "tgkill": 131, "rt_sigqueueinfo": 138, "setpriority": 140,
+        "mq_open": 180, "mq_unlink": 181, "msgget": 186, "msgctl": 187, "msgrcv": 188,
+        "msgsnd": 189, "semget": 190, "semctl": 191, "semtimedop": 192, "semop": 193,
+        "shmget": 194, "shmctl": 195, "shmat": 196, "socket": 198, "socketpair": 199,
+        "bind": 200, "connect": 203, "add_key": 217, "request_key": 218, "keyctl": 219,
+        "clone": 220, "migrate_pages": 238, "move_pages": 239, "rt_tgsigqueueinfo": 240,
+        "perf_event_open": 241, "prlimit": 261, "fanotify_init": 262, "open_by_handle_at":
+        265, "setns": 268, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272,
+        "finit_module": 273, "sched_setattr": 274, "memfd_create": 279, "bpf": 280,
+        "userfaultfd": 282,
     },
 }  # fmt: skip
 _NEWER = {
     "pidfd_send_signal": 424, "io_uring_setup": 425, "open_tree": 428, "move_mount": 429,
-    "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "clone3": 435,
-    "pidfd_getfd": 438, "process_madvise": 440, "mount_setattr": 442, "memfd_secret": 447,
-    "process_mrelease": 448, "fchmodat2": 452, "setxattrat": 463, "removexattrat": 466,
-    "file_setattr": 469,
+    "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "clone3": 435, "pidfd_getfd":
+    438, "process_madvise": 440, "mount_setattr": 442, "memfd_secret": 447, "process_mrelease":
+    448,
 }  # fmt: skip
 # What a notebook never needs: the network, others' processes, mounts, memory that nobody counts,
 # and notice of what a copy of the process does.
@@ -136,41 +130,7 @@ _REFUSED = [
     "inotify_init1",
     "fanotify_init",
 ]
-# What would leave a trace of a copy of a process that the original could read.
-_TRACES = [
-    "chmod",
-    "fchmod",
-    "fchmodat",
-    "fchmodat2",
-    "chown",
-    "fchown",
-    "lchown",
-    "fchownat",
-    "utime",
-    "utimes",
-    "futimesat",
-    "utimensat",
-    "setxattr",
-    "lsetxattr",
-    "fsetxattr",
-    "setxattrat",
-    "removexattr",
-    "lremovexattr",
-    "fremovexattr",
-    "removexattrat",
-    "file_setattr",
-    "flock",
-    "ioctl",
-    "setsockopt",
-    "shutdown",
-    "prctl",
-    "fork",
-    "vfork",
-    "setpgid",
-    "setsid",
-]
 _SIGNALS = ["kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal"]
-_THREAD = 0x0001_0000
 _NEW_NAMESPACES = NEWNS | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET | 0x0200_0000
 _AUDIT_ARCH = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 
@@ -185,7 +145,7 @@ _SHARED = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) .w.s ", re.MULTILINE)
 _open, _ioctl, _pack, _unpack_from = open, fcntl.ioctl, struct.pack, struct.unpack_from
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_alone = ctypes.PyDLL(None, use_errno=True)
+_python = ctypes.PyDLL(None, use_errno=True)  # holds Python's lock, as a fork must
 
 
 def _check(result: int, what: str) -> int:
@@ -193,6 +153,20 @@ def _check(result: int, what: str) -> int:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
     return result
+
+
+def clone(flags: int) -> int:
+    """Fork with flags such as `SIBLING` or those of new namespaces; return as `os.fork` does.
+
+    Only for a process with a single thread: the C library is not told.
+    """
+    _python.PyOS_BeforeFork()
+    pid = int(_python.syscall(_CLONE, flags | 17, 0, 0, 0, 0))  # SIGCHLD
+    if pid == 0:
+        _python.PyOS_AfterFork_Child()
+    else:
+        _python.PyOS_AfterFork_Parent()
+    return _check(pid, "clone")
 
 
 def unshare(flags: int) -> None:
@@ -243,8 +217,6 @@ def _prctl(option: int, value: int, third: object = 0) -> int:
 
 def die_with_parent(parent: int) -> None:
     """End this process when its parent ends, also when that is killed."""
-    if sys.platform != "linux":
-        return
     _check(_prctl(_PR_SET_PDEATHSIG, _SIGKILL), "prctl")
     if os.getppid() not in (parent, 0):
         os._exit(1)
@@ -276,8 +248,6 @@ def drop_capabilities() -> None:
 
 def landlock_abi() -> int:
     """Return the version of Landlock that the kernel offers; 0 where there is none."""
-    if sys.platform != "linux":
-        return 0
     return max(int(_libc.syscall(_LANDLOCK_CREATE, None, 0, 1)), 0)
 
 
@@ -314,8 +284,6 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
 
 def shared_memory() -> list[tuple[int, int]]:
     """Return where this process has memory that its forks share and may write."""
-    if sys.platform != "linux":
-        return []
     with _open("/proc/self/maps", "rb", buffering=0) as file:
         try:
             return list(_asked_for_shared(file.fileno()))
@@ -390,34 +358,24 @@ def _refusing_calls(signals_to: int) -> bytes | None:
     return _program(rules)
 
 
-def refuse_traces() -> None:
-    """Refuse system calls that leave a trace in files, descriptors or processes of others."""
-    program = _refusing_traces()
+def refuse_signals() -> None:
+    """Refuse signals to others than this process' own group."""
+    program = _refusing_signals()
     if program is not None:
         _install(program)
 
 
 @cache
-def _refusing_traces() -> bytes | None:
-    """Return the filter of `refuse_traces`."""
+def _refusing_signals() -> bytes | None:
+    """Return the filter of `refuse_signals`."""
     calls = _calls()
-    if calls is None:
-        return None
-    rules = [_refusing(calls[name]) for name in _TRACES if name in calls]
-    # clone: threads only; another process could outlive the copy, and be found by its name
-    rules.append(_wanting(calls["clone"], 0, (0x54, 0, 0, _THREAD), (0xA4, 0, 0, _THREAD)))
-    # fcntl: copy and look, but change nothing that copies of a descriptor have in common
-    looking = [row for command in (0, 1, 2, 3, 1030) for row in ((0x15, 0, 1, command), _ALLOW)]
-    rules.append([(0x15, 0, 2 + len(looking), calls["fcntl"]), (0x20, 0, 0, 24), *looking, _REFUSE])
-    if landlock_abi() < 6:
-        rules += [_refusing(calls[name]) for name in _SIGNALS]
-    return _program(rules)
+    return _program([_wanting(calls[name], 0) for name in _SIGNALS]) if calls else None
 
 
 def prepare_filters() -> None:
     """Make the filters before processes are forked, so that each finds them made."""
     _refusing_calls(0)
-    _refusing_traces()
+    _refusing_signals()
 
 
 _Row = tuple[int, int, int, int]
@@ -427,7 +385,7 @@ _REFUSE: _Row = (0x06, 0, 0, 0x0005_0000 | 13)
 
 def _calls() -> dict[str, int] | None:
     """Return the numbers of system calls on this machine; None where they are not known."""
-    if sys.platform != "linux" or platform.machine() not in _CALLS:
+    if platform.machine() not in _CALLS:
         return None
     return {**_CALLS[platform.machine()], **_NEWER}
 
@@ -474,18 +432,3 @@ def _install(program: bytes) -> None:
     no_new_privileges()
     description = _Program(len(program) // struct.calcsize("HBBI"), ctypes.addressof(buffer))
     _check(_prctl(_PR_SET_SECCOMP, 2, ctypes.byref(description)), "seccomp")
-
-
-def wait_alone(pid: int) -> int:
-    """Wait for a child and return its status; no thread of this process runs meanwhile.
-
-    Returns -1 where a signal came in between.
-    """
-    status = ctypes.c_int()
-    if sys.platform != "linux":
-        return os.waitpid(pid, 0)[1]
-    if _alone.waitpid(pid, ctypes.byref(status), 0) == pid:
-        return status.value
-    if ctypes.get_errno() == errno.EINTR:
-        return -1
-    raise ChildProcessError(pid)

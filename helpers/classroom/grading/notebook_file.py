@@ -1,8 +1,7 @@
-"""Reads a notebook too large to be parsed in the grader's own process.
+"""Reads a notebook's file; a large one in a worker, because megabytes can stand for gigabytes.
 
-A file of some megabytes can stand for gigabytes of empty lists. So a process of its own, with
-limits on memory and time, parses it and gives back what grading and feedback look at. That process
-runs this file as a program, which imports nothing of the course.
+The worker is this file run as a program: the standard JSON reader within limits on memory and time.
+It gives back what grading and feedback look at.
 """
 
 from __future__ import annotations
@@ -12,22 +11,22 @@ import subprocess
 import sys
 from typing import Any
 
+LARGEST = 50_000_000
+"""Bytes of a notebook; a larger one is not read."""
 LARGE = 4_000_000
-"""Bytes from which on a notebook is parsed elsewhere."""
+"""Bytes from which on a worker reads it."""
 MEMORY = 1_000_000_000
-"""Bytes that the process may use."""
+"""Bytes that the worker may use."""
 SECONDS = 20
 """Of processor time."""
+MOST_CELLS, LARGEST_SOURCE, LARGEST_METADATA = 3_000, 1_000_000, 10_000
 MOST_OUTPUTS, LARGEST_OUTPUTS = 50, 10_000_000
 """Outputs of a cell that are kept, and characters of all outputs of a notebook."""
-_KEPT = ("cell_type", "source", "input", "id", "metadata")
-_LARGEST_METADATA = 10_000
+_KEPT = ("cell_type", "source", "input", "id", "metadata", "outputs")
 
 
-def notebook_json(
-    content: bytes, most_cells: int, largest_source: int, *, outputs: bool = False
-) -> Any:
-    """Return the JSON of a notebook, without outputs unless they are asked for.
+def notebook_json(content: bytes) -> Any:
+    """Return the JSON of a notebook's file.
 
     Raises
     ------
@@ -36,8 +35,9 @@ def notebook_json(
     """
     if len(content) < LARGE:
         return json.loads(decoded(content))
-    numbers = (most_cells, largest_source, int(outputs), MEMORY, SECONDS)
-    command = [sys.executable, "-I", "-S", __file__, *map(str, numbers)]
+    if len(content) > LARGEST:
+        raise MemoryError("it is too large to be read")
+    command = [sys.executable, "-I", "-S", __file__, str(MEMORY), str(SECONDS)]
     try:
         ended = subprocess.run(
             command, input=content, capture_output=True, timeout=6 * SECONDS, check=False
@@ -64,73 +64,57 @@ def decoded(content: bytes) -> str:
     return content.decode("utf-8-sig")
 
 
-def slim(document: Any, most_cells: int, largest_source: int, *, outputs: bool) -> Any:
-    """Return a notebook with what is looked at only; anything else as something empty.
+def raw_cells(document: Any) -> list[Any]:
+    """Return the list of cells of a notebook of any format; empty for what is no notebook.
 
-    >>> cell = {"cell_type": "code", "source": "x", "outputs": [1], "more": 2}
-    >>> slim({"nbformat": 4, "cells": [cell]}, 10, 10, outputs=False)
-    {'nbformat': 4, 'cells': [{'cell_type': 'code', 'source': 'x'}]}
+    >>> raw_cells({"worksheets": [{"cells": [1]}, {"cells": [2]}]}), raw_cells(3)
+    ([1, 2], [])
     """
     if not isinstance(document, dict):
-        return None
-    room = LARGEST_OUTPUTS if outputs else 0
-    left = 10 * largest_source
+        return []
+    if isinstance(document.get("cells"), list):
+        return list(document["cells"])
+    sheets = document.get("worksheets")
+    sheets = sheets if isinstance(sheets, list) else []
+    found = (sheet.get("cells") for sheet in sheets if isinstance(sheet, dict))
+    return [cell for cells in found if isinstance(cells, list) for cell in cells]
 
-    def cell_of(cell: Any) -> Any:
-        nonlocal room, left
-        if not isinstance(cell, dict):
-            return None
+
+def smaller(document: Any) -> dict[str, Any]:
+    """Return a notebook with what is looked at, cut to size."""
+    version = document.get("nbformat") if isinstance(document, dict) else None
+    # One cell more than are read, so that it shows that there were more.
+    cells = [cell for cell in raw_cells(document) if isinstance(cell, dict)][: MOST_CELLS + 1]
+    room = LARGEST_OUTPUTS
+    made = []
+    for cell in cells:
         kept = {name: cell[name] for name in _KEPT if name in cell}
         for name in ("source", "input"):
             text = kept.get(name, "")
-            if isinstance(text, list) and all(isinstance(line, str) for line in text):
-                text = "".join(text)
-            kept[name] = text[: min(largest_source + 1, left)] if isinstance(text, str) else ""
-            left -= len(kept[name])
-        kept = {name: kept[name] for name in kept if name in cell}
-        if len(json.dumps([kept.get(name) for name in ("cell_type", "id", "metadata")])) > (
-            _LARGEST_METADATA
-        ):
-            kept = {name: kept[name] for name in ("source", "input") if name in kept}
-            kept["cell_type"] = cell["cell_type"] if cell.get("cell_type") == "markdown" else "code"
-        shown = cell.get("outputs")
-        if isinstance(shown, list) and room > 0:
-            kept["outputs"] = []
-            for output in shown[:MOST_OUTPUTS]:
-                room -= len(json.dumps(output))
-                if room > 0:
-                    kept["outputs"].append(output)
-        return kept
-
-    found: dict[str, Any] = {}
-    version = document.get("nbformat")
-    if "nbformat" in document:
-        found["nbformat"] = version if isinstance(version, int) and abs(version) < 100 else None
-    cells = document.get("cells")
-    if isinstance(cells, list):
-        # One more than are read, so that it shows that there were more.
-        found["cells"] = [cell_of(cell) for cell in cells[: most_cells + 1]]
-    sheets = document.get("worksheets")
-    if isinstance(sheets, list):
-        found["worksheets"] = [
-            {"cells": [cell_of(cell) for cell in sheet["cells"][: most_cells + 1]]}
-            for sheet in sheets[:10]
-            if isinstance(sheet, dict) and isinstance(sheet.get("cells"), list)
-        ]
-    return found
+            if isinstance(text, list):
+                text = "".join(line for line in text if isinstance(line, str))
+            kept[name] = text[: LARGEST_SOURCE + 1] if isinstance(text, str) else ""
+        for name in ("cell_type", "id", "metadata"):
+            if len(json.dumps(kept.get(name))) > LARGEST_METADATA:
+                del kept[name]
+        shown = kept.pop("outputs", None)
+        kept["outputs"] = []
+        for output in shown[:MOST_OUTPUTS] if isinstance(shown, list) else ():
+            room -= len(json.dumps(output))
+            if room > 0:
+                kept["outputs"].append(output)
+        made.append({name: kept[name] for name in kept if name in cell})
+    return {"nbformat": version if isinstance(version, int) else None, "cells": made}
 
 
-def main(arguments: list[str]) -> None:
+def work(memory: int, seconds: int) -> None:
     """Read a notebook from the input and write what is left of it, within limits."""
     import resource
 
-    most_cells, largest_source, outputs, memory, seconds = map(int, arguments)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    document = json.loads(decoded(sys.stdin.buffer.read()))
-    found = slim(document, most_cells, largest_source, outputs=bool(outputs))
-    sys.stdout.write(json.dumps(found))
+    json.dump(smaller(json.loads(decoded(sys.stdin.buffer.read()))), sys.stdout)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    work(*map(int, sys.argv[1:]))

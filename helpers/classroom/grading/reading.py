@@ -71,18 +71,23 @@ def read_release(path: Path) -> Release:
     taken.
     """
     try:
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        cells = tuple(_release_cells(path, notebook["cells"]))
+        content = path.read_bytes()
     except FileNotFoundError:
         raise ClassroomError(f"{path} does not exist; run 'classroom build {path.stem}'") from None
+    return release_of(path, content)
+
+
+def release_of(path: Path, content: bytes) -> Release:
+    """Return what `read_release` returns for a notebook of this content at this path."""
+    try:
+        cells = tuple(_release_cells(path, json.loads(content)["cells"]))
     except (ValueError, KeyError, TypeError) as error:
         raise ClassroomError(f"{path} is no instructor notebook ({error})") from None
     graded = [cell.grade_id for cell in cells if cell.grade_id]
     twice = sorted({name for name in graded if graded.count(name) > 1})
     if twice:
         raise ClassroomError(f"{path} names more than one cell {twice[0]}; grade_ids are unique")
-    files = tuple(sorted(_data_files(path.parent)))
-    return Release(path.parent.name, path.stem, cells, files)
+    return Release(path.parent.name, path.stem, cells, tuple(sorted(_data_files(path.parent))))
 
 
 def _release_cells(path: Path, cells: Sequence[Mapping[str, Any]]) -> Iterator[ReleaseCell]:
@@ -264,6 +269,14 @@ def _touched(statement: ast.stmt) -> tuple[set[str], set[str], set[str]]:
             if isinstance(part, ast.Name):
                 changed.add(part.id)
     return bound, read, changed
+
+
+def asks_answers_directly(test: ReleaseCell, learner: frozenset[str]) -> bool:
+    """Tell whether a test uses a student's object itself, and not by its name in a check."""
+    nodes = [node for part in statements(test.source) for node in ast.walk(part)]
+    own = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    own |= {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return any(isinstance(n, ast.Name) and n.id in learner - own for n in nodes)
 
 
 def own_statements(cells: Sequence[ReleaseCell], learner: frozenset[str]) -> list[str]:

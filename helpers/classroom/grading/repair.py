@@ -14,17 +14,25 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
-from classroom.grading import notebook_file
 from classroom.grading.model import Release, ReleaseCell, Submission
+from classroom.grading.notebook_file import (
+    LARGEST,
+    LARGEST_SOURCE,
+    MOST_CELLS,
+    MOST_OUTPUTS,
+    notebook_json,
+    raw_cells,
+)
 from classroom.grading.reading import learner_names, source_text, statements
 from classroom.markers import TEXT_STUB
 
-MOST_CELLS = 3_000
-LARGEST_SOURCE = 1_000_000
 LARGEST_TEXT = 5_000_000
 """Characters of all cells together."""
 DEEPEST = 20
 """Levels of a cell's metadata."""
+PNG = re.compile(r"iVBORw0KGgo[A-Za-z0-9+/]*={0,2}")
+"""A PNG picture in base64."""
+LARGEST_PICTURE = 2_000_000
 LARGEST_ANSWER = 20_000
 """Characters of a cell that is looked at to find an answer which lost its metadata."""
 
@@ -46,6 +54,8 @@ class WorkCell:
     metadata: dict[str, Any]
     id: str
     release: ReleaseCell | None = None
+    pictures: dict[str, str] = field(default_factory=dict)
+    """Pictures (PNG in base64) that were handed in with a given cell, by their description."""
 
 
 @dataclass
@@ -154,7 +164,7 @@ def read_document(name: str, content: bytes) -> dict[str, Any]:
     if not content.strip():
         raise UnreadableError(f"{where} is empty. {again}", f"{where} is empty")
     try:
-        document = notebook_file.notebook_json(content, MOST_CELLS, LARGEST_SOURCE)
+        document = notebook_json(content)
     except UnicodeDecodeError:
         raise UnreadableError(
             f"{where} is no notebook: it is not a text in UTF-8. {again}",
@@ -168,7 +178,8 @@ def read_document(name: str, content: bytes) -> dict[str, Any]:
         raise UnreadableError(
             f"{where} is too large to be read. Clear its outputs in Jupyter, save it, and hand it"
             " in again.",
-            f"{where} is too large to be read ({len(content) // 1_000_000} MB)",
+            f"{where} is too large to be read ({len(content) / 1e6:.0f} MB; {LARGEST / 1e6:.0f} MB"
+            " are read)",
         ) from None
     except ValueError as error:
         blank = b"\xef\xbb\xbf\xff\xfe\0 \r\n\t"
@@ -188,22 +199,6 @@ def read_document(name: str, content: bytes) -> dict[str, Any]:
     return document
 
 
-def raw_cells(document: Mapping[str, Any]) -> list[Any]:
-    """Return the list of cells of a notebook of any format."""
-    cells = document.get("cells")
-    if isinstance(cells, list):
-        return cells
-    sheets = document.get("worksheets")
-    if isinstance(sheets, list):
-        return [
-            cell
-            for sheet in sheets
-            if isinstance(sheet, dict) and isinstance(sheet.get("cells"), list)
-            for cell in sheet["cells"]
-        ]
-    return []
-
-
 # The cells
 
 
@@ -216,6 +211,7 @@ class _Given:
     metadata: dict[str, Any]
     grade_id: str
     id: str
+    outputs: Any = None
 
 
 def grade_id_of(cell: Mapping[str, Any]) -> str:
@@ -262,6 +258,7 @@ def submitted_cells(
                 dict(metadata) if isinstance(metadata, dict) else {},
                 grade_id_of(cell),
                 name if isinstance(name, str) else "",
+                cell.get("outputs"),
             )
         )
     return given
@@ -322,7 +319,20 @@ def restored(own: ReleaseCell, cell: _Given, repairs: list[str], tampering: list
         source = own.source if own.kind == "test" else own.released
         if cell.source.strip() not in (own.released.strip(), own.source.strip()):
             repairs.append(f"restored the text of the locked cell {name}")
-    return WorkCell(own.cell_type, source, dict(own.metadata), own.id, own)
+    pictures = handed_pictures(cell.outputs) if own.kind == "given" else {}
+    return WorkCell(own.cell_type, source, dict(own.metadata), own.id, own, pictures)
+
+
+def handed_pictures(outputs: Any) -> dict[str, str]:
+    """Return the described pictures among a cell's outputs: PNG in base64, by the description."""
+    found: dict[str, str] = {}
+    for output in outputs[:MOST_OUTPUTS] if isinstance(outputs, list) else []:
+        data = output.get("data") if isinstance(output, dict) else None
+        if isinstance(data, dict):
+            words, png = (source_text(data.get(kind)) for kind in ("text/plain", "image/png"))
+            if words and len(png) <= LARGEST_PICTURE and PNG.fullmatch(png.replace("\n", "")):
+                found[words] = png
+    return found
 
 
 def partners(

@@ -5,6 +5,7 @@ The shell is IPython's own; what it shows is collected instead of being sent to 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import builtins
 import io
@@ -12,8 +13,8 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from IPython.core.displayhook import DisplayHook
@@ -23,7 +24,11 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 from traitlets.config import Config
 
+from leverage.lessons.figures import without_pictures
+
 MOST_OUTPUTS = 2_000
+TASKS_SECONDS = 0.1
+"""How long tasks go on after a cell that has ended."""
 CUT = "\n… the rest of this cell's output was cut\n"
 _NO_INPUT = "raw_input was called, but this frontend does not support input requests."
 
@@ -270,7 +275,8 @@ class Notebook:
         builtins.input = no_input
         self.mend: Callable[[], None] = lambda: None
         """Puts back what this process itself needs, after each cell."""
-        self._run_cell = shell.run_cell
+        self._run_cell, self._run_cell_async = shell.run_cell, shell.run_cell_async
+        self.begin_loop()
 
     def redirect_descriptors(self) -> None:
         """Catch what programs and C code write to the descriptors 1 and 2."""
@@ -286,13 +292,20 @@ class Notebook:
             setattr(sys, name, stream)
         self.shell.recorder = Recorder(min(self._left, self._most))
 
-    def run(self, source: str, cell_id: str, *, count: bool = True) -> dict[str, Any]:
-        """Run one cell; whatever it does, its outputs come back."""
+    def run(
+        self, source: str, cell_id: str, *, count: bool = True, draws: bool = True
+    ) -> dict[str, Any]:
+        """Run one cell; whatever it does, its outputs come back.
+
+        A cell that does not draw shows the descriptions of the course's figures alone.
+        """
         self.begin()
         error = ""
         try:
             try:
-                result = self._run_cell(source, store_history=count, silent=False, cell_id=cell_id)
+                with nullcontext() if draws else without_pictures():
+                    result = self._until_done(self._cell(source, count, cell_id))
+                    self._go_on()
             finally:
                 self.mend()
             raised = result.error_before_exec or result.error_in_exec
@@ -302,6 +315,63 @@ class Notebook:
             lines = traceback.format_exception_only(type(escaped), escaped)
             self.shell.recorder.error(error, _text_of(escaped), lines)
         return {"outputs": self.collect(), "error": error, "count": self.shell.execution_count - 1}
+
+    # the event loop, which runs while a cell runs, as in a kernel
+
+    def begin_loop(self) -> None:
+        """Begin an event loop; the one before it is left alone."""
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+
+    def _until_done(self, work: Coroutine[Any, Any, Any]) -> Any:
+        if self.loop.is_closed():
+            self.begin_loop()
+        task = self.loop.create_task(work)
+        while not (task.done() or self.loop.is_closed()):
+            with suppress(RuntimeError):  # a cell has stopped the loop
+                self.loop.run_until_complete(task)
+        return task.result()
+
+    async def _cell(self, source: str, count: bool, cell_id: str) -> Any:
+        """Run a cell as a kernel does: one that awaits in the loop, any other while it runs."""
+        shell = self.shell
+        options: dict[str, Any] = {"store_history": count, "silent": False, "cell_id": cell_id}
+        problem, code = None, source
+        try:
+            code = shell.transform_cell(source)
+        except Exception:
+            problem = sys.exc_info()
+        waits = {"transformed_cell": code, "preprocessing_exc_tuple": problem}
+        if not shell.should_run_async(source, **waits):
+            return self._run_cell(source, **options)
+        try:
+            result = await self._run_cell_async(source, **options, **waits)
+        finally:
+            shell.events.trigger("post_execute")
+        shell.events.trigger("post_run_cell", result)
+        return result
+
+    def _go_on(self) -> None:
+        """Let tasks that a cell began go on for a moment, as they would until the next cell."""
+        tasks = asyncio.all_tasks(self.loop)
+        if tasks:
+            self._until_done(asyncio.wait(tasks, timeout=TASKS_SECONDS))
+
+    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call a function while the loop runs, as a cell would."""
+        if self.loop.is_running():
+            return function(*args, **kwargs)
+
+        async def called() -> tuple[Any, BaseException | None]:
+            try:
+                return function(*args, **kwargs), None
+            except BaseException as error:
+                return None, error
+
+        value, error = self._until_done(called())
+        if error is not None:
+            raise error
+        return value
 
     def collect(self) -> list[dict[str, Any]]:
         """Return the outputs of the cell that has run."""

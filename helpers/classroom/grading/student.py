@@ -6,8 +6,6 @@ code does to this interpreter, it can change its own answers only.
 
 from __future__ import annotations
 
-import ast
-import builtins
 import fcntl
 import io
 import linecache
@@ -22,25 +20,20 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from typing import Any
 
-from IPython.core.interactiveshell import InteractiveShell
-
-from classroom.grading import linux, sandbox
+from classroom.grading import linux, throwaway
 from classroom.grading.channel import Channel, ClosedError, ProtocolError
 from classroom.grading.codec import TooLargeError
 from classroom.grading.dialogue import Dialogue
 from classroom.grading.integrity import Integrity, Watched
-from classroom.grading.pictures import Pictures
 from classroom.grading.runner import Notebook, RunnerShell
-from classroom.grading.throwaway import forget_the_way_back
 
 PRINT_LIMIT = 4_000
 PATIENCE = 10
 # References of our own: what a student's code replaces in these modules does not reach them.
-_parse, _compile, _exec, _eval = ast.parse, builtins.compile, builtins.exec, builtins.eval
 _sleep = time.sleep
 _socketpair, _connection, _ask = socket.socketpair, socket.socket, fcntl.fcntl
-_fork, _exit, _exit_code = os.fork, os._exit, os.waitstatus_to_exitcode
-_transform = InteractiveShell.transform_cell
+_fork, _exit, _waitpid, _getpid, _getppid = os.fork, os._exit, os.waitpid, os.getpid, os.getppid
+_settle, _clone, _listdir = throwaway.settle, linux.clone, os.listdir
 
 
 class _FirstPrinted(io.StringIO):
@@ -63,24 +56,19 @@ class StudentServer:
         output_bytes: int,
         watched: Watched,
         raw: int,
-        pictures: Pictures,
-        everybody: int | None = None,
+        folder: str,
     ) -> None:
         self.shell = shell
         self.notebook = Notebook(shell, output_bytes, raw)
-        self.peer = Dialogue(channel, self.serve, self.stand_in)
+        self.dialogue = Dialogue(channel, self.serve, self.stand_in)
         self.integrity = Integrity(
-            shell, watched, lambda what: self.peer.channel.send({"report": what})
+            shell, watched, lambda what: self.dialogue.channel.send({"report": what})
         )
         self.notebook.mend = self.integrity.mend
-        pictures.unchanged = lambda: self.integrity.codes_kept
         self._running = False
-        self._everybody = everybody
-        self._child = 0
-        self._passing_on = False
-        self._over = False
+        self._folder = folder
         self._handlers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "run": self._run,
+            "run": self._run_cell,
             "names": self._names,
             "get": self._get,
             "call": self._call,
@@ -90,30 +78,24 @@ class StudentServer:
             "stop": self._stop,
             "imported": self._imported,
             "snapshot": self._snapshot,
-            "inside": self._inside,
-            "end": self._end,
+            "look": self._look,
+            "settle": self._settle,
         }
 
     def loop(self) -> None:
         """Serve until the judge hangs up."""
         signal.signal(signal.SIGINT, self._interrupted)
-        while not self._over:
+        while True:
             try:
-                request = self.peer.channel.receive()
-                self.peer.answer(request)
+                request = self.dialogue.channel.receive()
+                self.dialogue.answer(request)
             except (ClosedError, ProtocolError):
                 return
             except (KeyboardInterrupt, _AnsweredError):
                 continue
 
     def _interrupted(self, number: int, frame: object) -> None:
-        if self._passing_on:
-            self._passing_on = False
-        elif self._child:
-            # Where this process may not signal another one, the copy is reached with its group.
-            self._passing_on = self._everybody is None
-            os.kill(0 if self._passing_on else self._child, signal.SIGINT)
-        elif self._running:
+        if self._running:
             raise KeyboardInterrupt
 
     def serve(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -131,25 +113,28 @@ class StudentServer:
         number = data["i"]
 
         def function(*args: Any, **kwargs: Any) -> Any:
-            answer = self.peer.ask(
+            answer = self.dialogue.ask(
                 {
                     "op": "call",
                     "i": number,
-                    "a": self.peer.encode(args),
-                    "k": self.peer.encode(kwargs),
+                    "a": self.dialogue.encode(args),
+                    "k": self.dialogue.encode(kwargs),
                 }
             )
             if "error" in answer:
                 raise RuntimeError(str(answer["error"]))
-            return self.peer.decode(answer["value"])
+            return self.dialogue.decode(answer["value"])
 
         function.__name__ = str(data.get("n", "function"))
         return function
 
-    def _run(self, request: dict[str, Any]) -> dict[str, Any]:
-        ran = self.notebook.run(request["source"], request["id"])
-        self.integrity.look()
+    def _run_cell(self, request: dict[str, Any]) -> dict[str, Any]:
+        ran = self.notebook.run(request["source"], request["id"], draws=request["draws"])
         return {**ran, "notes": self.notebook.notes}
+
+    def _look(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.integrity.look()
+        return {}
 
     def _names(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"names": [name for name in list(self.shell.user_ns) if type(name) is str]}
@@ -162,7 +147,7 @@ class StudentServer:
 
     def _value(self, value: object) -> dict[str, Any]:
         try:
-            return {"value": self.peer.encode(value)}
+            return {"value": self.dialogue.encode(value)}
         except TooLargeError as problem:
             said, kind = str(problem), type.__getattribute__(type(value), "__name__")
         except KeyboardInterrupt:
@@ -172,21 +157,21 @@ class StudentServer:
         return {"value": {"t": "ob", "n": str(kind), "m": "", "r": f"<{said}>", "own": []}}
 
     def _call(self, request: dict[str, Any]) -> dict[str, Any]:
-        function: Any = self.peer.exported[request["i"]]
-        args, kwargs = self.peer.decode(request["a"]), self.peer.decode(request["k"])
+        function: Any = self.dialogue.exported[request["i"]]
+        args, kwargs = self.dialogue.decode(request["a"]), self.dialogue.decode(request["k"])
         printed = _FirstPrinted()
         reply: dict[str, Any]
         try:
             with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(printed):
                 warnings.simplefilter("ignore")
-                value = function(*args, **kwargs)
+                value = self.notebook.call(function, *args, **kwargs)
             reply = self._value(value)
         except BaseException as error:
             self.integrity.mend()
             reply = {"error": self._error_data(error)}
         self.integrity.mend()
         try:
-            changed = self.peer.encode(args)
+            changed = self.dialogue.encode(args)
             if changed != request["a"]:
                 reply["changed"] = changed
         except TooLargeError:
@@ -195,20 +180,20 @@ class StudentServer:
 
     def _call_each(self, request: dict[str, Any]) -> dict[str, Any]:
         """Call a function many times; an answer that never came is told by its absence."""
-        function: Any = self.peer.exported[request["i"]]
+        function: Any = self.dialogue.exported[request["i"]]
         printed = _FirstPrinted()
         each: list[dict[str, Any]] = []
         with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(printed):
             warnings.simplefilter("ignore")
             for case in request["a"]:
                 fixed = type(case) is list  # as it is: no function can change what is in it
-                args = case if fixed else self.peer.decode(case)
+                args = case if fixed else self.dialogue.decode(case)
                 try:
-                    reply = self._value(function(*args))
+                    reply = self._value(self.notebook.call(function, *args))
                 except BaseException as error:
                     reply = {"error": self._error_data(error)}
                 with suppress(TooLargeError):
-                    reply["changed"] = not fixed and self.peer.encode(args) != case
+                    reply["changed"] = not fixed and self.dialogue.encode(args) != case
                 each.append(reply)
                 if "error" in reply and reply["error"]["kinds"][0][1] == "KeyboardInterrupt":
                     break
@@ -216,9 +201,9 @@ class StudentServer:
         return {"each": each, "printed": io.StringIO.getvalue(printed)}
 
     def _next(self, request: dict[str, Any]) -> dict[str, Any]:
-        iterator: Any = self.peer.exported[request["i"]]
+        iterator: Any = self.dialogue.exported[request["i"]]
         if not hasattr(iterator, "__next__"):
-            iterator = self.peer.exported[request["i"]] = iter(iterator)
+            iterator = self.dialogue.exported[request["i"]] = iter(iterator)
         try:
             return self._value(next(iterator))
         except StopIteration:
@@ -228,7 +213,7 @@ class StudentServer:
 
     def _attribute(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
-            return self._value(getattr(self.peer.exported[request["i"]], request["name"]))
+            return self._value(getattr(self.dialogue.exported[request["i"]], request["name"]))
         except BaseException as error:
             return {"error": self._error_data(error)}
 
@@ -278,87 +263,68 @@ class StudentServer:
         return {"imported": bool(watch is not None and watch.is_imported(request["name"]))}
 
     def _snapshot(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Go on in a copy of this process until the judge ends it; what it learns dies with it.
+        """Go on in a copy of this process; what the copy does is thrown away with it.
 
-        Nothing else of the submission runs meanwhile, so that nothing can watch the copy.
+        The copy is the keeper's child, so that not even how it ends is told here.
         """
-        shared = linux.shared_memory()
-        sandbox.signal_others(self._everybody, signal.SIGSTOP)
-        child = -1
-        for _ in range(PATIENCE):  # a neighbour may hold what the user may have, for a moment
-            with suppress(OSError):
-                child = _fork()
-                break
-            _sleep(0.1)
+        had = throwaway.shared()
+        child = _sibling() if len(_listdir("/proc/self/task")) == 1 else _orphan()
+        if child > 0:
+            raise _AnsweredError
         if child < 0:
-            sandbox.signal_others(self._everybody, signal.SIGCONT)
             return {"refused": True}
-        if child == 0:
-            self._child = 0
-            try:
-                self._move()
-                if request["lock"]:
-                    forget_the_way_back(self.peer.channel.fileno(), shared)
-            except BaseException:
-                _exit(1)
-            return {}
-        self._child = child
-        while (status := linux.wait_alone(child)) < 0:
-            continue
-        sandbox.signal_others(self._everybody, signal.SIGCONT)
-        self._child = 0
-        # The copy has answered already; this process takes the conversation up again.
-        self.peer.channel.send({"died": _exit_code(status)})
+        try:
+            self._move(request["ask"])
+            self._had = had
+        except BaseException:
+            _exit(1)
         raise _AnsweredError
 
-    def _move(self) -> None:
+    def _move(self, number: int) -> None:
         """Talk to the judge over a connection of one's own: no thread of the original has it."""
-        home = self.peer.channel
+        home = self.dialogue.channel
         mine, judges = _socketpair()
-        home.send_socket({"moved": True}, judges)
+        home.send_socket({"answer": number}, judges)
         # A student's code may have closed 0 to 2, which will be put in their places again.
         above = _ask(mine.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
-        self.peer.channel = Channel(_connection(fileno=above))
+        self.dialogue.channel = Channel(_connection(fileno=above))
         for connection in (mine, judges, home):
             connection.close()
 
-    def _inside(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Run a test that needs the student's own objects; only ever asked of a copy.
-
-        What the code changed is put back first, and the sign that the test passed is the number
-        that came with the request.
-        """
-        self.integrity.restore()
-        self.notebook.begin()
-        name, names = request["file"], self.shell.user_ns
-        try:
-            tree = _parse(_transform(self.shell, request["source"]), name)
-            last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-            _exec(_compile(tree, name, "exec"), names)
-            value = None
-            if last is not None:
-                value = _eval(_compile(ast.Expression(last.value), name, "eval"), names)
-            reply: dict[str, Any] = {"passed": request["sign"], "score": None}
-            if type(value) in (int, float):
-                reply["score"] = value
-        except BaseException as error:
-            reply = {"error": {**self._error_data(error), "line": _line_in(error, name)}}
-        outputs = self.notebook.collect()
-        texts = [part["text"] for part in outputs if part["output_type"] == "stream"]
-        return {**reply, "printed": "".join(texts)}
-
-    def _end(self, request: dict[str, Any]) -> dict[str, Any]:
-        _exit(0)
+    def _settle(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Share nothing with the original any more; only ever asked of a copy."""
+        _settle(self.dialogue.channel.fileno(), self._had, self._folder)
+        self.notebook.begin_loop()
+        return {}
 
 
-def _line_in(error: BaseException, name: str) -> int:
-    """Return the line of a test at which an error arose."""
-    trace, line = error.__traceback__, 0
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == name:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
+def _with_patience(fork: Callable[[], int]) -> int:
+    """Fork; a neighbour may hold what the user may have, for a moment."""
+    for _ in range(PATIENCE):
+        with suppress(OSError):
+            return fork()
+        _sleep(0.1)
+    return -1
+
+
+def _sibling() -> int:
+    """Fork a child of this process' parent."""
+    return _with_patience(lambda: _clone(linux.SIBLING))
+
+
+def _orphan() -> int:
+    """Fork a child that goes to the keeper, where a fork must be the C library's."""
+    child = _with_patience(_fork)
+    if child > 0:
+        return -1 if _waitpid(child, 0)[1] else child
+    middle = _getpid()
+    if child == 0:
+        child = _with_patience(_fork)
+        if child:
+            _exit(child < 0)
+        while _getppid() == middle:
+            _sleep(0.0002)
+    return child
 
 
 class _AnsweredError(Exception):

@@ -1,86 +1,141 @@
-"""Cuts a copy of a student's process off from the original, which must not learn what it is asked.
+"""Cuts a throw-away copy of a student's process off from the original.
 
-The student's code has run here and may have replaced what it likes. So everything is called by
-references of our own; where one of these is replaced, the instructor is told.
+The copy works as the original does: it may write files and use threads and processes. What it does
+is thrown away with it, because all that the two had in common is replaced here. The student's code
+has run here and may have replaced what it likes, so everything is called by references of our own;
+where one of these is replaced, the instructor is told.
 """
 
 from __future__ import annotations
 
 import fcntl
+import gc
+import inspect
 import os
-import resource
-import select
 import stat
 import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 from classroom.grading import linux
-from classroom.grading.sandbox import DEVICES
+from classroom.grading.keeper import LIVE
 
-MOST_DESCRIPTORS = 1 << 16
-_close, _closerange, _dup2, _fstat, _lseek, _open = (
-    os.close, os.closerange, os.dup2, os.fstat, os.lseek, os.open,
+_chdir, _close, _dup2, _fstat, _listdir, _lseek, _open, _pread, _readlink, _setsid, _write = (
+    os.chdir, os.close, os.dup2, os.fstat, os.listdir, os.lseek, os.open, os.pread, os.readlink,
+    os.setsid, os.write,
 )  # fmt: skip
-_ask, _limit, _poll, _is_file = fcntl.fcntl, resource.getrlimit, select.poll, stat.S_ISREG
-_own_memory, _landlock_abi = linux.own_memory, linux.landlock_abi
-_restrict_files, _refuse_traces = linux.restrict_files, linux.refuse_traces
+_ask, _is_file, _is_device, _getcwd = fcntl.fcntl, stat.S_ISREG, stat.S_ISCHR, os.getcwd
+_own_memory, _shared_memory, _objects = linux.own_memory, linux.shared_memory, gc.get_objects
+_landlock_abi, _restrict_files = linux.landlock_abi, linux.restrict_files
+_refuse_signals = linux.refuse_signals
+_MODE = os.O_ACCMODE | os.O_APPEND | os.O_NONBLOCK
+_UNNAMED = os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC
 
 
-def forget_the_way_back(kept: int, shared: list[tuple[int, int]]) -> None:
-    """Leave no shared file, pipe or memory, and no right to change what others see.
+@dataclass(frozen=True)
+class Shared:
+    """What a process shares with a copy of it, as it is before the copy is made.
 
-    `kept` is the connection to the judge, `shared` the original's shared memory.
+    Attributes
+    ----------
+    memory : list of tuple
+        Where it has memory that both may write.
+    files : mapping
+        Path of each open file by its descriptor.
+    folder : str
+        The folder in which it works.
     """
-    for descriptor in _descriptors(kept):
-        if _is_plain_file(descriptor):
-            _open_again(descriptor)
-        else:
-            _close(descriptor)
-    nothing = _open("/dev/null", os.O_RDWR)
+
+    memory: list[tuple[int, int]]
+    files: dict[int, str]
+    folder: str
+
+
+def shared() -> Shared:
+    """Return what this process would share with a copy."""
+    files = {}
+    for name in _listdir("/proc/self/fd"):
+        with suppress(OSError):
+            files[int(name)] = _readlink(f"/proc/self/fd/{name}")
+    folder = "/"
+    with suppress(OSError):
+        folder = _getcwd()
+    return Shared(_shared_memory(), files, folder)
+
+
+def settle(kept: int, had: Shared, folder: str) -> None:
+    """Share nothing any more but the connection `kept`.
+
+    The files of the submission lie in `folder` under the paths that they had; they are a duplicate.
+    """
+    _chdir(had.folder if had.folder.startswith(folder) else os.path.join(folder, LIVE, "work"))
+    nothing = _open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    for descriptor, path in had.files.items():
+        if descriptor > 2 and descriptor not in (kept, nothing):
+            _replace(descriptor, path, nothing, os.path.join(folder, LIVE, "tmp"))
     for descriptor in (0, 1, 2):
         _dup2(nothing, descriptor)
     _close(nothing)
-    if sys.platform == "linux":
-        _own_memory(shared)
-        if _landlock_abi():
-            _restrict_files(["/"], [f"/dev/{name}" for name in DEVICES])
-        _refuse_traces()
+    _own_memory(had.memory)
+    _setsid()
+    abi = _landlock_abi()
+    if abi:
+        _restrict_files([], ["/"])  # no new bounds, but the original is beyond reach
+    if abi < 6:
+        _refuse_signals()
+    _renew_pools()
 
 
-def _descriptors(kept: int) -> list[int]:
-    """Return what this process has open, from 3 on, but one; what cannot be asked is closed."""
-    end = min(_limit(resource.RLIMIT_NOFILE)[0], 4_096)
-    if kept >= end:
-        raise OSError("the connection to the judge lies beyond the limit of descriptors")
-    poll = _poll()
-    for number in range(3, end):
-        poll.register(number, 0)
-    # A descriptor that only names a file (O_PATH) cannot be asked, like one that is not open.
-    silent = {number for number, event in poll.poll(0) if event & select.POLLNVAL}
-    found = [number for number in range(3, end) if number not in silent]
-    # The limit may have been lowered, with descriptors beyond it open.
-    for before, after in zip([2, *found], [*found, MOST_DESCRIPTORS], strict=True):
-        _closerange(before + 1, after)
-    return [number for number in found if number != kept]
-
-
-def _is_plain_file(descriptor: int) -> bool:
-    """Tell whether this is a file with a name that is open for reading only.
-
-    One without a name, such as what catches the output of programs, could be opened for writing.
-    """
-    found = _fstat(descriptor)
-    reads = _ask(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
-    return reads and _is_file(found.st_mode) and found.st_nlink > 0
-
-
-def _open_again(descriptor: int) -> None:
-    """Give a descriptor a place in its file of its own; close it where that cannot be had."""
-    place = _lseek(descriptor, 0, os.SEEK_CUR)
+def _replace(descriptor: int, path: str, nothing: int, folder: str) -> None:
+    """Open a descriptor's file once more, at its place; other things give way to nothing."""
     try:
-        again = _open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+        info, flags = _fstat(descriptor), _ask(descriptor, fcntl.F_GETFL)
+        on_exec = bool(_ask(descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC)
     except OSError:
-        _close(descriptor)
         return
-    _lseek(again, place, os.SEEK_SET)
-    _dup2(again, descriptor, inheritable=False)
-    _close(again)
+    again = nothing
+    with suppress(OSError):
+        if _is_file(info.st_mode) and not flags & os.O_PATH:
+            place = _lseek(descriptor, 0, os.SEEK_CUR)
+            if info.st_nlink:
+                again = _open(path, flags & _MODE | os.O_CLOEXEC)
+            else:
+                again = _unnamed_copy(descriptor, folder)
+            _lseek(again, place, os.SEEK_SET)
+        elif _is_device(info.st_mode):
+            again = _open(path, flags & _MODE | os.O_CLOEXEC)
+    try:
+        _dup2(again, descriptor, inheritable=not on_exec)
+    except OSError:  # its number lies beyond a limit that was lowered
+        _close(descriptor)
+    if again != nothing:
+        _close(again)
+
+
+def _unnamed_copy(descriptor: int, folder: str) -> int:
+    """Return a file without a name that has the content of another one."""
+    made = _open(folder, _UNNAMED, 0o600)
+    place = 0
+    while part := _pread(descriptor, 1 << 20, place):
+        place += _write(made, part)
+    return made
+
+
+def _renew_pools() -> None:
+    """Give pools of threads and processes new ones: those of the original are not in a copy."""
+    modules = ("concurrent.futures.thread", "concurrent.futures.process", "multiprocessing.pool")
+    names = ("ThreadPoolExecutor", "ProcessPoolExecutor", "Pool")
+    found = (getattr(sys.modules.get(m), n, None) for m, n in zip(modules, names, strict=True))
+    kinds = tuple(kind for kind in found if isinstance(kind, type))
+    for pool in _objects() if kinds else ():
+        if issubclass(type(pool), kinds):
+            with suppress(Exception):
+                _renew(pool)
+
+
+def _renew(pool: Any) -> None:
+    """Make a pool anew, with what it keeps of the arguments that it was made with."""
+    known = inspect.signature(pool.__init__).parameters
+    given = {"context" if name == "_ctx" else name[1:]: value for name, value in vars(pool).items()}
+    pool.__init__(**{name: value for name, value in given.items() if name in known})

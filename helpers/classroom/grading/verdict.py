@@ -40,7 +40,10 @@ def plan(prepared: Prepared) -> list[dict[str, Any]]:
         if cell.release is not None and cell.release.kind == "test":
             steps.append({"do": "test", "cell": number, "grade_id": cell.release.grade_id})
         elif cell.source.strip():
-            steps.append({"do": "run", "cell": number, "source": cell.source, "id": cell.id})
+            given = cell.release is not None and cell.release.kind == "given"
+            steps.append(
+                {"do": "run", "cell": number, "source": cell.source, "id": cell.id, "given": given}
+            )
     return steps
 
 
@@ -105,7 +108,6 @@ def outcome(
     seconds: float,
     stages: Mapping[str, float],
     memory_mb: float,
-    unsound: Sequence[str] = (),
 ) -> Outcome:
     """Return the outcome of a submission that ran, or ran in part."""
     by_cell = {record["cell"]: record for record in records}
@@ -123,7 +125,6 @@ def outcome(
     tampering = tuple(dict.fromkeys([*prepared.tampering, *over.get("tampering", [])]))
     notes = list(dict.fromkeys([*prepared.notes, *over.get("notes", [])]))
     late = [n for n, record in by_cell.items() if record.get("state") == "late"]
-    notes += [f"the test {name} does not accept the assignment's own solution" for name in unsound]
     notes += [f"cell {number + 1} ran too long and was stopped" for number in late]
     status = PARTLY_GRADED if ended else GRADED
     where = f" in cell {died + 1}" if died is not None else ""
@@ -184,8 +185,20 @@ def notebook_cell(
     elif is_test and (test is None or test["state"] == NOT_REACHED):
         outputs = [error_output("NotRunError", "the run ended before this test")]
     made["execution_count"] = record.get("count")
-    made["outputs"] = outputs
+    made["outputs"] = [with_handed_picture(output, cell.pictures) for output in outputs]
     return made
+
+
+def with_handed_picture(output: dict[str, Any], pictures: Mapping[str, str]) -> dict[str, Any]:
+    """Return an output with the picture that was handed in beside the same description.
+
+    Given cells draw nothing while they are graded.
+    """
+    data = output.get("data", {})
+    picture = pictures.get(data.get("text/plain", ""))
+    if picture is None or "image/png" in data:
+        return output
+    return {**output, "data": {**data, "image/png": picture}}
 
 
 def error_output(name: str, text: str) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from contextlib import suppress
 from functools import cache, lru_cache
 from typing import Any
 
-from classroom.grading import Release, notebook_file
-from classroom.grading.repair import LARGEST_SOURCE, MOST_CELLS
+from classroom.grading import Release
+from classroom.grading.notebook_file import notebook_json
 from classroom.marking.gradebook import Record, Standing
 from classroom.marking.room import Room, write_if_new
 from leverage.lessons.wording import item_label
@@ -404,7 +404,7 @@ def read_json(content: bytes) -> Mapping[str, Any] | None:
 def read_handed_in(content: bytes) -> Mapping[str, Any] | None:
     """Return a notebook that a student wrote, or None if it is none or too large."""
     with suppress(ValueError, RecursionError, MemoryError):
-        found = notebook_file.notebook_json(content, MOST_CELLS, LARGEST_SOURCE, outputs=True)
+        found = notebook_json(content)
         if isinstance(found, dict):
             return found
     return None

@@ -768,7 +768,7 @@ def register(url: str, course: str, chapter: str, source: Path, config: Any) -> 
         with book:
             book.update_or_create_assignment(chapter, course_id=course)
         log = QuietLog()
-        from classroom.preprocessors import ClearSolutionsKeepStub
+        from classroom.authoring.release_steps import ClearSolutionsKeepStub
 
         for kind in (
             steps.LockCells, ClearSolutionsKeepStub, steps.ClearOutput, steps.CheckCellMetadata,

@@ -94,7 +94,7 @@ def worst_case(
     Notes
     -----
     It holds on every path of the price until the bot takes its first profit; from there on it is
-    another start. An open profit can pay for an order that the balance alone cannot, and may be
+    another start. What is refused may be bought later, at a lower price. An open profit can pay for an order that the balance alone cannot, and may be
     gone when that order fills: the largest one that the bot lets run counts to the balance when
     orders are accepted.
 
@@ -123,13 +123,24 @@ def worst_case(
         raise ValueError(f"balance must be above zero, was {money:g}; give what you would deposit")
     side = int(way)
     planned = _ladder(settings, price, side)
-    accepted = _accepted(settings, planned, side, room=money * leverage, leverage=leverage)
+    resting, refused = _placed(settings, planned, side, room=money * leverage, leverage=leverage)
+    if side == SHORT:
+        refused = []  # Sold later it would be dearer, and need more.
     filled: list[tuple[float, float]] = []
     quantity = cost = 0.0
     liquidation = 0.0 if side == LONG else math.inf
-    for at, amount in accepted:
+    while resting or (filled and refused):
+        events = [(at, resting, amount) for at, amount in resting[:1]]
+        if side == LONG:
+            # What was refused is bought later, below its own price, where the money does for it.
+            free = money - sum(at * amount for at, amount in resting) / leverage
+            for at, amount in refused:
+                later = _affordable_at(amount, free, quantity, cost, leverage)
+                events.append((min(at, later), refused, amount))
+        at, orders, amount = max(events, key=lambda event: side * event[0])
         if side * at <= side * liquidation:
             break
+        del orders[[size for _, size in orders].index(amount)]
         filled.append((at, amount))
         quantity, cost = quantity + amount, cost + amount * at
         left = money - fee * cost
@@ -149,25 +160,46 @@ def worst_case(
     )
 
 
-def _accepted(
+def _placed(
     settings: Grid | Martingale | Ladder,
     planned: Ladder,
     side: int,
     *,
     room: float,
     leverage: float,
-) -> list[tuple[float, float]]:
-    """Return the orders whose notional finds room when the best open profit adds to the balance."""
+) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Part the orders whose notional finds room, with the best open profit, from the refused."""
     accepted: list[tuple[float, float]] = []
+    refused: list[tuple[float, float]] = []
     cost = profit = 0.0
     for at, amount in planned:
-        if isinstance(settings, Martingale) and not accepted and at != planned[0][0]:
-            break  # Nothing is averaged down before the first order is there.
-        if cost + at * amount <= room + leverage * profit:
-            accepted.append((at, amount))
-            cost += at * amount
-            profit = max(profit, _open_profit(settings, accepted, cost, side))
-    return accepted
+        if cost + at * amount > room + leverage * profit:
+            refused.append((at, amount))
+            if isinstance(settings, Martingale) and not accepted:
+                break  # Nothing is averaged down before the first order is there.
+            continue
+        accepted.append((at, amount))
+        cost += at * amount
+        profit = max(profit, _open_profit(settings, accepted, cost, side))
+    return accepted, refused
+
+
+def _affordable_at(
+    amount: float, free: float, quantity: float, cost: float, leverage: float
+) -> float:
+    """Return the highest price at which a purchase's margin is free, with a position in loss.
+
+    The position's own initial margin may be counted at its entry or at the mark.
+    """
+    found = 0.0
+    for tied_up, own in (
+        (cost * (1 + 1 / leverage), quantity),
+        (cost, quantity * (1 - 1 / leverage)),
+    ):
+        slope = amount / leverage - own
+        if slope > 0 and free > tied_up:
+            found = max(found, (free - tied_up) / slope)
+    return found
 
 
 def _open_profit(

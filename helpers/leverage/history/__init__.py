@@ -39,6 +39,8 @@ __all__ = [
     "load_hourly_window",
     "log_returns",
     "outages",
+    "point_bars",
+    "published_points",
 ]
 
 SYMBOLS = ("BTC", "ETH")
@@ -420,6 +422,74 @@ def data_card(symbol: str = "BTC") -> DataCard:
         + " Bundled here: daily bars and hours around crashes, for teaching.",
         rebuild="make history",
         defects=defects,
+    )
+
+
+@cache
+def published_points() -> pd.DataFrame:
+    """Four prices of 10 October 2025 for each of seven coins, which is all that is bundled of it.
+
+    Returns
+    -------
+    DataFrame
+        By symbol: first price of the day, its high, the low after it and the last, in USDT on
+        Binance's spot market, the hours from high to low, and where they were read
+        (30 November 2026). Between the points nothing is known: the bars that are bundled end in
+        December 2024, because no package was found that carries later ones.
+
+    Examples
+    --------
+    >>> fallen = published_points().query("low < 0.5 * high")
+    >>> list(fallen.index)
+    ['XRP', 'DOGE', 'ADA', 'LINK']
+    """
+    import pandas as pd
+
+    text = (_DATA / "points_2025-10-10.csv").read_text(encoding="utf-8")
+    return pd.read_csv(StringIO(text), index_col="symbol")
+
+
+def point_bars(symbol: str = "BTC") -> pd.DataFrame:
+    """Two bars through the published points of 10 October 2025, for a replay.
+
+    Parameters
+    ----------
+    symbol : str, default "BTC"
+        One of those of `published_points`.
+
+    Returns
+    -------
+    DataFrame
+        From the first price up to the high, and from there to the low and the last price. The
+        prices and their order are published; the times are not, and stand at 00:00 and 12:00 UTC.
+
+    Raises
+    ------
+    ValueError
+        If there are no points of the symbol.
+
+    Examples
+    --------
+    >>> point_bars("BTC")[["open", "low", "close"]].to_numpy().tolist()
+    [[121662.41, 121662.41, 122550.0], [122550.0, 102000.0, 112774.5]]
+    """
+    import pandas as pd
+
+    points = published_points()
+    if symbol not in points.index:
+        raise ValueError(
+            f"symbol must be one of {', '.join(points.index)}, was {symbol!r}; only these have points"
+        )
+    columns = ["open", "high", "low", "close"]
+    first, high, low, last = points.loc[symbol, columns].to_numpy(dtype=float).tolist()
+    return pd.DataFrame(
+        {
+            "open": [first, high],
+            "high": [high, high],
+            "low": [first, low],
+            "close": [high, last],
+        },
+        pd.date_range("2025-10-10", periods=2, freq="12h", tz="UTC", name="time"),
     )
 
 

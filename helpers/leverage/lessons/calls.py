@@ -131,26 +131,27 @@ def copied(value: Any) -> Any:
 
 
 def crash(error: BaseException, subject: Subject, names: Mapping[str, object]) -> AnswerError:
-    """Put the error that ended a learner's function into a sentence with its line."""
+    """Put the error that ended a learner's function into a sentence.
+
+    With its line, where that may be told: what a hidden check asked could stand in it.
+    """
     text, line = error_text(error), _line_of(error, names)
     special = _special_end(error)
     if special:
-        return AnswerError(
-            f"{subject.shown} {special}{line}.", hidden=f"{subject.name} {special}{line}."
-        )
+        return AnswerError(f"{subject.shown} {special}{line}.", hidden=f"{subject.name} {special}.")
     if isinstance(error, NotImplementedError):
         unanswered = f"{subject.name} still raises NotImplementedError: replace that line"
         unanswered += " with your answer, run that cell and then this one."
         return AnswerError(unanswered, hidden=unanswered, unanswered=True)
     if isinstance(error, TypeError) and "ellipsis" in text.lower():
-        unanswered = f"{subject.name} still holds ...: replace every ... with your answer{line}."
-        return AnswerError(unanswered, hidden=unanswered, unanswered=True)
+        unanswered = f"{subject.name} still holds ...: replace every ... with your answer"
+        return AnswerError(f"{unanswered}{line}.", hidden=f"{unanswered}.", unanswered=True)
     advice = ""
     if type(error) is NameError and error.name:
         advice = " Check the spelling; a text, such as a column's name, needs quotes."
     return AnswerError(
         f"{subject.shown} stopped with {text}{line}.{advice}",
-        hidden=f"{subject.name} stopped with {type(error).__name__}{line}.{advice}",
+        hidden=f"{subject.name} stopped with {type(error).__name__}.{advice}",
     )
 
 

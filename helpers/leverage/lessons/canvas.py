@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,10 +23,9 @@ from ipywidgets import Layout
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.font_manager import FontProperties, findfont
-from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from PIL import Image, ImageDraw, ImageFont
 
-from leverage.lessons.figures import COLOURS, FILLS
+from leverage.lessons.figures import COLOURS, FILLS, pictures_are_drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,11 +36,6 @@ _SHADES = 24
 _NEAREST = 8
 _LINE_HEIGHT = 1.25
 _GROUND_ALPHA = 217
-
-
-kept: Callable[[tuple[object, ...], Callable[[], bytes]], bytes] | None = None
-"""Where a program that runs one notebook many times keeps pictures by what decides them; `None`
-draws each."""
 
 
 @cache
@@ -255,13 +249,9 @@ class BlitCanvas:
             self.bytes_sent += len(data)
 
     def png(self) -> bytes:
-        """Return the picture as it is now, as PNG."""
-        layout = self.figure.get_layout_engine()
-        if kept is None or not isinstance(layout, PlaceHolderLayoutEngine | None):
-            return self._draw()  # the first drawing decides where everything is from then on
-        return kept((self.figure, *self.artists), self._draw)
-
-    def _draw(self) -> bytes:
+        """Return the picture as it is now, as PNG; no bytes where no pictures are drawn."""
+        if not pictures_are_drawn():
+            return b""
         self._restore_background()
         for artist in self.artists:
             if artist.get_visible():

@@ -9,7 +9,7 @@ import base64
 import io
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -317,20 +317,47 @@ it is, the axes and their range, the trend, and the point that matters with its 
     return " ".join(words)
 
 
-kept: Callable[[Figure, Callable[[Figure], bytes]], bytes] | None = None
-"""Where a program that runs one notebook many times keeps pictures; `None` draws each figure."""
+_draws = True
+
+
+@contextmanager
+def without_pictures() -> Iterator[None]:
+    """Draw no picture meanwhile: a figure is only described.
+
+    For programs that run a notebook many times and have its pictures already.
+
+    Examples
+    --------
+    >>> with without_pictures():
+    ...     figure_png(new_figure())
+    b''
+    """
+    global _draws
+    before, _draws = _draws, False
+    try:
+        yield
+    finally:
+        _draws = before
+
+
+def pictures_are_drawn() -> bool:
+    """Tell whether pictures are drawn, which `without_pictures` suspends."""
+    return _draws
 
 
 def figure_png(figure: Figure) -> bytes:
     """Return a figure as PNG; the same figure gives the same bytes.
 
-    Nothing that differs between runs or programs is written beside the picture.
+    Nothing that differs between runs or programs is written beside the picture. Without pictures
+    there are no bytes.
     """
+    if not _draws:
+        return b""
     with course_style():
-        return _draw(figure) if kept is None else kept(figure, _draw)
+        return _drawn(figure)
 
 
-def _draw(figure: Figure) -> bytes:
+def _drawn(figure: Figure) -> bytes:
     """Draw a figure, in the style that is active."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
@@ -362,12 +389,14 @@ def picture_bundle(
     Parameters
     ----------
     png : bytes
-        The picture.
+        The picture; where it is empty the description stands alone.
     text : str
         The description; also the picture's alternative text.
     width, height : int
         Size on the page in CSS pixels.
     """
+    if not png:
+        return {"text/plain": text}, {}
     data = {"image/png": base64.b64encode(png).decode("ascii"), "text/plain": text}
     metadata = {"image/png": {"alt": text, "width": width, "height": height}}
     return data, metadata

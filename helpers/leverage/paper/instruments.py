@@ -20,6 +20,9 @@ from leverage.paper.market_rules import Rules
 from leverage.paper.state import Position, Prices
 from leverage.tiers import TierTable
 
+# Share of two opposite legs whose difference is a rounding error.
+_NOISE = 1e-12
+
 
 @dataclass(frozen=True, slots=True)
 class Market:
@@ -319,7 +322,11 @@ def closing_price(
 def _hedged_price(
     instrument: Instrument, position: Position, other: Position, backing: float, mark: float
 ) -> float:
-    """Nearest price against the larger leg at which both legs of a symbol are closed together."""
+    """Price at which both legs of a symbol are closed together, the same for both.
+
+    It is the one against the larger leg, and the other one where only that exists: a flat hedge
+    dies where its requirement outgrows what backs it.
+    """
     long, short = (position, other) if position.side > 0 else (other, position)
     on_tiers, share, fixed = instrument.need(long)
     _, short_share, short_fixed = instrument.need(short)
@@ -340,11 +347,17 @@ def _hedged_price(
         contract_size=instrument.size,
         inverse=instrument.inverse,
     )
-    return float(low if position.side > 0 else high)
+    if low > 0 and high < inf:
+        return float(low if long.contracts > short.contracts else high)
+    return float(low if low > 0 else high)
 
 
-def bankrupt_price(instrument: Instrument, position: Position, backing: float) -> float:
+def bankrupt_price(
+    instrument: Instrument, position: Position, backing: float, *others: Position
+) -> float:
     """Price at which a position has used up what backs it; 0.0 or ``inf`` if no price does so.
+
+    Other positions in the same symbol that share the backing move with it.
 
     Examples
     --------
@@ -352,10 +365,16 @@ def bankrupt_price(instrument: Instrument, position: Position, backing: float) -
     >>> bankrupt_price(instrument, Position("X", 1, 1.0, 10_000.0, 50.0), 200.0)
     9800.0
     """
-    size = position.contracts * instrument.size
+    legs = (position, *others)
+    sizes = [leg.side * leg.contracts * instrument.size for leg in legs]
+    net = sum(sizes)
+    if abs(net) <= _NOISE * sum(map(abs, sizes)):
+        return 0.0 if position.side > 0 else inf
+    shares = [size / net for size in sizes]
     if not instrument.inverse:
-        return max(position.entry - position.side * backing / size, 0.0)
-    turned = 1 / position.entry + position.side * backing / size
+        entry = sum(share * leg.entry for share, leg in zip(shares, legs, strict=True))
+        return max(entry - backing / net, 0.0)
+    turned = sum(share / leg.entry for share, leg in zip(shares, legs, strict=True)) + backing / net
     return 1 / turned if turned > 0 else inf
 
 

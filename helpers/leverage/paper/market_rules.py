@@ -6,8 +6,7 @@ a position is closed by force from here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from math import inf
 from typing import Any, cast
@@ -236,6 +235,7 @@ def venue_rules(
     product: str | None = None,
     *,
     on: Any = None,
+    place: str = "",
     assets: tuple[str, ...] = ("BTC",),
     overrides: Mapping[str, Any] | None = None,
     needs_interval: bool = False,
@@ -250,6 +250,8 @@ def venue_rules(
         Key of the product; the venue's main one if left out.
     on : date or str, optional
         Day whose rules are wanted.
+    place : str, optional
+        Residence whose rules are wanted, where the venue has some of its own.
     assets : tuple of str, default ("BTC",)
         Coins to trade, which need tiers.
     overrides : mapping of str to value, optional
@@ -273,18 +275,35 @@ def venue_rules(
     >>> rules.requirement, rules.call_level, rules.close_out_level, rules.call_factor
     ('margin level', 0.8, 0.4, 2.0)
     """
-    data = load_venue(venue, on=on)
+    data = load_venue(venue, on=on, place=place)
     traded = data.product(product or data.main_product)
-    return _FactReader(traded, dict(overrides or {})).rules(assets, needs_interval)
+    return _FactReader(traded, overrides or {}).rules(assets, needs_interval)
+
+
+class _Overrides(dict[str, Any]):
+    """Facts given instead of the venue's, which remember what was asked for."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        super().__init__(given)
+        self.asked: set[object] = set()
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.add(name)
+        return super().__contains__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        return super().get(name, default)
 
 
 class _FactReader:
     """Takes facts from a product, or from what overrides them, and keeps book of assumptions."""
 
-    def __init__(self, product: Product, overrides: dict[str, Any]) -> None:
+    def __init__(self, product: Product, overrides: Mapping[str, Any]) -> None:
         self.product = product
-        self.given = overrides
+        self.given = _Overrides(overrides)
         self.assumed: list[str] = []
+        self.missing: list[str] = []
         known = set(product.facts) | {item.name for item in fields(Rules)} | {"tiers"}
         strange = sorted(set(overrides) - known)
         if strange:
@@ -296,14 +315,16 @@ class _FactReader:
     def number(self, name: str) -> float:
         if name in self.given:
             return float(self.given[name])
-        with _naming_overrides(name):
+        try:
             return self.product.fact(name).number()
+        except UnknownFactError:
+            self.missing.append(name)
+            return 1.0
 
     def word(self, name: str) -> str:
         if name in self.given:
             return str(self.given[name])
-        with _naming_overrides(name):
-            return self.product.fact(name).words()
+        return self.product.fact(name).words()
 
     def assumed_value(self, name: str, default: Any, words: str) -> Any:
         """Take a fact, or the default where it is unknown; then say so."""
@@ -317,9 +338,7 @@ class _FactReader:
         return default
 
     def rules(self, assets: tuple[str, ...], needs_interval: bool) -> Rules:
-        requirement = self.word("liquidation_rule")
-        if requirement == "account limit unknown":
-            self.product.fact("maintenance_limit").number()
+        requirement = self._requirement()
         contract = self.word("contract")
         on_tiers = requirement in ON_TIERS
         tiers, unit = self._tiers(assets) if on_tiers else ({}, "notional")
@@ -374,9 +393,45 @@ class _FactReader:
             "name": f"{self.product.venue} {self.product.id}",
         }
         values |= self._carrying_rates(carrying)
-        own = {item.name for item in fields(Rules)}
-        values |= {name: value for name, value in self.given.items() if name in own - {"tiers"}}
+        own = {item.name for item in fields(Rules)} - {"tiers"}
+        values |= {name: value for name, value in self.given.items() if name in own}
+        self._refuse(own)
         return Rules(**values, assumptions=tuple(self.assumed))
+
+    def _requirement(self) -> str:
+        for name in ("requirement", "liquidation_rule"):
+            if name in self.given:
+                return str(self.given[name])
+        fact = self.product.fact("liquidation_rule")
+        if fact.is_known and fact.value in REQUIREMENTS:
+            return fact.words()
+        self.missing.append("liquidation_rule")
+        return REQUIREMENTS[0]
+
+    def _refuse(self, own: set[str]) -> None:
+        """Refuse what is needed and unknown, all at once, and what was given for nothing."""
+        if self.missing:
+            how = {
+                "liquidation_rule": '"maintenance at mark"',
+                "tiers": "TierTable.flat(0.005)",
+            }
+            rule = self.product.fact("liquidation_rule").value
+            first = self.missing[0]
+            if first == "liquidation_rule" and rule == "account limit unknown":
+                first = "maintenance_limit"
+            given = ", ".join(f'"{name}": {how.get(name, "...")}' for name in self.missing)
+            raise UnknownFactError(
+                self.product.venue,
+                f"{self.product.id}.{first}",
+                f"or give overrides={{{given}}} to trade with values of your own",
+            )
+        unused = sorted(set(self.given) - self.given.asked - own)
+        if unused:
+            raise BadRequest(
+                f"overrides must be facts that {self.product.id} of {self.product.venue} is traded "
+                f"by, had {', '.join(unused)}, which nothing reads under its liquidation rule; "
+                "leave them out"
+            )
 
     def _words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
         value = self.given.get(name)
@@ -442,7 +497,11 @@ class _FactReader:
         for asset in assets:
             if asset in tables or "" in tables:
                 continue
-            data = self.product.tiers(asset)
+            try:
+                data = self.product.tiers(asset)
+            except UnknownFactError:
+                self.missing.append("tiers")
+                return {}, "notional"
             units.add(data.bounds)
             tables[asset] = data.table(self._reading(data))
             if not data.complete:
@@ -466,16 +525,6 @@ class _FactReader:
         if method == "maintenance amount":
             return "given" if data.states_amounts else "marginal"
         return "marginal" if method == "each bracket" else "whole"
-
-
-@contextmanager
-def _naming_overrides(name: str) -> Iterator[None]:
-    """Add to the error about an unknown fact that it can be given here."""
-    try:
-        yield
-    except UnknownFactError as error:
-        note = f'or give overrides={{"{name}": ...}} to trade with a value of your own'
-        raise UnknownFactError(error.venue, error.fact, note) from None
 
 
 def _check_between(name: str, value: float, low: float, high: float) -> None:

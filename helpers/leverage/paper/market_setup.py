@@ -76,7 +76,9 @@ def usual_market(bars: Bars, rules: Rules) -> Market:
     if rules.is_inverse:
         return Market(tick_size=tick, lot_size=1.0, min_amount=1.0)
     lot = float(f"1e{1 - power_of_ten(price)}") if price >= 10 else 1.0
-    return Market(tick_size=tick, lot_size=min(lot, 1.0), min_cost=5.0)
+    # As many coins as are worth a billion, as far as a float counts them one by one.
+    most = min(float(f"1e{9 + max(-power_of_ten(price), 0)}"), 1e15)
+    return Market(tick_size=tick, lot_size=min(lot, 1.0), max_amount=most, min_cost=5.0)
 
 
 def power_of_ten(price: float) -> int:

@@ -265,9 +265,12 @@ def end_prices(
     instrument, prices = world.instruments[position.symbol], world.state.prices
     group = world.group_of(account, position)
     equity, _ = world.standing(group)
-    backing = equity - instrument.profit(position, prices[position.symbol].mark)
+    legs = [held for held in group.positions if held.symbol == position.symbol]
+    others = [held for held in legs if held is not position]
+    mark = prices[position.symbol].mark
+    backing = equity - sum(instrument.profit(held, mark) for held in legs)
     liquidation = closing_price(world.instruments, position, group.positions, group.cash, prices)
-    bankrupt = bankrupt_price(instrument, position, backing)
+    bankrupt = bankrupt_price(instrument, position, backing, *others)
     return (
         liquidation if 0 < liquidation < inf else None,
         bankrupt if 0 < bankrupt < inf else None,

@@ -67,9 +67,9 @@ def checklist(
     >>> for row in checklist(SOUND_PLAN)[:4]:
     ...     print(f"{row.step}: {row.line} {row.value:.6g} {row.unit}")
     Notional: quantity 0.00205863 BTC
-    Notional: value at entry 123.518 USDT
+    Notional: value at entry 123.518 USD
     Notional: notional / equity 0.123518 ×
-    Margin: initial margin 61.7589 USDT
+    Margin: initial margin 61.7589 USD
     """
     price = COIN_PRICES[plan.coin] if price is None else price
     equity = plan.person.balance if equity is None else equity
@@ -101,19 +101,20 @@ def checklist(
     money = plan.rules.settlement
     lines: list[tuple[str, str, float | str, str, bool]] = [
         ("Notional", "quantity", quantity, plan.coin, quantity > 0),
-        ("Notional", "value at entry", notional, money, True),
+        ("Notional", "value at entry", notional, money, offer.max_leverage >= plan.leverage),
         ("Notional", "notional / equity", notional / equity, "×", notional <= plan.max_exposure * equity),
         ("Margin", "initial margin", margin, money, margin <= equity),
         ("Margin", f"money that a loss can reach ({plan.margin_mode})", behind, money, behind <= equity),
-        ("Equity at price P", "stop price", stop, money, True),
+        ("Equity at price P", "stop price", stop, money, side * (price - stop) > 0),
         ("Equity at price P", "loss at the stop, fees included", loss + fees, money, loss + fees <= plan.risk_per_trade * equity * (1 + HAIR)),
         ("Equity at price P", "the same, share of the equity", 100 * (loss + fees) / equity, "%", loss + fees <= plan.daily_loss_limit * equity),
-        ("Requirement", "liquidation price", *((end, money) if 0 < end < inf else ("none", "")), True),
+        ("Requirement", "liquidation price", *((end, money) if 0 < end < inf else ("none", "")), side * (stop - end) > 0),
         ("Solve", "way to liquidation that is gone at the stop", 100 * gone, "%", gone < 1),
         ("Costs", "fees of the round trip", fees, money, fees < loss),
         ("Costs", "a week of holding", offer.week_cost, money, offer.week_cost < loss),
+        ("Venue", f"open to {plan.person.name}", offer.access, "", offer.access == "not refused"),
         ("Venue", "refuses", "; ".join(offer.refusals) or "nothing that we know", "", not offer.refusals),
-        ("Venue", "not known", "; ".join(offer.unknown) or "nothing that this trade needs", "", True),
-        ("Venue", "look up on the day", f"{len(offer.conditions)} conditions", "", True),
+        ("Venue", "not known", "; ".join(offer.unknown) or "nothing that this trade needs", "", not offer.unknown),
+        *(("Venue", "look up on the day", condition, "", False) for condition in offer.conditions),
     ]  # fmt: skip
     return tuple(CheckLine(*line) for line in lines)

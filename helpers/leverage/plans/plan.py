@@ -155,12 +155,12 @@ decimal: 0.01 is 1 %
     @property
     def traded(self) -> Product:
         """The product's facts."""
-        return load_venue(self.venue).product(self.product)
+        return load_venue(self.venue, place=self.person.residence).product(self.product)
 
     @property
     def rules(self) -> Rules:
         """The product's rules on the paper exchange."""
-        return _paper_rules(self.traded, self.coin)
+        return _paper_rules(self.traded, self.coin, self.person.residence)
 
     def quantity(self, side: int, price: float, equity: float) -> float:
         """Return the coins that lose the planned share at the stop, fees included, not rounded.
@@ -230,9 +230,11 @@ def plan_problems(data: object) -> tuple[str, ...]:
     --------
     >>> for problem in plan_problems(asdict(SOUND_PLAN) | {"persona": "Jon"}):
     ...     print(problem)
-    venue is closed to Jon: Binance does not serve United States (federal) (secondary: CoinDesk \
-2019-06-14, 2019-06-14): Unable to provide services to any U.S. person. Binance.US (since \
-September 2019) is a separate venue; choose another venue, or another person where all are closed
+    venue is closed to Jon: Kraken does not serve United States (federal) (verified: Kraken \
+support 360023786632; CCN, guide to perpetuals of Kraken in the US, 2026): Another company, Kraken \
+Derivatives US, offers CME futures to retail clients and, since 2026, perpetuals (CCN, 2026, \
+second-hand); they are not in this file; choose another venue, or another person where all are \
+closed
     """
     if not isinstance(data, Mapping):
         return (f"plan must be a dictionary with the fields of a plan, was {_shortened(data)}",)
@@ -334,7 +336,7 @@ def rule_problems(
 
     Examples
     --------
-    >>> place = {"persona": "Ida", "venue": "binance", "product": "usdt_futures", "coin": "BTC"}
+    >>> place = {"persona": "Ida", "venue": "kraken", "product": "futures_linear", "coin": "BTC"}
     >>> rules = {key: value for key, value in asdict(SOUND_PLAN).items() if key not in place}
     >>> rule_problems(place, rules | {"slow": 50})
     ()
@@ -471,35 +473,30 @@ def _together(data: Mapping[str, Any]) -> Iterator[str]:
 def _at_the_venue(data: Mapping[str, Any]) -> Iterator[str]:
     """Ask venue and law, and whether the stop comes before the liquidation price."""
     person, price = PERSONAS[data["persona"]], COIN_PRICES[data["coin"]]
-    product = load_venue(data["venue"]).product(data["product"])
+    product = load_venue(data["venue"], place=person.residence).product(data["product"])
     modes = product.fact("margin_modes").words()
     if data["margin_mode"] not in modes:
         yield f"margin_mode must be one that the product has ({modes}), was {data['margin_mode']!r}"
         return
     quantity = data["risk_per_trade"] / data["stop_distance"] * person.balance / price
-    for offer in compare(
-        LONG,
-        price,
-        leverage=data["leverage"],
-        quantity=quantity,
-        asset=data["coin"],
-        residence=person.residence,
-        client=person.client,
-        venues=[data["venue"]],
-    ):
-        if offer.product != data["product"]:
-            continue
-        for refusal in offer.refusals:
-            closed = "serve" in refusal or "banned" in refusal
-            what = "venue is closed to" if closed else "leverage is refused for"
-            advice = (
-                "choose another venue, or another person where all are closed"
-                if closed
-                else "choose a lower one"
-            )
-            yield f"{what} {person.name}: {refusal}; {advice}"
-            return
-    _paper_rules(product, data["coin"])
+    trade: dict[str, Any] = {"quantity": quantity, "asset": data["coin"], "venues": [data["venue"]]}
+    who: dict[str, Any] = {"residence": person.residence, "client": person.client}
+    refused, closed = (
+        offer.refusals
+        for leverage in (data["leverage"], 1)
+        for offer in compare(LONG, price, leverage=leverage, **trade, **who)
+        if offer.product == data["product"]
+    )
+    if refused:
+        what = "venue is closed to" if closed else "leverage is refused for"
+        advice = (
+            "choose another venue, or another person where all are closed"
+            if closed
+            else "choose a lower one"
+        )
+        yield f"{what} {person.name}: {(closed or refused)[0]}; {advice}"
+        return
+    _paper_rules(product, data["coin"], person.residence)
     for side in DIRECTIONS[data["direction"]]:
         initial = quantity * price / data["leverage"]
         margin = person.balance if data["margin_mode"] == "cross" else initial
@@ -515,13 +512,47 @@ def _at_the_venue(data: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def _paper_rules(product: Product, coin: str) -> Rules:
+def access_of(place: Mapping[str, str]) -> str:
+    """Return the word that venue and law have for a persona, venue and product, at no leverage.
+
+    Parameters
+    ----------
+    place : mapping of str to str
+        With the keys of `PLACE`.
+
+    Returns
+    -------
+    str
+        One of :data:`leverage.jurisdictions.ANSWERS`.
+
+    Examples
+    --------
+    >>> kraken = {"venue": "kraken", "product": "futures_linear", "coin": "BTC"}
+    >>> access_of(kraken | {"persona": "Ida"}), access_of(kraken | {"persona": "Lea"})
+    ('not refused', 'unknown')
+    """
+    person, price = PERSONAS[place["persona"]], COIN_PRICES[place["coin"]]
+    offers = compare(
+        LONG,
+        price,
+        leverage=1,
+        quantity=1,
+        asset=place["coin"],
+        residence=person.residence,
+        client=person.client,
+        venues=[place["venue"]],
+    )
+    return next(offer.access for offer in offers if offer.product == place["product"])
+
+
+def _paper_rules(product: Product, coin: str, place: str) -> Rules:
     """Return the rules of a product; a funding interval that is unknown is taken as eight hours."""
     funded = product.fact("carrying_cost").value == "funding"
     hidden = funded and not product.fact("funding_interval_hours").is_known
     return venue_rules(
         product.venue,
         product.id,
+        place=place,
         assets=(coin,),
         overrides={"funding_interval_hours": FUNDING_HOURS} if hidden else None,
         needs_interval=funded,
@@ -530,8 +561,8 @@ def _paper_rules(product: Product, coin: str) -> Rules:
 
 SOUND_PLAN = Plan(
     persona="Ida",
-    venue="binance",
-    product="usdt_futures",
+    venue="kraken",
+    product="futures_linear",
     coin="BTC",
     margin_mode="isolated",
     direction="long",

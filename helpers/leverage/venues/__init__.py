@@ -17,9 +17,9 @@ from leverage.venues.decision import (
 )
 from leverage.venues.law import LegalRule, legal_rules, places
 from leverage.venues.loader import claims, load_venue, venue_names
-from leverage.venues.overview import facts_older_than, venue_table
+from leverage.venues.overview import facts_older_than, venue_table, weak_facts
+from leverage.venues.provenance import CONFIDENCES, Source
 from leverage.venues.records import (
-    CONFIDENCES,
     NOT_APPLICABLE,
     UNKNOWN,
     VERDICTS,
@@ -47,6 +47,7 @@ __all__ = [
     "LegalRule",
     "PlaceRule",
     "Product",
+    "Source",
     "Tier",
     "TierData",
     "TradeAtVenue",
@@ -66,5 +67,6 @@ __all__ = [
     "turning_points",
     "venue_names",
     "venue_table",
+    "weak_facts",
     "weighted_scores",
 ]

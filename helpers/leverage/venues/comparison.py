@@ -10,15 +10,10 @@ from typing import cast
 
 from leverage import costs
 from leverage._validate import checked_choice, shown
-from leverage.venues.law import (
-    LEGAL_PRODUCTS,
-    LegalRule,
-    legal_rules,
-    place_rules,
-    places,
-    with_wider,
-)
+from leverage.venues.access import CLOSED, all_of, law_answer, rules_for, venue_answer
+from leverage.venues.law import LEGAL_PRODUCTS, LegalRule, place_rules, places, with_wider
 from leverage.venues.loader import chosen, load_venue
+from leverage.venues.provenance import weakest
 from leverage.venues.records import (
     NOT_APPLICABLE,
     UNKNOWN,
@@ -27,7 +22,6 @@ from leverage.venues.records import (
     TierData,
     UnknownFactError,
     Venue,
-    weakest,
 )
 from leverage.venues.rules import (
     beyond_table,
@@ -83,6 +77,9 @@ class TradeAtVenue:
     week_cost : float
         Funding of a week at the entry price, or the fees for borrowing; positive when the trader
         pays. NaN for a perpetual if no funding rate is given.
+    access : str
+        What venue and law together say to somebody who lives at the residence, one of
+        :data:`leverage.jurisdictions.ANSWERS`; ``"unknown"`` too if no residence is given.
     refusals : tuple of str
         Why the trade would be refused; empty if nothing known stands against it.
     unknown : tuple of str
@@ -105,6 +102,7 @@ class TradeAtVenue:
     opening_fee: float
     closing_fee: float
     week_cost: float
+    access: str
     refusals: tuple[str, ...]
     unknown: tuple[str, ...]
     conditions: tuple[str, ...]
@@ -127,6 +125,7 @@ def compare(
     client: str = "retail",
     venues: Iterable[str] | str | None = None,
     on: date | str | None = None,
+    live: bool = False,
 ) -> list[TradeAtVenue]:
     """Take the same trade to every venue.
 
@@ -156,13 +155,16 @@ def compare(
         Funding for eight hours as a decimal, taken to be the same everywhere. Without it the
         week's cost of a perpetual stays NaN.
     residence : str, optional
-        Where the trader lives, one of :func:`places`; checked against venue and law.
+        Where the trader lives, one of :func:`places`; checked against venue and law. Where a venue
+        has margins of its own for the place, those are taken.
     client : {"retail", "professional"}, default "retail"
         Kind of client in the eyes of the law.
     venues : str or iterable of str, optional
         Names from :func:`venue_names`; all if left out.
     on : datetime.date or str, optional
         Day whose rules are wanted, of venues and of law; the newest if left out.
+    live : bool, default False
+        Use facts that were fetched, as in :func:`load_venue`; a condition says which.
 
     Returns
     -------
@@ -198,7 +200,9 @@ def compare(
     )
     return [
         _offer_of(trade, venue, product, residence, client)
-        for venue in (load_venue(name, on=on) for name in chosen(venues))
+        for venue in (
+            load_venue(name, on=on, place=residence or "", live=live) for name in chosen(venues)
+        )
         for product in venue.products
         if product.fact("contract").value in _KINDS[contract]
     ]
@@ -267,9 +271,9 @@ def _offer_of(
     if in_scope and not found.refusals:
         price = found.number(lambda: _liquidation_price(trade, product))
     _check_life(trade, price, found)
+    access = UNKNOWN
     if residence is not None:
-        _check_venue_rules(trade, venue, product, residence, client, found)
-        _check_law(trade, product, residence, client, venue.on, found)
+        access = _check_access(trade, venue, product, residence, client, found)
     if in_scope:
         opening_fee = found.number(lambda: _fee(trade, product, trade.entry_price))
         closing_fee = found.number(lambda: _fee(trade, product, trade.exit_price))
@@ -289,6 +293,7 @@ def _offer_of(
         opening_fee=opening_fee,
         closing_fee=closing_fee,
         week_cost=carrying,
+        access=access,
         refusals=tuple(found.refusals),
         unknown=tuple(found.unknown),
         conditions=tuple(found.conditions),
@@ -482,7 +487,7 @@ def _note_background(
     for name in dict.fromkeys([*names, "asset_scope"]):
         fact = product.facts.get(name)
         if fact is not None and fact.is_known and fact.confidence == "background":
-            found.conditions.append(f"{fact.name} is background knowledge, not verified")
+            found.conditions.append(f"{fact.name} is background knowledge, not read in a source")
 
 
 def _check_life(trade: ComparedTrade, price: float, found: _Findings) -> None:
@@ -495,60 +500,48 @@ def _check_life(trade: ComparedTrade, price: float, found: _Findings) -> None:
 # ---- what the place refuses
 
 
-def _check_venue_rules(
+def _check_access(
     trade: ComparedTrade,
     venue: Venue,
     product: Product,
     residence: str,
     client: str,
     found: _Findings,
-) -> None:
+) -> str:
+    """Ask venue and law whether they leave the trade open; note why not, or on what condition."""
     for rule in place_rules(venue, product, residence, client):
         _note_venue_rule(trade, venue, rule, found)
-
-
-def _note_venue_rule(trade: ComparedTrade, venue: Venue, rule: PlaceRule, found: _Findings) -> None:
-    provenance = f"({rule.fact.confidence}: {rule.fact.source}, {rule.fact.as_of})"
-    note = f": {rule.fact.note.rstrip('.')}" if rule.fact.note else ""
-    if rule.fact.value == "refused":
-        found.refusals.append(f"{venue.name} does not serve {rule.place} {provenance}{note}")
-    elif trade.leverage > rule.max_leverage:
-        found.refusals.append(
-            f"{venue.name} caps {rule.place} at {shown(rule.max_leverage)}x {provenance}{note}"
-        )
-    else:
-        found.conditions.append(f"{venue.name} in {rule.place}: {rule.fact.value}{note}")
+    own = venue_answer(venue, product, residence, trade.leverage, client=client)
+    if own.value == UNKNOWN:
+        found.conditions.append(f"unknown whether it is open to you; ask {own.questions[0]}")
+    kind = LEGAL_PRODUCTS[product.fact("contract").words()]
+    _check_law(trade, kind, residence, client, venue.on, found)
+    law = law_answer(residence, kind, trade.leverage, client=client, on=venue.on)
+    return all_of(own.value, law.value)
 
 
 def _check_law(
     trade: ComparedTrade,
-    product: Product,
+    kind: str,
     residence: str,
     client: str,
     on: date | None,
     found: _Findings,
 ) -> None:
-    kind = LEGAL_PRODUCTS[product.fact("contract").words()]
+    rules = rules_for(residence, kind, client=client, on=on)
     for place in with_wider(residence):
-        rules = [
-            rule
-            for rule in legal_rules()
-            if rule.place == place
-            and rule.product == kind
-            and rule.concerns(client)
-            and rule.holds(on)
-        ]
-        if not rules and place == residence:
+        known = [rule for rule in rules if rule.place == place and rule.is_known]
+        if not known and place == residence:
             found.conditions.append(f"no rule of {place} on {kind} is known for {client} clients")
-        barriers = [rule for rule in rules if _forbids(rule, trade.leverage)]
         # One open way is enough: the others may be for other products of the same kind.
-        listing = found.refusals if rules and barriers == rules else found.conditions
-        listing.extend(_in_words(rule) for rule in rules)
+        barred = all(_forbids(rule, trade.leverage) for rule in known)
+        listing = found.refusals if known and barred else found.conditions
+        listing.extend(_in_words(rule) for rule in known)
         if on is not None:
             found.conditions.extend(
                 f"{rule.place}: whether this held on {on} is unknown, its first day was not found: "
                 f"{rule.product} for {rule.clients} {rule.status}"
-                for rule in rules
+                for rule in known
                 if rule.first_day is None
             )
 
@@ -565,3 +558,26 @@ def _in_words(rule: LegalRule) -> str:
         f"{rule.place}: {rule.product} for {rule.clients} {rule.status}{cap} "
         f"({rule.confidence}: {rule.source}, {rule.as_of})"
     )
+
+
+_CLOSED_WORDS = {
+    "refused": "{venue} does not serve {place}",
+    "suspended": "{venue} has suspended its service in {place}",
+    "not authorised": "{venue} is not authorised in {place}",
+}
+
+
+def _note_venue_rule(trade: ComparedTrade, venue: Venue, rule: PlaceRule, found: _Findings) -> None:
+    provenance = f"({rule.fact.confidence}: {rule.fact.source}, {rule.fact.as_of})"
+    note = f": {rule.fact.note.rstrip('.')}" if rule.fact.note else ""
+    if rule.fact.value in CLOSED:
+        words = _CLOSED_WORDS[str(rule.fact.value)].format(venue=venue.name, place=rule.place)
+        found.refusals.append(f"{words} {provenance}{note}")
+    elif trade.leverage > rule.max_leverage:
+        found.refusals.append(
+            f"{venue.name} caps {rule.place} at {shown(rule.max_leverage)}x {provenance}{note}"
+        )
+    else:
+        found.conditions.append(
+            f"{venue.name} in {rule.place}: {rule.fact.value} {provenance}{note}"
+        )

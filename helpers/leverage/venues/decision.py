@@ -147,7 +147,7 @@ def score_factors(factors: pd.DataFrame, *, unknown: float = 0.0) -> pd.DataFram
     --------
     >>> factors = platform_factors().loc[["binance", "bybit", "mexc"]]
     >>> score_factors(factors)["taker_fee_rate"].round(2).to_dict()
-    {'binance': 0.11, 'bybit': 0.0, 'mexc': 1.0}
+    {'binance': 0.33, 'bybit': 0.0, 'mexc': 1.0}
     """
     import pandas as pd
 

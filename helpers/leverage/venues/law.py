@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import csv
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
 from math import inf, isnan, nan
+from typing import Any
 
 from leverage._validate import shown
-from leverage.venues.records import UNKNOWN, Fact, PlaceRule, Product, Venue, earliest_date
+from leverage.venues.loader import LAW
+from leverage.venues.provenance import (
+    Source,
+    confidence,
+    earliest_date,
+    in_words,
+    newest,
+    read_sources,
+)
+from leverage.venues.records import UNKNOWN, Fact, PlaceRule, Product, Venue
 
-LAW = "law"
 MECHANISMS = ("number cap", "ban", "licence rule")
 LEGAL_PRODUCTS = {
     "linear": "crypto futures/perpetual",
@@ -56,12 +66,14 @@ class LegalRule:
         to whom. ``"none"`` for a row that says that a rule does not reach these clients.
     status : {"allowed", "restricted", "licence needed", "banned", "unknown"}
         What it comes to.
-    since, negative_balance_protection, close_out_rule : str
-        As known; empty or ``"unknown"`` if not.
+    since, until, negative_balance_protection, close_out_rule : str
+        As known; empty or ``"unknown"`` if not. `until` is the first day on which it no longer held.
     source, address, as_of, confidence : str
-        Where it was read, the date of the source, and how sure it is.
+        Names of its sources, the address of one, their newest date, and how sure that makes it.
     note : str
         Conditions, and what was looked for and not found.
+    sources : tuple of Source
+        What it was read in; none for a rule that is only believed.
     """
 
     place: str
@@ -72,6 +84,7 @@ class LegalRule:
     mechanism: str
     status: str
     since: str
+    until: str
     negative_balance_protection: str
     close_out_rule: str
     source: str
@@ -79,6 +92,7 @@ class LegalRule:
     as_of: str
     confidence: str
     note: str
+    sources: tuple[Source, ...] = ()
 
     @property
     def is_known(self) -> bool:
@@ -133,7 +147,11 @@ class LegalRule:
 
     def holds(self, on: date | None) -> bool:
         """Whether the rule held on a day, as far as its first day is known; None is today."""
-        return on is None or self.first_day is None or self.first_day <= on
+        if on is None:
+            return not self.until
+        ended = earliest_date(self.until) if self.until else None
+        begun = self.first_day is None or self.first_day <= on
+        return begun and (ended is None or on < ended)
 
     def as_fact(self) -> Fact:
         """Return the rule as one fact, for lists of facts and their age."""
@@ -145,17 +163,28 @@ class LegalRule:
             self.as_of,
             self.confidence,
             note=self.note,
+            sources=self.sources,
         )
 
 
+GATHERED = date(2026, 11, 30)
+"""Day on which the sources of the rules were last read."""
+
+
 @cache
-def legal_rules() -> tuple[LegalRule, ...]:
-    """Rules of 20 places on leveraged crypto products, in the order of their table.
+def legal_rules(on: date | None = None) -> tuple[LegalRule, ...]:
+    """Rules of 20 places on leveraged crypto products, in the order of their file.
+
+    Parameters
+    ----------
+    on : datetime.date, optional
+        Day whose rules are wanted; those in force now if left out.
 
     Returns
     -------
     tuple of LegalRule
-        Each with its source, date and confidence. A rule that could not be found is not there.
+        Each with its sources, their dates and how sure they make it. A rule that could not be
+        found is not there.
 
     Examples
     --------
@@ -163,27 +192,31 @@ def legal_rules() -> tuple[LegalRule, ...]:
     >>> rule.product, rule.max_leverage, rule.status, rule.confidence
     ('crypto CFD', 2.0, 'restricted', 'verified')
     """
-    with (files(__package__) / "jurisdictions.csv").open(encoding="utf-8") as lines:
-        return tuple(
-            LegalRule(
-                place=row["jurisdiction"],
-                authority=row["authority"],
-                product=row["product"],
-                clients=row["client_type"],
-                max_leverage=_leverage_in(row["retail_max_leverage"]),
-                mechanism=row["mechanism"],
-                status=row["status"],
-                since=row["since"],
-                negative_balance_protection=row["negative_balance_protection"],
-                close_out_rule=row["close_out_rule"],
-                source=row["source_title"],
-                address=row["source_address"],
-                as_of=row["source_date"] or "undated",
-                confidence=row["confidence"],
-                note=row["note"],
-            )
-            for row in csv.DictReader(lines)
-        )
+    data = tomllib.loads((files(__package__) / f"{LAW}.toml").read_text(encoding="utf-8"))
+    sources = read_sources(data["sources"])
+    rules = (_rule(row, sources) for row in data["rules"])
+    return tuple(rule for rule in rules if rule.holds(on))
+
+
+def _rule(row: Mapping[str, Any], sources: Mapping[str, Source]) -> LegalRule:
+    read = tuple(sources[key] for key in row.get("sources", ()))
+    cap = row.get("max_leverage", inf)
+    return LegalRule(
+        **{key: row[key] for key in ("place", "authority", "product", "clients")},
+        max_leverage=nan if cap == UNKNOWN else float(cap),
+        mechanism=row["mechanism"],
+        status=row["status"],
+        since=row.get("since", ""),
+        until=row.get("until", ""),
+        negative_balance_protection=row.get("negative_balance_protection", ""),
+        close_out_rule=row.get("close_out_rule", ""),
+        source=in_words(read) or "background",
+        address=next((source.address for source in read if source.address), ""),
+        as_of=newest(read),
+        confidence=confidence(read, on=GATHERED),
+        note=row.get("note", ""),
+        sources=read,
+    )
 
 
 def places() -> tuple[str, ...]:
@@ -225,7 +258,3 @@ def place_rules(venue: Venue, product: Product, place: str, client: str) -> tupl
         and (not rule.products or product.id in rule.products)
         and rule.clients in ("all", client)
     )
-
-
-def _leverage_in(cell: str) -> float:
-    return nan if cell == UNKNOWN else float(cell or inf)

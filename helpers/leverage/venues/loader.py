@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
 from math import inf
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypedDict
 
+from leverage.venues.provenance import (
+    UNDATED,
+    Source,
+    as_date,
+    confidence,
+    earliest_date,
+    in_words,
+    newest,
+    read_sources,
+)
 from leverage.venues.records import (
     UNKNOWN,
     Claim,
@@ -21,9 +34,10 @@ from leverage.venues.records import (
     TierData,
     Value,
     Venue,
-    as_date,
-    earliest_date,
 )
+
+LAW = "law"
+"""Stem of the file with the rules of places, and what lists call it."""
 
 _FOLDER = files(__package__)
 
@@ -39,14 +53,17 @@ def venue_names() -> tuple[str, ...]:
 
     Examples
     --------
-    >>> venue_names()
-    ('binance', 'bitget', 'bybit', 'gemini', 'kraken', 'mexc', 'primexbt')
+    >>> venue_names()[:3]
+    ('binance', 'bitget', 'bybit')
     """
     names = [entry.name for entry in _FOLDER.iterdir()]
-    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+    stems = {name.removesuffix(".toml") for name in names if name.endswith(".toml")}
+    return tuple(sorted(stems - {LAW}))
 
 
-def load_venue(name: str, *, on: date | str | None = None) -> Venue:
+def load_venue(
+    name: str, *, on: date | str | None = None, place: str = "", live: bool = False
+) -> Venue:
     """Load what is known about a venue.
 
     Parameters
@@ -57,6 +74,14 @@ def load_venue(name: str, *, on: date | str | None = None) -> Venue:
         Day whose rules are wanted, as a date or ``"YYYY-MM-DD"``. Rules with a first or last day
         are those in force then, and tier tables seen only later are left out. The newest of
         everything if left out.
+
+    place : str, optional
+        Where the client lives. Some venues have other margins, tiers and limits for a place; where
+        one has none of its own, those of no place in particular hold.
+
+    live : bool, default False
+        Use what ``python -m leverage.venues refresh`` fetched, where it did; those facts have the
+        confidence ``"fetched"``, and their source says endpoint, time and software.
 
     Returns
     -------
@@ -75,13 +100,37 @@ def load_venue(name: str, *, on: date | str | None = None) -> Venue:
     ...     print(day, rule.value, rule.confidence)
     2025-09-01 maintenance at entry verified
     2025-09-02 maintenance at mark derived
+    >>> for place in ["", "EU/EEA"]:
+    ...     tiers = load_venue("kraken", place=place).product("futures_linear").tiers("BTC")
+    ...     print(tiers.tiers[0].maintenance_margin_rate, tiers.tiers[0].max_leverage)
+    0.01 50.0
+    0.05 10.0
     """
     if name not in venue_names():
         raise ValueError(
             f"name must be a venue with a file, was {name!r}; give one of "
             f"{', '.join(venue_names())}"
         )
-    return _venue(name, as_date("on", on))
+    day = as_date("on", on)
+    path = overlay_folder() / f"{name}.toml"
+    if not live or not path.is_file():
+        return _bundled_venue(name, day, place)
+    overlay = tomllib.loads(path.read_text(encoding="utf-8"))
+    if day is not None and day < overlay["fetched"]:
+        return _bundled_venue(name, day, place)
+    return _venue(name, _with_overlay(_data(name), overlay), day, place)
+
+
+def overlay_folder() -> Path:
+    """Return where fetched facts are kept: ``$LEVERAGE_FACTS`` or a folder at home.
+
+    Examples
+    --------
+    >>> overlay_folder().is_absolute()
+    True
+    """
+    chosen = os.environ.get("LEVERAGE_FACTS")
+    return Path(chosen).absolute() if chosen else Path.home() / ".leverage-course" / "facts"
 
 
 def chosen(venues: Iterable[str] | str | None) -> tuple[str, ...]:
@@ -114,82 +163,197 @@ def claims() -> tuple[Claim, ...]:
     return tuple(claim for name in venue_names() for claim in load_venue(name).claims)
 
 
+def _data(name: str) -> dict[str, Any]:
+    return tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+
+
 @cache
-def _venue(name: str, on: date | None) -> Venue:
-    data = tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+def _bundled_venue(name: str, on: date | None, place: str) -> Venue:
+    return _venue(name, _data(name), on, place)
+
+
+def _with_overlay(data: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a venue's data with fetched facts after its own, which end on the day of fetching."""
+    day = overlay["fetched"]
+    data["sources"] |= overlay["sources"]
+    data["gathered"] = max(data["gathered"], day)
+    for id, part in overlay["products"].items():
+        product = data["products"][id]
+        for name, row in part["facts"].items():
+            old = product["facts"][name]
+            rows = old if isinstance(old, list) else [old]
+            product["facts"][name] = [
+                *(
+                    each if "until" in each or "places" in each else {**each, "until": day}
+                    for each in rows
+                ),
+                row,
+            ]
+        product.setdefault("tier_tables", []).extend(part.get("tier_tables", ()))
+    return data
+
+
+def _venue(name: str, data: Mapping[str, Any], on: date | None, place: str) -> Venue:
+    file = _File(name, data["gathered"], on, place, read_sources(data["sources"]))
     return Venue(
         id=data["id"],
         name=data["name"],
         gathered=data["gathered"],
         on=on,
-        facts=_facts(name, "", data["facts"], on),
-        products=tuple(_product(name, id, part, on) for id, part in data["products"].items()),
+        place=place,
+        facts=file.facts("", data["facts"]),
+        products=tuple(file.product(id, part) for id, part in data["products"].items()),
         main_product=data["main_product"],
-        controls=_listed(name, "control", data.get("controls", ())),
-        incidents=_listed(name, "incident", data.get("incidents", ())),
-        places=tuple(
-            _place_rule(name, row) for row in data["jurisdictions"] if _row_holds(row, on)
-        ),
-        claims=tuple(Claim(venue=name, **row) for row in data["claims"]),
+        controls=file.listed("control", data.get("controls", ())),
+        incidents=file.listed("incident", data.get("incidents", ())),
+        places=tuple(file.place_rule(row) for row in data["jurisdictions"] if file.in_force(row)),
+        claims=tuple(file.claim(row) for row in data["claims"]),
     )
 
 
-def _product(venue: str, id: str, data: Mapping[str, Any], on: date | None) -> Product:
-    tables = (_tiers(venue, id, row) for row in data.get("tier_tables", ()))
-    return Product(
-        venue=venue,
-        id=id,
-        name=data["name"],
-        facts=_facts(venue, f"{id}.", data["facts"], on),
-        tier_tables=tuple(table for table in tables if _seen_by(table.as_of, on)),
-    )
+class _Provenance(TypedDict):
+    """What is said of the sources of a fact, a tier table or a claim."""
+
+    source: str
+    as_of: str
+    confidence: str
+    sources: tuple[Source, ...]
+    against: tuple[Source, ...]
+    derived: bool
 
 
-def _facts(venue: str, prefix: str, data: Mapping[str, Any], on: date | None) -> Mapping[str, Fact]:
-    facts = {}
-    for name, versions in data.items():
-        rows = versions if isinstance(versions, list) else [versions]
-        (row,) = (row for row in rows if _row_holds(row, on))
-        facts[name] = _fact(venue, f"{prefix}{name}", row)
-    return MappingProxyType(facts)
+@dataclass(frozen=True)
+class _File:
+    """A venue's file, read for a day and a place."""
 
+    venue: str
+    gathered: date
+    on: date | None
+    place: str
+    sources: Mapping[str, Source]
 
-def _fact(venue: str, name: str, row: Mapping[str, Any]) -> Fact:
-    value: Value = tuple(row["value"]) if isinstance(row["value"], list) else row["value"]
-    return Fact(
-        venue=venue,
-        name=name,
-        value=value,
-        source=row["source"],
-        as_of=row["as_of"],
-        confidence=row["confidence"],
-        unit=row.get("unit", ""),
-        note=row.get("note", ""),
-    )
+    def in_force(self, row: Mapping[str, Any]) -> bool:
+        if self.on is None:
+            return "until" not in row
+        return bool(row.get("since", date.min) <= self.on < row.get("until", date.max))
 
+    def here(self, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Return the rows made for the place; those for no place in particular if there are none."""
+        own = [row for row in rows if self.place in row.get("places", ())]
+        return own or [row for row in rows if "places" not in row]
 
-def _listed(venue: str, kind: str, rows: Iterable[Mapping[str, Any]]) -> tuple[Fact, ...]:
-    return tuple(
-        _fact(venue, f"{kind}.{row.get('date', number)}", row)
-        for number, row in enumerate(rows, start=1)
-    )
+    def provenance(self, row: Mapping[str, Any]) -> _Provenance:
+        sources, against = (
+            tuple(self.sources[key] for key in row.get(kind, ())) for kind in ("sources", "against")
+        )
+        derived, known = row.get("derived", False), row.get("value") != UNKNOWN
+        if sources:
+            source, as_of = in_words(sources), newest(sources)
+        elif derived:
+            source, as_of = "follows from the kind of product", self.gathered.isoformat()
+        elif known:
+            source, as_of = "background knowledge, not read in a source", UNDATED
+        else:
+            source, as_of = "not found in the copies read", self.gathered.isoformat()
+        return {
+            "source": source,
+            "as_of": as_of,
+            "confidence": confidence(
+                sources,
+                on=self.on or self.gathered,
+                known=known,
+                derived=derived,
+                against=against,
+            ),
+            "sources": sources,
+            "against": against,
+            "derived": derived,
+        }
 
+    def fact(self, name: str, row: Mapping[str, Any]) -> Fact:
+        value: Value = tuple(row["value"]) if isinstance(row["value"], list) else row["value"]
+        return Fact(
+            venue=self.venue,
+            name=name,
+            value=value,
+            unit=row.get("unit", ""),
+            note=row.get("note", ""),
+            since=row.get("since"),
+            until=row.get("until"),
+            **self.provenance(row),
+        )
 
-def _place_rule(venue: str, row: Mapping[str, Any]) -> PlaceRule:
-    return PlaceRule(
-        fact=_fact(venue, f"jurisdiction.{row['place']}", row),
-        place=row["place"],
-        products=tuple(row.get("products", ())),
-        clients=row.get("clients", "all"),
-        max_leverage=float(row.get("max_leverage", inf)),
-    )
+    def facts(self, prefix: str, data: Mapping[str, Any]) -> Mapping[str, Fact]:
+        return MappingProxyType(
+            {name: self.version(f"{prefix}{name}", rows) for name, rows in data.items()}
+        )
 
+    def version(self, name: str, rows: Any) -> Fact:
+        """Return the version of a fact for the day and the place; unknown before its first day."""
+        versions = rows if isinstance(rows, list) else [rows]
+        held = self.here([row for row in versions if self.in_force(row)])
+        if not held:
+            return self.fact(name, {"value": UNKNOWN, "note": f"Nothing is known of {self.on}."})
+        (row,) = held
+        return self.fact(name, row)
 
-def _tiers(venue: str, product: str, row: Mapping[str, Any]) -> TierData:
-    rest = {key: value for key, value in row.items() if key != "tiers"}
-    return TierData(
-        venue=venue, product=product, tiers=tuple(_tier(cells) for cells in row["tiers"]), **rest
-    )
+    def product(self, id: str, data: Mapping[str, Any]) -> Product:
+        rows = self.here_by_symbol(data.get("tier_tables", ()))
+        tables = (self.tiers(id, row) for row in rows)
+        return Product(
+            venue=self.venue,
+            id=id,
+            name=data["name"],
+            facts=self.facts(f"{id}.", data["facts"]),
+            tier_tables=tuple(table for table in tables if self.seen(table.as_of)),
+        )
+
+    def here_by_symbol(self, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        own = {row["symbol"] for row in rows if self.place in row.get("places", ())}
+        return [
+            row
+            for row in rows
+            if (self.place in row["places"] if "places" in row else row["symbol"] not in own)
+        ]
+
+    def seen(self, as_of: str) -> bool:
+        start = earliest_date(as_of)
+        return self.on is None or start is None or start <= self.on
+
+    def listed(self, kind: str, rows: Iterable[Mapping[str, Any]]) -> tuple[Fact, ...]:
+        return tuple(
+            self.fact(f"{kind}.{row.get('date', number)}", row)
+            for number, row in enumerate(rows, start=1)
+        )
+
+    def place_rule(self, row: Mapping[str, Any]) -> PlaceRule:
+        return PlaceRule(
+            fact=self.fact(f"jurisdiction.{row['place']}", row),
+            place=row["place"],
+            products=tuple(row.get("products", ())),
+            clients=row.get("clients", "all"),
+            max_leverage=float(row.get("max_leverage", inf)),
+        )
+
+    def tiers(self, product: str, row: Mapping[str, Any]) -> TierData:
+        return TierData(
+            venue=self.venue,
+            product=product,
+            tiers=tuple(_tier(cells) for cells in row["tiers"]),
+            **{key: row[key] for key in ("symbol", "base", "unit", "bounds", "complete", "used")},
+            note=row.get("note", ""),
+            **self.provenance(row),
+        )
+
+    def claim(self, row: Mapping[str, Any]) -> Claim:
+        known = self.provenance({**row, "value": row["verdict"]})
+        return Claim(
+            venue=self.venue,
+            **{key: row[key] for key in ("topic", "claim", "verdict", "finding")},
+            source=known["source"],
+            as_of=known["as_of"],
+            confidence=known["confidence"],
+        )
 
 
 def _tier(cells: list[Any]) -> Tier:
@@ -198,14 +362,3 @@ def _tier(cells: list[Any]) -> Tier:
         None if cell is None or cell == UNKNOWN else float(cell) for cell in [*rest, None][:2]
     )
     return Tier(float(lower), float(upper), float(rate), max_leverage, amount)
-
-
-def _row_holds(row: Mapping[str, Any], on: date | None) -> bool:
-    if on is None:
-        return "until" not in row
-    return bool(row.get("since", date.min) <= on < row.get("until", date.max))
-
-
-def _seen_by(as_of: str, on: date | None) -> bool:
-    start = earliest_date(as_of)
-    return on is None or start is None or start <= on

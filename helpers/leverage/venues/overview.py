@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from leverage.venues.law import LAW, legal_rules
-from leverage.venues.loader import chosen, load_venue
-from leverage.venues.records import UNKNOWN, Fact, Product, Venue, as_date, checked_days
+from leverage.venues.access import CLOSED
+from leverage.venues.law import legal_rules
+from leverage.venues.loader import LAW, chosen, load_venue
+from leverage.venues.provenance import as_date, checked_days, confidence
+from leverage.venues.records import UNKNOWN, Fact, Product, Venue
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +50,7 @@ def venue_table(*, compact: bool = False, on: date | str | None = None) -> pd.Da
     >>> table = venue_table().query("venue == 'bitget' and product == 'usdt_futures'")
     >>> fact = table.query("fact == 'max_leverage'").iloc[0]
     >>> fact["value"], fact["confidence"], fact["as_of"], int(fact["age_days"])
-    (150, 'verified', '2025-09-26', 422)
+    (150, 'verified', '2025-09-26', 430)
     >>> venue_table(compact=True)[["venue", "max_leverage", "max_leverage_holds_to"]].head(1)
          venue  max_leverage  max_leverage_holds_to
     0  binance         150.0               300000.0
@@ -67,7 +70,7 @@ def venue_table(*, compact: bool = False, on: date | str | None = None) -> pd.Da
 def facts_older_than(
     days: int, *, on: date | str, venues: Iterable[str] | str | None = None
 ) -> list[tuple[int | None, Fact]]:
-    """List the facts that are older than a number of days, oldest first.
+    """List the facts that are older than a number of days, the costliest mistakes first.
 
     Parameters
     ----------
@@ -82,8 +85,8 @@ def facts_older_than(
     Returns
     -------
     list of (int or None, Fact)
-        Age in days and fact. Undated facts have no age; they count as old and come first.
-        Incidents are history and do not grow old.
+        Age in days and fact, by `stake` and then by age. Undated facts have no age; they count as
+        old and come first. Incidents are history and do not grow old.
 
     Raises
     ------
@@ -93,14 +96,102 @@ def facts_older_than(
     Examples
     --------
     >>> old = facts_older_than(365, on="2026-11-22", venues=["bitget"])
-    >>> [(age, fact.name) for age, fact in old if age is not None and "max_leverage" in fact.name]
-    [(422, 'usdt_futures.max_leverage'), (422, 'usdt_futures.max_leverage_holds_to')]
+    >>> [(age, fact.name) for age, fact in old if age is not None and "tiers.BTC" in fact.name]
+    [(422, 'usdt_futures.tiers.BTCUSDT')]
     """
     limit = checked_days(days)
-    names = (*chosen(None), LAW) if venues is None else chosen(venues)
-    aged = [(fact.age(on), fact) for name in names for fact in ageing_facts(name)]
-    old = [(age, fact) for age, fact in aged if age is None or age > limit]
-    return sorted(old, key=lambda pair: (pair[0] is not None, -(pair[0] or 0)))
+    return _by_stake((age, fact) for age, fact in _aged(on, venues) if age is None or age > limit)
+
+
+def weak_facts(
+    *, on: date | str, venues: Iterable[str] | str | None = None
+) -> list[tuple[int | None, Fact]]:
+    """List the facts that are not verified on a day, the costliest mistakes first.
+
+    Parameters
+    ----------
+    on, venues
+        As for :func:`facts_older_than`.
+
+    Returns
+    -------
+    list of (int or None, Fact)
+        As :func:`facts_older_than` gives them: what one source says once, what rests on press or
+        on nothing, what is worked out, and what sources dispute.
+
+    Raises
+    ------
+    ValueError
+        If `on` is not a date or there is no such venue.
+
+    Examples
+    --------
+    >>> weak = weak_facts(on="2026-11-30", venues="mexc")
+    >>> [(fact.name, fact.confidence) for _, fact in weak][:2]
+    [('jurisdiction.United States (federal)', 'background'), ('jurisdiction.India', 'secondary')]
+    """
+    sure = ("verified", "fetched")
+    return _by_stake(
+        (age, fact) for age, fact in _aged(on, venues) if confidence_on(fact, on) not in sure
+    )
+
+
+def confidence_on(fact: Fact, on: date | str) -> str:
+    """Return how sure a fact is on a day: a dated rule that stood alone loses that with time.
+
+    Examples
+    --------
+    >>> fact = load_venue("bitget").fact("usdt_futures.max_leverage")
+    >>> confidence_on(fact, "2026-11-30"), confidence_on(fact, "2027-11-30")
+    ('verified', 'read once')
+    """
+    return confidence(
+        fact.sources,
+        on=on,
+        known=fact.value != UNKNOWN,
+        derived=fact.derived,
+        against=fact.against,
+    )
+
+
+STAKES = ("access", "loss", "cost", "other")
+"""What a mistake in a fact can cost a learner, from the most to the least."""
+
+_LOSS = re.compile(
+    r"tiers|tier_method|liquidation_rule|trigger_price|margin_modes|maintenance|close_out_level"
+    r"|negative_balance_protection|auto_deleveraging|max_leverage$"
+)
+_COST = re.compile(r"fee|funding|interest|carrying_cost|rollover|max_leverage|call_level")
+
+
+def stake(fact: Fact) -> str:
+    """Say what a mistake in a fact can cost: whether one may trade, how much is lost, what is paid.
+
+    Examples
+    --------
+    >>> kraken = load_venue("kraken")
+    >>> [stake(kraken.fact(f"spot_margin.{name}")) for name in ("close_out_level", "taker_fee_rate")]
+    ['loss', 'cost']
+    """
+    if fact.venue == LAW or fact.name.startswith("jurisdiction."):
+        return "access"
+    if _LOSS.search(fact.name):
+        return "loss"
+    return "cost" if _COST.search(fact.name) else "other"
+
+
+def _aged(on: date | str, venues: Iterable[str] | str | None) -> Iterator[tuple[int | None, Fact]]:
+    for name in (*chosen(None), LAW) if venues is None else chosen(venues):
+        for fact in ageing_facts(name):
+            yield fact.age(on), fact
+
+
+def _by_stake(aged: Iterable[tuple[int | None, Fact]]) -> list[tuple[int | None, Fact]]:
+    def order(pair: tuple[int | None, Fact]) -> tuple[int, bool, int]:
+        age, fact = pair
+        return STAKES.index(stake(fact)), age is not None, -(age or 0)
+
+    return sorted(aged, key=order)
 
 
 def ageing_facts(name: str) -> list[Fact]:
@@ -142,18 +233,20 @@ def _plain_value(fact: Fact) -> str | float | bool:
 
 def _compact_row(venue: Venue) -> dict[str, Any]:
     product = venue.product(venue.main_product)
-    refused = [rule.place for rule in venue.places if rule.fact.value == "refused"]
+    closed = [rule.place for rule in venue.places if rule.fact.value in CLOSED]
     return {
         "venue": venue.id,
         "name": venue.name,
         "main_product": product.id,
         **{name: _plain_value(product.fact(name)) for name in _WORDS},
         **{name: _number_or_nan(product, name) for name in (*_NUMBERS, *_LEVELS)},
+        "max_leverage_confidence": product.fact("max_leverage").confidence,
+        "max_leverage_as_of": product.fact("max_leverage").as_of,
         "holds_to_unit": product.fact("max_leverage_holds_to").unit or UNKNOWN,
         "products": ", ".join(each.id for each in venue.products),
         "kyc": _plain_value(venue.fact("kyc")),
         "supported_assets_claimed": _plain_value(venue.fact("supported_assets_claimed")),
-        "refused_places": ", ".join(dict.fromkeys(refused)),
+        "closed_places": ", ".join(dict.fromkeys(closed)),
         "incidents": len(venue.incidents),
         "unknown_facts": sum(fact.value == UNKNOWN for fact in venue.all_facts()),
         "facts": sum(1 for _ in venue.all_facts()),

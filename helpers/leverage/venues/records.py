@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from math import inf
 from typing import Literal, TypeAlias, TypeVar
 
 from leverage._validate import shown
 from leverage.tiers import TierTable
+from leverage.venues.provenance import Source, age_in_days, earliest_date
 
 T = TypeVar("T")
 Value: TypeAlias = str | float | bool | tuple[str, ...]
 
 UNKNOWN = "unknown"
 NOT_APPLICABLE = "not applicable"
-CONFIDENCES = ("verified", "derived", "secondary", "background")
+PLACE_WORDS = ("refused", "suspended", "not authorised", "unknown", "limited", "served")
+"""What a venue's file may say of a place."""
+
 VERDICTS = ("right", "out of date", "needs a condition", "wrong", "unknown")
 
 
@@ -47,91 +50,6 @@ it to gemini.toml with source and date, or leave the venue out
         )
 
 
-def earliest_date(as_of: str) -> date | None:
-    """First day that a date as written in the data can mean; None if it is undated.
-
-    Parameters
-    ----------
-    as_of : str
-        ``"2025-09-26"``, ``"2025-09"``, ``"2025"``, ``"about 2025"`` or ``"undated"``.
-
-    Returns
-    -------
-    datetime.date or None
-        The first day of the day, month or year.
-
-    Examples
-    --------
-    >>> earliest_date("about 2025"), earliest_date("2025-09"), earliest_date("undated")
-    (datetime.date(2025, 1, 1), datetime.date(2025, 9, 1), None)
-    """
-    if as_of == "undated":
-        return None
-    parts = as_of.removeprefix("about ").split("-")
-    year, month, day = (int(part) for part in [*parts, "1", "1"][:3])
-    return date(year, month, day)
-
-
-def as_date(name: str, value: date | str | None) -> date | None:
-    """Return a date given as such or as text; None stays None.
-
-    Examples
-    --------
-    >>> as_date("on", "2025-09-02")
-    datetime.date(2025, 9, 2)
-    """
-    if isinstance(value, datetime):
-        return value.date()
-    if value is None or isinstance(value, date):
-        return value
-    try:
-        return date.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"{name} must be a date, was {value!r}; give datetime.date(2025, 9, 2) or '2025-09-02'"
-        ) from None
-
-
-def age_in_days(as_of: str, on: date | str) -> int | None:
-    """Count the days from the first day that a date as written can mean; None if it is undated.
-
-    Parameters
-    ----------
-    as_of : str
-        ``"2025-09-26"``, ``"2025-09"``, ``"2025"``, ``"about 2025"`` or ``"undated"``.
-    on : datetime.date or str
-        Day to which the age is counted.
-
-    Raises
-    ------
-    ValueError
-        If `on` is not a date.
-
-    Examples
-    --------
-    >>> [age_in_days(day, "2026-11-22") for day in ["2026-02-24", "2026", "undated"]]
-    [271, 325, None]
-    """
-    day = as_date("on", on)
-    if day is None:
-        raise ValueError("on must be a date, was None; give datetime.date.today()")
-    start = earliest_date(as_of)
-    return None if start is None else (day - start).days
-
-
-def checked_days(days: int) -> int:
-    """Return an age in days that may be allowed, or raise `ValueError`.
-
-    Examples
-    --------
-    >>> checked_days(90)
-    90
-    """
-    if isinstance(days, bool) or not isinstance(days, int) or days < 0:
-        raise ValueError(f"days must be a whole number from 0 up, was {days!r}; give 90")
-    return days
-
-
 @dataclass(frozen=True)
 class Fact:
     """One fact about a venue.
@@ -144,18 +62,23 @@ class Fact:
         The fact; ``"unknown"`` if looked for and not found, ``"not applicable"`` if the product
         has no such thing. Rates are decimals.
     source, as_of : str
-        Where it was read, and the date it held: ``YYYY``, ``YYYY-MM``, ``YYYY-MM-DD``,
-        ``about YYYY`` or ``undated``.
-    confidence : {"verified", "derived", "secondary", "background"}
-        Read in the venue's own text or data; worked out here; second-hand; not read anywhere.
+        Names of its sources in one line, and the newest date that one of them shows.
+    confidence : str
+        How sure that makes it, as `leverage.venues.provenance.confidence` says.
     unit, note : str
         Unit of a number; conditions and disagreements.
+    sources, against : tuple of Source
+        What it was read in or worked out from, and what says something else.
+    derived : bool
+        Whether it was worked out instead of read.
+    since, until : datetime.date or None
+        First day on which it held, and first day on which it no longer did, where known.
 
     Examples
     --------
-    >>> fact = Fact("mexc", "futures.taker_fee_rate", 0.0001, "a page", "2025-03", "verified")
-    >>> fact.number(), fact.age(date(2025, 3, 31))
-    (0.0001, 30)
+    >>> fact = Fact("mexc", "futures.taker_fee_rate", 0.0004, "a page", "2026-10", "secondary")
+    >>> fact.number(), fact.age(date(2026, 10, 31))
+    (0.0004, 30)
     """
 
     venue: str
@@ -166,6 +89,11 @@ class Fact:
     confidence: str
     unit: str = ""
     note: str = ""
+    sources: tuple[Source, ...] = ()
+    against: tuple[Source, ...] = ()
+    derived: bool = False
+    since: date | None = None
+    until: date | None = None
 
     @property
     def is_known(self) -> bool:
@@ -243,7 +171,7 @@ class TierData:
         Whether arithmetic may use the table; if not, the note says why.
     tiers : tuple of Tier
         The rows, from the smallest size up.
-    source, as_of, confidence, note : str
+    source, as_of, confidence, note, sources, against, derived
         As for :class:`Fact`.
     """
 
@@ -260,6 +188,9 @@ class TierData:
     as_of: str
     confidence: str
     note: str = ""
+    sources: tuple[Source, ...] = ()
+    against: tuple[Source, ...] = ()
+    derived: bool = False
 
     @property
     def cap(self) -> float:
@@ -305,6 +236,9 @@ class TierData:
             self.confidence,
             self.unit,
             self.note,
+            self.sources,
+            self.against,
+            self.derived,
         )
 
 
@@ -326,7 +260,7 @@ class Product:
     >>> from leverage.venues import load_venue
     >>> futures = load_venue("binance").product("usdt_futures")
     >>> futures.fact("taker_fee_rate").number(), futures.fact("taker_fee_rate").confidence
-    (0.0005, 'background')
+    (0.0005, 'secondary')
     >>> futures.tiers("BTC").tiers[0].max_leverage
     150.0
     """
@@ -369,7 +303,9 @@ class PlaceRule:
     Attributes
     ----------
     fact : Fact
-        Its value is ``"served"``, ``"limited"``, ``"refused"`` or ``"unknown"``.
+        Its value is one of ``PLACE_WORDS``: ``"refused"`` by the venue itself, ``"suspended"``
+        from a day on, ``"not authorised"`` there while the venue does not turn people away,
+        ``"unknown"``, ``"limited"`` or ``"served"``.
     place : str
         As in :func:`leverage.venues.places`.
     products : tuple of str
@@ -423,6 +359,8 @@ class Venue:
         Day on which the sources were read.
     on : datetime.date or None
         Day whose rules these are; None for the newest.
+    place : str
+        Residence whose rules these are; empty for those of no place in particular.
     facts : mapping of str to Fact
         Facts about the venue as a whole.
     products : tuple of Product
@@ -450,6 +388,7 @@ class Venue:
     name: str
     gathered: date
     on: date | None
+    place: str
     facts: Mapping[str, Fact]
     products: tuple[Product, ...]
     main_product: str
@@ -477,17 +416,6 @@ class Venue:
         for rule in self.places:
             scope = f"{rule.place}.{'+'.join(rule.products)}" if rule.products else rule.place
             yield replace(rule.fact, name=f"jurisdiction.{scope}")
-
-
-def weakest(*confidences: str) -> str:
-    """Return the least of several confidences: what a result built on all of them has.
-
-    Examples
-    --------
-    >>> weakest("verified", "background", "derived")
-    'background'
-    """
-    return max(confidences, key=CONFIDENCES.index)
 
 
 def _named(things: Mapping[str, T], name: str, place: str) -> T:

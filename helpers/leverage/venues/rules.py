@@ -14,7 +14,8 @@ from typing import Literal, TypeAlias, TypedDict, cast
 
 from leverage import accounts, costs, margin
 from leverage._validate import checked, shown
-from leverage.venues.records import UNKNOWN, Product, TierData, UnknownFactError, weakest
+from leverage.venues.provenance import weakest
+from leverage.venues.records import UNKNOWN, Product, TierData, UnknownFactError
 
 HOURS_A_WEEK = 168
 FUNDING_HOURS = 8

@@ -21,6 +21,7 @@ from leverage.lessons.figures import (
 )
 from leverage.lessons.wording import format_amount, format_date
 from leverage.paper import PaperExchange, Rules
+from leverage.venues.provenance import earliest_date
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ _CELLS = {
     "ban": ("ban", FILLS["orange"]),
     "number cap": ("", FILLS["sky"]),
     "licence rule": ("licence", FILLS["yellow"]),
-    "none": ("no limit read", FILLS["neutral"]),
+    "none": ("no limit", FILLS["neutral"]),
     "unknown": ("?", "white"),
 }
 _LOOKS = ("gain", "loss", "mark", "index")
@@ -130,10 +131,13 @@ def plot_mechanisms(places: Sequence[str]) -> Figure:
         axes = figure.subplots()
         for row, place in enumerate(places):
             for column, product in enumerate(_COLUMNS):
-                text, fill = _mechanism_cell(rules_for(place, product, client="retail"))
+                text, fill, hatch = _mechanism_cell(rules_for(place, product, client="retail"))
                 corner = (column - 0.5, row - 0.5)
-                axes.add_patch(Rectangle(corner, 1, 1, facecolor=fill, edgecolor=COLOURS["grid"]))
-                axes.text(column, row, text, ha="center", va="center", fontsize=8.5)
+                axes.add_patch(
+                    Rectangle(corner, 1, 1, facecolor=fill, edgecolor=COLOURS["grid"], hatch=hatch)
+                )
+                axes.text(column, row, text, ha="center", va="center", fontsize=8)
+        axes.set_xlabel("plain: read at its source · hatched: second-hand · year of the source")
         axes.set_xlim(-0.5, len(_COLUMNS) - 0.5)
         axes.set_ylim(len(places) - 0.5, -0.5)
         axes.set_xticks(range(len(_COLUMNS)), list(_COLUMNS.values()))
@@ -242,8 +246,11 @@ def plot_option(strike: float, premium: float, *, low: float, high: float) -> Fi
     return figure
 
 
-def _mechanism_cell(rules: Sequence[LegalRule]) -> tuple[str, str]:
-    """Give text and fill for one cell: that of the most open rule that is known."""
+def _mechanism_cell(rules: Sequence[LegalRule]) -> tuple[str, str, str]:
+    """Give text, fill and hatching for one cell: those of the most open rule that is known.
+
+    The text ends in the year of the source; hatching marks what nobody read at its source.
+    """
     order = ("none", "licence rule", "number cap", "ban", "unknown")
     known = [rule for rule in rules if rule.is_known]
     unread = all(rule.confidence == "background" for rule in known)
@@ -251,4 +258,11 @@ def _mechanism_cell(rules: Sequence[LegalRule]) -> tuple[str, str]:
     text, fill = _CELLS[rule.mechanism]
     if rule.mechanism == "number cap":
         text = rule.limit.replace("unknown", "cap, ?")
-    return (f"{text} (unread)", "white") if known and unread else (text, fill)
+    if known and unread:
+        return f"{text} (unread)", "white", ""
+    if not rule.is_known:
+        return text, fill, ""
+    start = earliest_date(rule.as_of)
+    year = "undated" if start is None else str(start.year)
+    first_hand = rule.confidence in ("verified", "read once")
+    return f"{text} · {year}", fill, "" if first_hand else "////"

@@ -144,7 +144,7 @@ class Explorer(ABC):
 
     def png(self) -> bytes:
         """Return the picture as it is now, as PNG."""
-        return bytes(self._canvas.image.value)
+        return bytes(self._canvas.image.value) or self._canvas.png()
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None

@@ -109,9 +109,9 @@ def map_trade(
     --------
     >>> at = map_trade(1, 98_000, notional=98_000, leverage=10)[-3]
     >>> at.name, round(at.price, 2)
-    ('MEXC futures', 88341.35)
+    ('MEXC futures', 88367.9)
     >>> print(at.reason.replace("\u202f", " "))
-    maintenance of 0.15 % and a closing fee of 0.01 % at the mark price
+    maintenance of 0.15 % and a closing fee of 0.04 % at the mark price
     """
     rows = compare(
         side, entry_price, notional=notional, leverage=leverage, margin=margin, asset=asset
@@ -184,7 +184,7 @@ def _rate(row: TradeAtVenue, product: Product, quantity: float) -> float:
 
 
 class LiquidationMap(Explorer):
-    """Take one trade to all seven venues and see where each closes it, and why.
+    """Take one trade to every venue and see where each closes it, and why.
 
     The picture has one row for each product and a point at the move from entry to liquidation; the
     table below it gives price, reason, date and confidence. What is unknown or refused says so.
@@ -244,7 +244,7 @@ class LiquidationMap(Explorer):
     def description(self) -> str:
         """What the picture shows, in words."""
         return (
-            "Dot chart. One row for each product of seven venues, with a point at the price move "
+            "Dot chart. One row for each product of each venue, with a point at the price move "
             f"from entry to liquidation, in per cent. {self.sentence}"
         )
 

@@ -17,6 +17,8 @@ from leverage.lessons.figures import COLOURS, FILLS, finish_axes
 from leverage.lessons.wording import format_money
 from leverage.venues import (
     LOWER_IS_BETTER,
+    UNKNOWN,
+    TradeAtVenue,
     TurningPoint,
     compare,
     load_venue,
@@ -62,16 +64,21 @@ def _factors(notional: int) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 @cache
-def _refusals(residence: str) -> dict[str, str]:
-    """Say for each venue that is closed to retail clients of a place why it is."""
+def _offers(residence: str) -> dict[str, TradeAtVenue]:
+    """Return what each venue's main product is to a retail client of a place."""
     if residence == NOT_CHECKED:
         return {}
     offers = compare(1, REFERENCE_PRICE, notional=1_000, leverage=1, residence=residence)
     mains = {name: load_venue(name).main_product for name in venue_names()}
+    return {offer.venue: offer for offer in offers if offer.product == mains[offer.venue]}
+
+
+def _refusals(residence: str) -> dict[str, str]:
+    """Say for each venue that is closed to retail clients of a place why it is."""
     return {
-        offer.venue: offer.refusals[0].partition(" (")[0]
-        for offer in offers
-        if offer.product == mains[offer.venue] and offer.refusals
+        name: offer.refusals[0].partition(" (")[0]
+        for name, offer in _offers(residence).items()
+        if offer.refusals
     }
 
 
@@ -186,7 +193,7 @@ class PlatformComparer(Explorer):
     def description(self) -> str:
         """What the picture shows, in words."""
         return (
-            "Bars of the weighted scores of seven venues from 0 to 1, the best on top, each bar "
+            "Bars of the weighted scores of the venues from 0 to 1, the best on top, each bar "
             f"put together from its factors. {self.sentence}"
         )
 
@@ -204,6 +211,8 @@ class PlatformComparer(Explorer):
             ]
             if missing:
                 words += f" (unknown: {', '.join(missing)})"
+            if self._access:
+                words += f"; open there: {self._access[venue_names()[number]]}"
             rows[f"{place}. {_NAMES[number]}"] = words
         for name, reason in self._out.items():
             rows[load_venue(name).name] = f"out: {reason}"
@@ -216,6 +225,8 @@ class PlatformComparer(Explorer):
     def _follow(self) -> None:
         weights = (self.fees.value, self.leverage.value, self.facts.value, self.record.value)
         self._out = _refusals(self.residence.value)
+        offers = _offers(self.residence.value)
+        self._access = {name: offer.access for name, offer in offers.items()}
         self._at = _Ranking.of(
             self.notional.value, self.unknown_score.value, weights, frozenset(self._out)
         )
@@ -231,7 +242,7 @@ class PlatformComparer(Explorer):
         if not at.order:
             return [
                 "No venue is left.",
-                "By our facts all seven are closed to private clients there.",
+                "By our facts every one is closed to private clients there.",
             ]
         if not sum(at.weights):
             return [
@@ -248,6 +259,8 @@ class PlatformComparer(Explorer):
         else:
             words = [f"{words[0]}: the only venue left."]
         words.append(self._turning_sentence())
+        if self._access and self._access[venue_names()[at.order[0]]] == UNKNOWN:
+            words.append(f"Whether {first} is open there is unknown.")
         return [*filter(None, [*words, out])]
 
     def _turning_sentence(self) -> str:

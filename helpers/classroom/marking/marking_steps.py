@@ -1,4 +1,4 @@
-"""The course's own nbgrader preprocessors; `nbgrader_config.py` plugs them in."""
+"""The course's own steps of nbgrader's autograde, feedback and Formgrader; `nbgrader_config.py` plugs them in."""
 
 from __future__ import annotations
 
@@ -9,33 +9,13 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import ClearSolutions, Execute, NbGraderPreprocessor
+from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from traitlets import Bool, Float, Unicode
 
-from classroom.authoring.student_notebooks import note_cells
 from classroom.errors import ClassroomError
 from classroom.grading import Limits, Submission, grade_one, read_release, read_submission
-from classroom.markers import BEGIN_SOLUTION, HIDDEN, parts, student_source, visible_source
+from classroom.markers import HIDDEN, parts, visible_source
 from classroom.marking.marked_notebook import marked_notebook, own_sources
-
-
-class ClearSolutionsKeepStub(ClearSolutions):  # type: ignore[misc]  # nbgrader has no types
-    """nbgrader's ClearSolutions that also knows `### STUDENT STUB`."""
-
-    def _replace_solution_region(self, cell: NotebookNode, language: str) -> bool:
-        found = BEGIN_SOLUTION in cell.source
-        stub = self.code_stub[language] if cell.cell_type == "code" else self.text_stub
-        cell.source = student_source(cell.source, stub)
-        return found
-
-
-class NoteCells(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader has no types
-    """Notes in a student notebook what stands in its cells; comes last."""
-
-    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        """Note the cells of a notebook."""
-        note_cells(nb)
-        return nb, resources
 
 
 class SandboxedExecute(Execute):  # type: ignore[misc]  # nbgrader has no types
