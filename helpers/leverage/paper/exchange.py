@@ -32,6 +32,7 @@ from leverage.paper.market_setup import (
 from leverage.paper.order_desk import Ticket
 from leverage.paper.replies import WAYS, end_prices, position_dict, transaction_dict
 from leverage.paper.settings import Settings
+from leverage.paper.shorthands import Shorthands
 from leverage.paper.state import FUND, OUTSIDE, SPOT, Account, position_key
 from leverage.paper.tape import checked_path, make_tape
 from leverage.paper.wallets import Wallets
@@ -41,7 +42,7 @@ MAIN = "main"
 UNITS = ("tick", "bar")
 
 
-class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
+class PaperExchange(MarketData, Wallets, Settings, Shorthands):
     """A crypto exchange on replayed history, spoken to as ccxt speaks to real ones.
 
     It trades on paper: nothing leaves the process. Every account trades against *the market*, which
@@ -108,6 +109,8 @@ class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
     >>> round(exchange.fetch_my_liquidations()[0]["price"], 2)
     45180.72
     """
+
+    _parts = (MarketData, Wallets, Settings, AccountOrders, Shorthands)
 
     def __init__(
         self,
