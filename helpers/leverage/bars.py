@@ -278,11 +278,17 @@ def _as_milliseconds(stamps: npt.NDArray[Any], name: str) -> IntArray:
         raise ValueError(
             f"{name} must have a time stamp in every row; fill in or drop missing ones"
         )
-    return np.round(numbers * _unit(numbers)).astype(np.int64)
+    return np.round(numbers * milliseconds_in(numbers)).astype(np.int64)
 
 
-def _unit(numbers: FloatArray) -> float:
-    """Milliseconds that a time stamp of this size counts; see :func:`read_bars`."""
+def milliseconds_in(numbers: FloatArray) -> float:
+    """Milliseconds that one counts in rising time stamps of this size; see :func:`read_bars`.
+
+    Examples
+    --------
+    >>> milliseconds_in(np.array([1.6e9])), milliseconds_in(np.array([1.6e12]))
+    (1000.0, 1.0)
+    """
     if not numbers.size:
         return 1.0
     first, last = float(numbers[0]), float(numbers.max())

@@ -17,6 +17,7 @@ START = 1_600_000_000_000
 BTC, ETH, COIN = "BTC/USDT:USDT", "ETH/USDT:USDT", "BTC/USD:BTC"
 STEPS = {BTC: Market(0.1, 0.001), ETH: Market(0.1, 0.001)}
 FLAT = TierTable.flat(0.004, max_leverage=125)
+TIERS = TierTable.marginal([0, 20_000, 60_000, 1e9], [0.004, 0.02, 0.1], [125, 60, 50])
 
 
 def jump(prices: dict[str, tuple[float, float]], **options: Any) -> PaperExchange:
@@ -144,8 +145,9 @@ def test_only_winners_pay_at_prices_that_the_loss_explains(data: st.DataObject):
     exchange = jump(
         {s: (price, round(price * (1 + gaps[s]), 1)) for s, price in starts.items()},
         rules=Rules(
-            tiers=FLAT,
+            tiers=FLAT if is_inverse else data.draw(st.sampled_from([FLAT, TIERS]), label="tiers"),
             taker_fee_rate=0.0005,
+            auto_deleveraging=data.draw(st.integers(0, 3), label="deleverages") > 0,
             contract="inverse" if is_inverse else "linear",
             takeover=data.draw(st.sampled_from(["bankruptcy", "market"])),
         ),
@@ -196,6 +198,7 @@ def test_only_winners_pay_at_prices_that_the_loss_explains(data: st.DataObject):
         for trade in face.fetch_my_trades():
             if trade["info"]["kind"] != "auto-deleveraging":
                 continue
+            assert exchange.rules.auto_deleveraging
             partners = [
                 (other, t)
                 for other in faces

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leverage import TierTable
-from leverage.paper import FundingModel, PaperExchange, Rules
+from leverage.paper import FundingModel, PaperExchange, Rules, exchange_errors
 
 BTC = "BTC/USDT:USDT"
 HOUR = 3_600_000
@@ -98,6 +98,21 @@ def test_payments_between_two_far_ticks_are_made_at_the_price_that_stood():
     paid = exchange.fetch_funding_history()
     assert hours(paid) == [1, 2, 3]
     assert [p["amount"] for p in paid] == pytest.approx([-0.1] * 3)
+
+
+@pytest.mark.parametrize("unit", [1, 1_000, 1e6])
+def test_dated_rates_are_read_in_the_unit_of_their_times(unit):
+    dates = [((START + n * HOUR) / 1_000 * unit, 0.001 * n) for n in (1, 3)]
+    exchange = daily(FLAT, FLAT, funding=dates)
+    exchange.create_order(BTC, "market", "buy", 1)
+    exchange.run_until()
+    assert hours(exchange.fetch_funding_history()) == [1, 3]
+
+
+def test_dated_rates_that_never_fall_due_are_refused():
+    with pytest.raises(exchange_errors.BadFeed, match=r"2001-09-09.* give other dates"):
+        daily(FLAT, FLAT, funding=[(1e12, 0.001)])
+    assert daily(FLAT, FLAT, funding=[]).run_until() == 7
 
 
 def test_interest_runs_from_the_fill_inside_a_bar():

@@ -17,7 +17,7 @@ from leverage.paper.exchange_errors import BadRequest, BaseError, NoChange, Perm
 from leverage.paper.face import Params
 from leverage.paper.fills import book_price, scratch, settle
 from leverage.paper.formats import as_milliseconds, iso
-from leverage.paper.funding import Funding, needs_interval, read_funding
+from leverage.paper.funding import Funding, check_dates, needs_interval, read_funding
 from leverage.paper.instruments import Market
 from leverage.paper.market_data import MarketData
 from leverage.paper.market_rules import Rules, venue_rules
@@ -84,10 +84,13 @@ class PaperExchange(MarketData, Wallets, Settings, Shorthands):
     timeframe : str, optional
         What a bar of every feed lasts, such as ``"1h"``; the most frequent step if left out.
 
+    Within one millisecond, costs that fall due are settled first, on the mark; then positions that
+    do not keep their requirement are closed; then orders fill.
+
     Raises
     ------
     BadFeed
-        If prices are not ones that a market can have had.
+        If prices are not ones that a market can have had, or no dated funding falls among them.
     UnknownFactError
         If a fact that the exchange cannot do without is unknown.
 
@@ -177,6 +180,7 @@ class PaperExchange(MarketData, Wallets, Settings, Shorthands):
             spread=float(spread),
             liquidity=float(liquidity),
         )
+        check_dates(world.funding, int(world.tape.time[0]), int(world.tape.time[-1]))
         engine = Engine(world)
         engine.begin()
         self._bind(world, engine, MAIN)
@@ -360,9 +364,8 @@ class PaperExchange(MarketData, Wallets, Settings, Shorthands):
         row = self._world.state.row
         if unit == "tick":
             return self._engine.run(row + count)
-        symbol = self.symbols[0] if symbol is None else self._symbol(symbol)
-        bars = self._world.tape.tracks[symbol].bars
-        begin, length = int(bars.time[0]), bars.length
+        symbol = next(iter(self.markets)) if symbol is None else self._symbol(symbol)
+        begin, length = self._engine.grids[symbol]
         if timeframe is not None and self._length(symbol, timeframe) != length:
             # Longer bars are made of those within the hours that start at multiples of them.
             begin, length = 0, self._length(symbol, timeframe)
