@@ -10,6 +10,7 @@ moment of a settlement does not take part in it, and who is still in does.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,6 +35,13 @@ class Engine:
     ----------
     world : World
         What is moved.
+
+    Attributes
+    ----------
+    last_row : int
+        Number of the last row of the tape.
+    grids : dict of str to (int, int)
+        Start of the first bar and what a bar lasts, in milliseconds, by symbol.
     """
 
     def __init__(self, world: World) -> None:
@@ -51,11 +59,11 @@ class Engine:
             for symbol, track in world.tape.tracks.items()
         }
         self._times = view(world.tape.time)
-
-    @property
-    def last_row(self) -> int:
-        """Number of the last row of the tape."""
-        return int(self.world.tape.time.size) - 1
+        self.last_row = len(self._times) - 1
+        self.grids = {
+            symbol: (int(track.bars.time[0]), track.bars.length)
+            for symbol, track in world.tape.tracks.items()
+        }
 
     def begin(self) -> None:
         """Stand at the first row."""
@@ -108,7 +116,13 @@ class Engine:
 
     def row_at(self, moment: int) -> int:
         """Last row at or before a moment."""
-        return int(np.searchsorted(self.world.tape.time, moment, side="right")) - 1
+        # From here the row is mostly near; a bar has four.
+        begin = self.world.state.row
+        near = min(begin + 16, len(self._times))
+        row = bisect_right(self._times, moment, begin, near)
+        if row in (begin, near):
+            row = bisect_right(self._times, moment)
+        return row - 1
 
     def row_of_close(self, count: int, begin: int, length: int) -> int:
         """Row at which the next bars close, `count` of them, and always one that lies ahead.

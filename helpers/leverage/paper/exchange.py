@@ -364,9 +364,8 @@ class PaperExchange(MarketData, Wallets, Settings, Shorthands):
         row = self._world.state.row
         if unit == "tick":
             return self._engine.run(row + count)
-        symbol = self.symbols[0] if symbol is None else self._symbol(symbol)
-        bars = self._world.tape.tracks[symbol].bars
-        begin, length = int(bars.time[0]), bars.length
+        symbol = next(iter(self.markets)) if symbol is None else self._symbol(symbol)
+        begin, length = self._engine.grids[symbol]
         if timeframe is not None and self._length(symbol, timeframe) != length:
             # Longer bars are made of those within the hours that start at multiples of them.
             begin, length = 0, self._length(symbol, timeframe)
