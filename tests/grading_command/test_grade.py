@@ -19,8 +19,8 @@ import classroom.marking.gradebook
 from classroom.errors import ClassroomError
 from classroom.grading import read_release
 from classroom.marking.grade import (
+    GradingRun,
     Options,
-    Run,
     changes_table,
     exercises_of,
     grade,
@@ -33,7 +33,7 @@ HIDDEN = "4711"
 EVERYBODY = Options()
 
 
-def graded(small: SmallClass, options: Options = EVERYBODY) -> tuple[Run, str]:
+def graded(small: SmallClass, options: Options = EVERYBODY) -> tuple[GradingRun, str]:
     """Grade and return the run and what was said."""
     lines: list[str] = []
     run = grade(small.chapter, options, find=lambda: small.room, say=lines.append)

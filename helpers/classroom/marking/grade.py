@@ -310,7 +310,7 @@ def with_exercises(
 
 
 @dataclass
-class Keeper:
+class OutcomeSaver:
     """Saves outcomes: notebook first, then grades and record in one transaction, then the line."""
 
     room: Room
@@ -396,8 +396,8 @@ def changes(old: Record, new: Record) -> list[Change]:
 class Writer:
     """Saves in a thread of its own, so that grading goes on while the disk works."""
 
-    def __init__(self, keeper: Keeper) -> None:
-        self._keeper = keeper
+    def __init__(self, saver: OutcomeSaver) -> None:
+        self._saver = saver
         self._waiting: queue.Queue[tuple[Outcome, Mapping[str, bytes]] | None] = queue.Queue(
             TOGETHER
         )
@@ -433,7 +433,7 @@ class Writer:
                     break
             last = None in batch
             try:
-                self._keeper.save([item for item in batch if item is not None])
+                self._saver.save([item for item in batch if item is not None])
             except BaseException as error:
                 self.error = error
                 return
@@ -618,12 +618,12 @@ def grade(
         started = (
             None if waited.done else stack.enter_context(open_executor(release, options, limits))
         )
-        keeper, students = ready.result()
+        saver, students = ready.result()
         tell_start(run, students, say)
         if students:
             started = started or stack.enter_context(open_executor(release, options, limits))
             with stopped_by_signals():
-                grade_batch(keeper, students, started, say)
+                grade_batch(saver, students, started, say)
     tell_end(run, len(students), say)
     return run
 
@@ -645,7 +645,7 @@ def get_ready(
     options: Options,
     only: frozenset[str],
     run: GradingRun,
-) -> tuple[Keeper, list[str]]:
+) -> tuple[OutcomeSaver, list[str]]:
     """Lock the class, open its gradebook, and return who saves results and whose there will be."""
     room = find()
     stack.enter_context(only_grader(room))
@@ -656,7 +656,7 @@ def get_ready(
     students = students_to_grade(room, book, release, options, run)
     before = {record.student: record for record in book.records()} if students else {}
     late = late_policy(room.config)
-    return Keeper(room, book, layout, release, late, only, before, run), students
+    return OutcomeSaver(room, book, layout, release, late, only, before, run), students
 
 
 def outputs(room: Room, chapter: Chapter, *, say: Callable[[str], None] = print) -> None:
@@ -708,13 +708,13 @@ def tell_end(run: GradingRun, asked: int, say: Callable[[str], None]) -> None:
 
 
 def grade_batch(
-    keeper: Keeper,
+    saver: OutcomeSaver,
     students: Sequence[str],
     started: tuple[str, Execute],
     say: Callable[[str], None],
 ) -> None:
     """Execute submissions and save them as they come back."""
-    room, release, run = keeper.room, keeper.release, keeper.run
+    room, release, run = saver.room, saver.release, saver.run
     run.level, execute = started
     small_files: Files = {}
     chapter = release.assignment
@@ -739,8 +739,8 @@ def grade_batch(
                     "Mend it and run the same command again"
                 ) from None
 
-        keeper.shown = shown
-        writer = Writer(keeper)
+        saver.shown = shown
+        writer = Writer(saver)
         try:
             for outcome in whatever_comes(execute, read(students)):
                 writer.put(outcome, small_files.pop(outcome.student, {}))
