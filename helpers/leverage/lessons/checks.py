@@ -22,10 +22,18 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 import numpy as np
 
-from leverage.lessons import calls, cells, manifest, nested, orders, plain, progress
+from leverage.lessons import calls, cells, manifest, nested, orders, plain, progress, solutions
 from leverage.lessons.agreement import Comparison
 from leverage.lessons.calls import CallResult
-from leverage.lessons.goals import AnswerError, Goal, NumberGoal, Subject, WordGoal, largest
+from leverage.lessons.goals import (
+    AnswerError,
+    Goal,
+    NumberGoal,
+    Subject,
+    WordGoal,
+    largest,
+    same_mistakes,
+)
 from leverage.lessons.plain import NotPlainError
 from leverage.lessons.quizzes import judge_option
 from leverage.lessons.samples import Sampler, draw_samples
@@ -192,11 +200,11 @@ class Exercise:
         if check._count == 0:
             raise AuthorError(_author(self.item_id, "no check ran in this cell"))
         progress.record(self.item_id, passed=True)
-        say(wrapped("\n".join([_success(self.item_id), *check._notes])))
+        say(wrapped("\n".join([_success(self.item_id, check._hidden), *check._notes])))
 
     def _record_failure(self, check: "Check") -> None:
         if check._attempted:  # running an untouched notebook is no attempt
-            progress.record(self.item_id, passed=False, hint=check._said)
+            progress.record(self.item_id, passed=False, hint=check._said, answer=check._answer)
 
 
 class Check:
@@ -219,6 +227,7 @@ class Check:
         self._failure: CheckFailed | None = None
         self._attempted = True
         self._said = ""
+        self._answer = ""
         self._notes: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -673,7 +682,11 @@ class Check:
             wrong = [(plain.to_array(key), text) for key, text in (mistakes or {}).items()]
         except NotPlainError as problem:
             self._author(f"expected or a key of mistakes is {problem.shown}; give numbers")
-        return NumberGoal(right, unit, wrong, rel, abs_tol, largest([*inputs, expected]))
+        goal = NumberGoal(right, unit, wrong, rel, abs_tol, largest([*inputs, expected]))
+        twins = same_mistakes(goal)
+        if twins is not None:
+            self._author(f"one answer matches two of {twins}; give each mistake its own value")
+        return goal
 
     def _arguments(
         self, args: Any, kwargs: Mapping[str, Any] | None
@@ -749,12 +762,19 @@ class Check:
     def _fail(self, problem: AnswerError, hint: str) -> CheckFailed:
         state = "not answered yet" if problem.unanswered else "not yet"
         lines = [f"✗ {item_label(self._item_id)}: {state}."]
-        lines.append(problem.hidden if self._hidden else problem.detail)
+        self._answer = "" if problem.unanswered else progress.answer_mark(problem.detail)
+        graded = progress.is_graded()
+        tries = 0 if graded else progress.tries_with(self._item_id, self._answer)
+        keeps = tries < solutions.TRIES and not graded
+        lines.append(problem.hidden if self._hidden else problem.first if keeps else problem.detail)
         hint = problem.hint or f"{sentence(problem.note)} {sentence(hint)}".strip()
-        hint = "" if problem.alone else unmarked(hint)
+        # Running a page that nobody has answered yet gives no hint away.
+        hint = "" if problem.alone or problem.unanswered else unmarked(hint)
         if hint:
             lines.append(f"Hint: {sentence(hint)}")
         self._said = hint or lines[1]
+        if not self._hidden:
+            lines += solutions.offer(self._item_id, tries)
         self._attempted = not problem.unanswered
         self._failure = CheckFailed("\n".join(lines))
         return self._failure
@@ -824,10 +844,12 @@ def _author(item_id: str, mistake: str) -> str:
     )
 
 
-def _success(item_id: str) -> str:
+def _success(item_id: str, ran_hidden: bool) -> str:
+    item = manifest.find_item(item_id) or {}
+    points = item.get("points", 0)
+    if item.get("hidden") and not ran_hidden and not progress.is_settled(item_id):
+        return f"✓ {item_label(item_id)}: passes here, the hidden test is still open."
     line = f"✓ {item_label(item_id)}: correct."
-    item = manifest.find_item(item_id)
-    points = item.get("points", 0) if item else 0
     return f"{line} {points:g} of {counted(points, 'point')}." if points else line
 
 
