@@ -39,8 +39,10 @@ from classroom.grading.model import (
 from classroom.grading.runner import Recorder, RunnerShell
 from classroom.markers import hidden_lines
 from leverage.lessons import checks
+from leverage.lessons.agreement import Drawn
 from leverage.lessons.calls import CallResult, is_fixed
 from leverage.lessons.cells import StoppedCell
+from leverage.lessons.rehearsal import rehearse
 
 INTERRUPTS = 8
 BETWEEN_INTERRUPTS = 0.25
@@ -132,6 +134,18 @@ def programs(cells: Iterable[ReleaseCell], transform: Callable[[str], str]) -> d
     for cell in cells:
         with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
             made[cell.grade_id] = program(cell, transform)
+    return made
+
+
+def drawn_inputs(
+    cells: Iterable[ReleaseCell], ready: Mapping[str, Program], names: Mapping[str, Any]
+) -> dict[str, list[Drawn]]:
+    """Draw the inputs of all comparisons, once for all submissions; what cannot be waits."""
+    made = {}
+    for name in (cell.grade_id for cell in cells if "check.compare(" in cell.source):
+        with suppress(Exception), redirect_stdout(io.StringIO()):
+            run = partial(exec, ready[name].statements)
+            made[name] = [found.drawn for found in rehearse(name, names, run)]
     return made
 
 
@@ -718,11 +732,12 @@ class TestRunner:
         own: Mapping[str, Any],
         learner: frozenset[str],
         ready: Mapping[str, Program],
+        drawn: Mapping[str, Sequence[Drawn]],
         *,
         partial_credit: bool = False,
     ) -> None:
         self._session, self._shell = session, shell
-        self._ready = ready
+        self._ready, self._drawn = ready, drawn
         self._own = {name: value for name, value in own.items() if name not in learner}
         self._learner = learner
         self._partial = partial_credit
@@ -753,6 +768,10 @@ class TestRunner:
         own = vars(function) if isinstance(function, types.FunctionType | _RemoteCallable) else {}
         number = own["_data"]["i"] if "_data" in own else own.get(_NUMBER)
         return None if number is None else self._session.call_each(number, cases)
+
+    def drawn(self, item_id: str, number: int) -> Drawn | None:
+        """Return the inputs of a comparison, which were drawn once for all submissions."""
+        return next(iter(self._drawn.get(item_id, ())[number : number + 1]), None)
 
     def in_hidden_part(self) -> bool:
         """Tell whether the running line of the test is one that students do not get.

@@ -25,6 +25,7 @@ from classroom.grading.judge import (
     StudentEndedError,
     TestRun,
     TestRunner,
+    drawn_inputs,
     programs,
 )
 from classroom.grading.model import NOT_REACHED, Limits, Release
@@ -50,6 +51,7 @@ class JudgeServer:
         refuse_what_is_empty()
         self.own = self._given_names()
         self.programs = programs(self.release.tests, shell.transform_cell)
+        self.drawn = drawn_inputs(self.release.tests, self.programs, self.own)
         gc.collect()
         gc.freeze()
 
@@ -122,6 +124,7 @@ class Conductor:
             server.own,
             server.learner,
             server.programs,
+            server.drawn,
             partial_credit=server.partial,
         )
         self._limits = limits
