@@ -245,7 +245,9 @@ def points_of(points: float | None, status: str) -> float | None:
     return 0.0 if points is None and status == CANNOT_BE_GRADED else points
 
 
-def unanswered(release: Release, notebook: Mapping[str, Any] | None) -> frozenset[str]:
+def unanswered(
+    release: Release, notebook: Mapping[str, Any] | None, record: Record
+) -> frozenset[str]:
     """Return the answer cells that were handed in as they were given, or not at all."""
     given = {c.grade_id: c.released for c in release.cells if c.kind in ("answer", "manual")}
     if notebook is None:
@@ -254,7 +256,8 @@ def unanswered(release: Release, notebook: Mapping[str, Any] | None) -> frozense
     for cell in notebook["cells"]:
         name = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", "")
         if name in given:
-            written[name] = source_text(cell["source"])
+            waits = name in record.cells and record.cells[name].points is None
+            written[name] = "an answer" if waits else source_text(cell["source"])
     return frozenset(name for name, stub in given.items() if written.get(name, stub) == stub)
 
 
@@ -371,7 +374,9 @@ class Keeper:
                 f"cannot write {self.room.shown(path)}: {error.strerror or error}; nothing of this "
                 "submission was saved. Mend it and run the same command again"
             ) from None
-        return GradebookEntry(record, scores, unanswered(self.release, outcome.notebook), moment)
+        return GradebookEntry(
+            record, scores, unanswered(self.release, outcome.notebook, record), moment
+        )
 
     def _merged(self, student: str, notebook: Mapping[str, Any]) -> Mapping[str, Any]:
         names = {n for e, ids in exercises_of(self.release).items() if self.only & {*ids} for n in
@@ -558,6 +563,8 @@ def record_line(record: Record, maximum: float) -> str:
     text += f"  {record.seconds:.1f} s"
     if record.verdict != GRADED:
         text += f"  {record.for_instructor}"
+    else:
+        text += "".join(f"  {note}" for note in record.notes if "notebooks were handed in" in note)
     if record.tampering:
         text += f"  TAMPERING: {'; '.join(record.tampering)}"
     return printable(text)
