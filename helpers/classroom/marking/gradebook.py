@@ -231,7 +231,7 @@ class Gradebook:
                 f"no copy of the gradebook could be kept in {folder} ({error}); nothing was "
                 "changed. Make room and run the same command again"
             ) from None
-        for old in before[: len(before) + 1 - MOST_COPIES]:
+        for old in before[: max(0, len(before) + 1 - MOST_COPIES)]:
             old.unlink(missing_ok=True)
 
     def has_anything(self) -> bool:
