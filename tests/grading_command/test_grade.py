@@ -57,7 +57,7 @@ def test_a_class_is_graded_once_and_again_only_where_something_changed(
     small_class: SmallClass,
 ) -> None:
     small_class.hand_in("broken", b"no notebook")
-    (small_class.room.submission("absent", CHAPTER)).mkdir(parents=True)
+    (small_class.room.submitted / "absent" / CHAPTER).mkdir(parents=True)
     first, said = graded(small_class)
     records, standings, _ = book_of(small_class)
     assert "4 submissions; 4 to grade." in said
@@ -316,8 +316,8 @@ def test_a_student_folder_that_is_a_link_is_not_followed_and_has_a_verdict(
 def test_no_link_below_a_student_is_followed(
     small_class: SmallClass, tmp_path: Path, level: str
 ) -> None:
-    right = small_class.room.submission("ada", CHAPTER)
-    mine = small_class.room.submission("eve", CHAPTER)
+    right = small_class.room.submitted / "ada" / CHAPTER
+    mine = small_class.room.submitted / "eve" / CHAPTER
     mine.parent.mkdir()
     if level == "the chapter's folder":
         mine.symlink_to(right)

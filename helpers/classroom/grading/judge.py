@@ -157,12 +157,14 @@ class TestNames(dict[str, Any]):
     ) -> None:
         super().__init__(own)
         self._session, self._learner = session, learner
+        self.missing: set[str] = set()
 
     def __missing__(self, name: str) -> Any:
         if hasattr(builtins, name) and name not in self._learner:
             raise KeyError(name)  # a student's own `abs` or `all` is none of the test's
         found, value = self._session.fetch(name)
         if not found:
+            self.missing.add(name)
             raise KeyError(name)
         self[name] = value
         return value
@@ -747,6 +749,8 @@ class TestRunner:
         self._reached = False
         """A hidden line of this test has run."""
         self._file = self._source = ""
+        self.missing: frozenset[str] = frozenset()
+        """Names that the last test asked for in vain."""
         session._quiet = self.in_hidden_part
         checks.observe(self)
 
@@ -810,6 +814,7 @@ class TestRunner:
         except BaseException as raised:
             error = raised
         finally:
+            self.missing = frozenset(session.names.missing if session.names is not None else ())
             session.names = None
             session.undo_changes()
         self._decide(run, cell, score, error, recorder)
