@@ -617,20 +617,28 @@ def open_executor(
 
 
 @contextmanager
-def stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM stop the batch as Ctrl-C does: what is done stays done."""
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """Let Ctrl-C and SIGTERM stop the batch: what is done stays done.
+
+    The event is set as well, because Python swallows an exception that comes at the wrong moment,
+    while it tidies up; and a shell starts what runs in the background with Ctrl-C ignored.
+    """
+    stopped = threading.Event()
 
     def stop(*_: object) -> None:
+        stopped.set()
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield stopped
         return
-    earlier = signal.signal(signal.SIGTERM, stop)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    earlier = {number: signal.signal(number, stop) for number in numbers}
     try:
-        yield
+        yield stopped
     finally:
-        signal.signal(signal.SIGTERM, earlier)
+        for number in numbers:
+            signal.signal(number, earlier[number])
 
 
 def printable(text: str) -> str:
@@ -722,8 +730,9 @@ def grade(
             choose_level(options.level, allow_limits_only=True)
         if students:
             started = started or stack.enter_context(open_executor(release, options, limits))
-            with stopped_by_signals():
-                grade_batch(keeper, students, started, say)
+            with stopped_by_signals() as stopped:
+                grade_batch(keeper, students, started, stopped, say)
+        keeper.book.settle_penalties(keeper.layout, late_policy(keeper.room.config))
         if run.regrading is not None and not run.stopped:
             regrade_file(keeper.room, chapter.name).unlink(missing_ok=True)
     tell_end(run, len(students), say)
@@ -842,6 +851,7 @@ def grade_batch(
     keeper: ResultKeeper,
     students: Sequence[str],
     started: tuple[str, Execute],
+    stopped: threading.Event,
     say: Callable[[str], None],
 ) -> None:
     """Execute submissions and save them as they come back."""
@@ -875,10 +885,13 @@ def grade_batch(
         try:
             for outcome in whatever_comes(execute, read(students)):
                 writer.put(outcome, small_files.pop(outcome.student, {}))
+                if stopped.is_set():
+                    break
         except KeyboardInterrupt:
-            run.stopped = True
+            stopped.set()
         finally:
             writer.close()
+        run.stopped = stopped.is_set()
         if writer.error is not None:
             raise writer.error
 
