@@ -57,6 +57,10 @@ demo: $(COURSE_READY) ## grade a made class from end to end and compare with wha
 test: $(TOOLS_READY) ## run everything that CI runs
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash tests/run.sh
 
+.PHONY: quick
+quick: $(TOOLS_READY) ## run the tests of a minute: of the code, or of a chapter (CHAPTER=01_basics)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash tests/run.sh quick $(CHAPTER)
+
 .PHONY: lint
 lint: $(TOOLS_READY) ## format, lint, types and spelling only
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash tests/run.sh lint

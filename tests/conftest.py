@@ -14,14 +14,48 @@ from hypothesis import Phase, settings
 ROOT = Path(__file__).resolve().parents[1]
 SCRATCH = Path(tempfile.mkdtemp(prefix="course-tests-"))
 
-# `make mutate` runs the laws thousands of times: a tenth of the examples, always the same ones.
+# `make mutate` runs the laws thousands of times, and `make quick` before every coffee: a tenth of
+# the examples, always the same ones.
 settings.register_profile(
-    "mutation",
+    "quick",
     max_examples=10,
     derandomize=True,
     database=None,
     phases=[Phase.explicit, Phase.generate],
 )
+
+
+# Two workers end together when the files that take longest come first; the rest is shared out after.
+LONGEST = (
+    "grading/test_parity_of_answers_second.py",
+    "grading/test_parity_of_answers_first.py",
+    "paper_proof/test_any_sequence.py",
+    "grading/test_corpus.py",
+    "browser/test_explorers.py",
+    "classroom/test_demo.py",
+    "grading_command/test_grade.py",
+    "grading/test_grader.py",
+    "notebooks/test_nbgrader.py",
+    "classroom/test_check.py",
+    "grading_command/test_cluster.py",
+    "grading_command/test_full_disk.py",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--chapter", help="of the tests of a chapter, only those of this one")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    rank = {ROOT / "tests" / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+    if chapter := config.getoption("chapter"):
+        texts = {path.name for path in (ROOT / "solutions").iterdir() if path.is_dir()}
+        texts |= {path.stem for path in (ROOT / "solutions" / "pages").glob("*.md")}
+        others = {f"[{text}]" for text in texts - {chapter}}
+        left = [item for item in items if any(item.nodeid.endswith(other) for other in others)]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that CI runs; `make test` and `make lint` call it with the environment's bin/ on PATH.
+# Everything that CI runs; `make test`, `make lint` and `make quick` call it with the environment's
+# bin/ on PATH: run.sh [lint | quick [CHAPTER]].
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,6 +10,28 @@ ruff check --quiet .
 mypy
 codespell
 if [ "${1:-}" = lint ]; then exit 0; fi
+
+if [ "${1:-}" = quick ]; then
+  chapter=${2:-}
+  quick=(python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --hypothesis-profile=quick)
+  if [ -n "$chapter" ]; then
+    echo "== build $chapter"
+    classroom build "$chapter"
+    echo "== $chapter: in order, runs as stored, scores, every answer of its bank and quizzes"
+    "${quick[@]}" --chapter "$chapter" --nbval --nbval-current-env --nbval-cell-timeout 120 \
+      tests/notebooks tests/grading/test_parity_of_*.py "solutions/$chapter"
+    left="the other chapters; tests of the code"
+  else
+    echo "== the code without what starts other programs, and one chapter"
+    "${quick[@]}" --chapter 00_start_here tests/{unit,properties,golden,venues,survival,history} \
+      tests/{paper,bots,crashes,plans,lessons,notebooks} helpers \
+      --ignore tests/lessons/test_explorers.py --ignore tests/lessons/test_trading_terminal.py
+    left="all chapters but one; nine of ten examples of each law; the explorers with their extremes;"
+    left+=" tests/paper_proof, classroom, grading, grading_command, environment and browser"
+  fi
+  echo "Left out: $left. Before you push: make test"
+  exit 0
+fi
 
 if ! python -c 'import sys; from leverage.lessons.browser import find_browser; sys.exit(find_browser() is None)'; then
   echo "== a browser for the browser tests"
@@ -21,5 +44,5 @@ if ! python -c 'import sys; from leverage.lessons.browser import find_browser; s
 fi
 
 echo "== tests: unit, properties, golden, doctests, lessons, classroom, notebooks (strict nbval), environment, browser"
-python -m pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 120 \
+python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval --nbval-current-env --nbval-cell-timeout 120 \
   tests helpers solutions

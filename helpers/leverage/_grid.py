@@ -17,7 +17,7 @@ def nearest_to(value: float, step: float) -> float:
     >>> nearest_to(50_000.07, 0.1), nearest_to(0.1 + 0.2, 0.001), nearest_to(1.015, 0.01)
     (50000.1, 0.3, 1.02)
     """
-    steps = _without_noise(value / step)
+    steps = _cleaned(value / step)
     below = floor(steps)
     return _multiple(below + (steps - below >= 0.5), step)
 
@@ -30,7 +30,7 @@ def down_to(value: float, step: float) -> float:
     >>> down_to(0.12999, 0.001), down_to(0.3 - 0.1, 0.1)
     (0.129, 0.2)
     """
-    return _multiple(floor(_without_noise(value / step)), step)
+    return _multiple(floor(_cleaned(value / step)), step)
 
 
 def up_to(value: float, step: float) -> float:
@@ -41,10 +41,10 @@ def up_to(value: float, step: float) -> float:
     >>> up_to(0.12901, 0.001), up_to(0.1 + 0.2, 0.1)
     (0.13, 0.3)
     """
-    return _multiple(-floor(-_without_noise(value / step)), step)
+    return _multiple(-floor(-_cleaned(value / step)), step)
 
 
-def _without_noise(steps: float) -> float:
+def _cleaned(steps: float) -> float:
     """Put a number of steps that a rounding error moved off a whole or a half back onto it."""
     halves = round(2 * steps)
     noise = min(1e-9 + 1e-14 * abs(steps), 1e-3)

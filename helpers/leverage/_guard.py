@@ -121,4 +121,7 @@ def _labelled(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     def with_index(values: Any) -> Any:
         return series(values, index=index) if np.shape(values) == rows else values
 
-    return tuple(map(with_index, result)) if isinstance(result, tuple) else with_index(result)
+    if not isinstance(result, tuple):
+        return with_index(result)
+    parts = map(with_index, result)
+    return type(result)(*parts) if hasattr(result, "_fields") else tuple(parts)

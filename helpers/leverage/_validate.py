@@ -428,7 +428,9 @@ def at_least_zero(values: FloatArray) -> FloatArray:
     >>> at_least_zero(np.array([-1.0, 2.0]))
     array([0., 2.])
     """
-    return np.maximum(values, 0.0) + 0.0
+    found = np.maximum(values, 0.0)
+    found += 0.0
+    return found
 
 
 def _complaint(rule: Rule, value: float, place: str) -> str:

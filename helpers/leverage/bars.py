@@ -18,6 +18,9 @@ IntArray: TypeAlias = npt.NDArray[np.int64]
 MINUTE = 60_000
 
 _COLUMNS = ("open", "high", "low", "close")
+_STAMPS = ("timestamp", "datetime", "date", "time")
+# Sizes of time stamps: as seconds, these are 1985, the years 5138 and 3 million, and far beyond.
+_FIRST_SECOND, _FIRST_MILLI, _FIRST_MICRO, _FIRST_NANO = 5e8, 1e11, 1e14, 1e17
 _UNITS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": MINUTE, "s": 1_000}
 
 
@@ -78,8 +81,10 @@ def read_bars(feed: Any, name: str = "bars", timeframe: str | None = None) -> Ba
     Parameters
     ----------
     feed : Bars, list of rows, array, DataFrame or object with such columns
-        Rows of time stamp (milliseconds), open, high, low, close and perhaps volume; or columns of
-        these names with a ``DatetimeIndex``, or a column ``timestamp`` or ``time``.
+        Rows of time stamp, open, high, low, close and perhaps volume; or columns of these names,
+        small or capital, with a ``DatetimeIndex`` or a column ``timestamp``, ``datetime``,
+        ``date`` or ``time``. Numbers are milliseconds since 1970, or seconds, micro- or
+        nanoseconds where they would else lie before 1973 (and after its first days) or after 5138.
     name : str, default "bars"
         What the feed is called in messages.
     timeframe : str, optional
@@ -152,7 +157,7 @@ def read_ticks(feed: Any, name: str = "ticks") -> Bars:
     Parameters
     ----------
     feed : Bars, list of rows or array
-        Rows of time stamp (milliseconds) and price.
+        Rows of time stamp and price, as for :func:`read_bars`.
     name : str, default "ticks"
         What the feed is called in messages.
 
@@ -190,22 +195,38 @@ def _when(milliseconds: int) -> str:
     return f"{np.datetime64(milliseconds, 'ms')}Z"
 
 
+def _named(feed: Any) -> dict[str, Any]:
+    """Columns of a table or an object by their names in small letters; none for plain rows."""
+    labels = getattr(feed, "columns", None)
+    if labels is not None and not any(isinstance(label, str) for label in labels):
+        # Rows in a table without names, or one with a name and a symbol for every column.
+        labels = [label for label in labels if isinstance(label, tuple)]
+    if labels is None:
+        wanted = (*_COLUMNS, *_STAMPS, "volume", "index")
+        spelled = [s for w in wanted for s in (w.capitalize(), w) if hasattr(feed, s)]
+        return {label.lower(): getattr(feed, label) for label in spelled}
+    found = {}
+    for label in sorted(labels, key=lambda one: str(one).islower()):
+        found[str(label).lower()] = feed[label]
+    return found
+
+
 def _columns(feed: Any, name: str) -> tuple[IntArray, FloatArray, FloatArray]:
-    if all(hasattr(feed, column) for column in _COLUMNS):
-        prices = np.column_stack(
-            [_float_column(getattr(feed, column), name) for column in _COLUMNS]
-        )
-        volume = getattr(feed, "volume", None)
-        return (
-            _stamps(feed, name),
-            prices,
-            np.zeros(len(prices)) if volume is None else _float_column(volume, name),
-        )
-    if hasattr(feed, "columns"):
-        missing = [column for column in _COLUMNS if not hasattr(feed, column)]
+    named = {} if isinstance(feed, (list, tuple, np.ndarray)) else _named(feed)
+    missing = [column for column in _COLUMNS if column not in named]
+    if named and missing and hasattr(feed, "columns"):
         raise ValueError(
             f"{name} must have the columns {', '.join(_COLUMNS)}, of which {', '.join(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} missing; name them so"
+            f"{'is' if len(missing) == 1 else 'are'} missing among "
+            f"{', '.join(str(label) for label in feed.columns)}; rename them, or select one symbol"
+        )
+    if not missing:
+        prices = np.column_stack([_float_column(named[column], name) for column in _COLUMNS])
+        volume = named.get("volume")
+        return (
+            _stamps(feed, named, name),
+            prices,
+            np.zeros(len(prices)) if volume is None else _float_column(volume, name),
         )
     table = _rows_as_table(feed, name)
     if table.shape[1] < 5:
@@ -225,10 +246,10 @@ def _usual_step(time: IntArray) -> int:
     return int(steps[np.argmax(counts)])
 
 
-def _stamps(feed: Any, name: str) -> IntArray:
-    for column in ("timestamp", "time"):
-        if hasattr(feed, column):
-            return _as_milliseconds(np.asarray(getattr(feed, column)), name)
+def _stamps(feed: Any, named: dict[str, Any], name: str) -> IntArray:
+    for column in _STAMPS:
+        if column in named:
+            return _as_milliseconds(np.asarray(named[column]), name)
     index = getattr(feed, "index", None)
     if index is None:
         raise ValueError(f"{name} must have time stamps; add a column timestamp or a DatetimeIndex")
@@ -249,12 +270,33 @@ def _as_milliseconds(stamps: npt.NDArray[Any], name: str) -> IntArray:
     try:
         numbers = stamps.astype(np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must have time stamps in milliseconds since 1970") from None
+        raise ValueError(
+            f"{name} must have time stamps as numbers since 1970 or as dates, the first was "
+            f"{stamps.flat[0]!r}; turn text into dates first"
+        ) from None
     if not np.isfinite(numbers).all():
         raise ValueError(
             f"{name} must have a time stamp in every row; fill in or drop missing ones"
         )
-    return np.round(numbers).astype(np.int64)
+    return np.round(numbers * milliseconds_in(numbers)).astype(np.int64)
+
+
+def milliseconds_in(numbers: FloatArray) -> float:
+    """Milliseconds that one counts in rising time stamps of this size; see :func:`read_bars`.
+
+    Examples
+    --------
+    >>> milliseconds_in(np.array([1.6e9])), milliseconds_in(np.array([1.6e12]))
+    (1000.0, 1.0)
+    """
+    if not numbers.size:
+        return 1.0
+    first, last = float(numbers[0]), float(numbers.max())
+    if last >= _FIRST_NANO:
+        return 1e-6
+    if last >= _FIRST_MICRO:
+        return 1e-3
+    return 1000.0 if first >= _FIRST_SECOND and last < _FIRST_MILLI else 1.0
 
 
 def _rows_as_table(feed: Any, name: str) -> FloatArray:

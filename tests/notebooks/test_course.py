@@ -11,6 +11,7 @@ import pytest
 
 from classroom.authoring.build import read_course, render, shared_files
 from classroom.authoring.check import course_is_in_order, files_are_current, text_is_in_order
+from classroom.authoring.student_notebooks import MADE
 from classroom.authoring.texts import Lesson
 from classroom.project import Chapter, Project
 
@@ -80,7 +81,7 @@ def test_nothing_private_reaches_course(chapter: Chapter) -> None:
     assert not re.search(r"/(home|root|Users|tmp|work)/", text)
     assert '"execution"' not in text
     metadata = json.loads(text)["metadata"]
-    assert set(metadata) == {"kernelspec", "language_info"}
+    assert set(metadata) - {MADE} == {"kernelspec", "language_info"}
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

@@ -262,6 +262,8 @@ def play(seed, *, every_tick, venue="binance", **options):
         (3, {"venue": "bitget", "liquidity": 0.3, "spread": 0.0004, "overrides": JUMPS}),
         (4, {"venue": "mexc", "overrides": JUMPS}),
         (5, {"venue": "binance", "overrides": {"call_level": 0.5}}),
+        (6, {"funding": 0.0005, "overrides": {"funding_interval_hours": 0.25}}),
+        (7, {"overrides": {"carrying_cost": "interest", "interest_rate": 1e-4}}),
     ],
 )
 def test_jumping_over_quiet_ticks_gives_the_ledger_of_every_tick(seed, options, balanced):
@@ -284,8 +286,11 @@ def test_asking_changes_nothing():
         if can is not True or not name.startswith("fetch") or name == "fetchLedgerEntry":
             continue
         arguments = {
-            "fetchOrder": ("1",), "fetchOrderTrades": ("1",),
+            "fetchOrder": ("1",), "fetchOrderTrades": ("1",), "fetchOrderStatus": ("1",),
+            "fetchPartialBalance": ("free",), "fetchOrderWithClientOrderId": None,
         }.get(name, ())  # fmt: skip
+        if arguments is None:
+            continue
         needs = ("Ticker", "OHLCV", "Book", "fetchTrades", "FundingRate", "MarketLev", "Position")
         exact = name in ("fetchLeverage", "fetchMarginMode", "fetchTradingFee")
         plural = name.endswith(("Tickers", "Positions", "FundingRates", "PositionMode"))

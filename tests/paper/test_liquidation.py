@@ -231,7 +231,7 @@ def test_only_what_the_fund_lacks_is_deleveraged(ticks, rules, balanced):
     assert balanced(exchange)
 
 
-def test_without_fund_and_deleveraging_the_venue_or_the_trader_bears_the_loss(ticks, rules):
+def test_without_fund_and_deleveraging_the_market_or_the_trader_bears_the_loss(ticks, rules):
     def money(protected):
         exchange = ticks(
             100,
@@ -243,10 +243,11 @@ def test_without_fund_and_deleveraging_the_venue_or_the_trader_bears_the_loss(ti
         )
         exchange.create_order(BTC, "market", "buy", 5)
         exchange.step()
-        return exchange.equity(), exchange.check_ledger()["USDT"]["fees"]
+        sums = exchange.check_ledger()["USDT"]
+        return exchange.equity(), sums["market"], sums["fees"]
 
-    assert money(protected=True) == pytest.approx((0, -40))
-    assert money(protected=False) == pytest.approx((-40, 0))
+    assert money(protected=True) == pytest.approx((0, 60, 0))
+    assert money(protected=False) == pytest.approx((-40, 100, 0))
 
 
 def test_an_isolated_loss_never_touches_the_rest_of_the_wallet(ticks):

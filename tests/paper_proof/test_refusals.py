@@ -65,8 +65,8 @@ def saver() -> Any:
 
 
 def short_of_one() -> Any:
-    """A short of 0.3 and nothing else."""
-    paper = exchange()
+    """A short of 0.3 and nothing else, where reduce-only orders are refused and not trimmed."""
+    paper = exchange(overrides={"reduce_only_excess": "refused"})
     paper.create_order(LINEAR, "market", "sell", 0.3)
     return paper
 

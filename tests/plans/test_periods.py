@@ -164,7 +164,7 @@ def test_an_amount_that_nobody_explains_is_not_reconciled():
 
 
 def test_a_crash_that_only_makes_a_position_smaller_does_not_liquidate_it():
-    plan = replace(SOUND_PLAN, persona="Kei")
+    plan = replace(AT_BINANCE, persona="Kei")
     tests = stress(plan, all_in=20.0)
     for test in tests:
         assert not (test.liquidated and test.stopped)

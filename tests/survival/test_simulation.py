@@ -273,7 +273,7 @@ def test_normal_draws_have_mean_zero_variance_one_and_little_else() -> None:
 
 def test_real_returns_are_drawn_evenly_and_keep_the_expected_price() -> None:
     returns = log_returns(load_daily("BTC")).to_numpy()
-    table = simulation._table(None, returns, 0.2, 24 / HOURS_PER_YEAR)
+    table = simulation._returns_table(None, returns, 0.2, 24 / HOURS_PER_YEAR)
     assert np.exp(table).mean() == pytest.approx(math.exp(0.2 * 24 / HOURS_PER_YEAR), rel=1e-12)
     drawn, counts = np.unique(table, return_counts=True)
     assert len(drawn) == len(np.unique(returns))

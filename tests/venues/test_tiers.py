@@ -92,7 +92,10 @@ def test_tables_equal_what_was_gathered(name: str) -> None:
 
 def test_no_table_was_added_to_what_was_gathered() -> None:
     known = {(venue, product, symbol) for venue, product, symbol, _ in FILES.values()}
-    assert {(table.venue, table.product, table.symbol) for table in TABLES} == known
+    held = {(table.venue, table.product, table.symbol) for table in TABLES}
+    assert held == known, (
+        "put the table as it was gathered into tests/venues/gathered/ and name it in FILES above"
+    )
 
 
 @pytest.mark.parametrize("table", TABLES, ids=TABLE_IDS)
@@ -119,9 +122,9 @@ def test_stated_amounts_follow_the_recurrence(table: TierData) -> None:
     assert np.allclose(stated, computed, rtol=1e-12, atol=1e-6)
 
 
-def test_seven_full_tables_and_three_partial_ones_state_amounts() -> None:
-    assert sum(len(table.tiers) > 1 for table in WITH_AMOUNTS) == 7
-    assert sum(len(table.tiers) == 1 for table in WITH_AMOUNTS) == 3
+def test_full_tables_and_partial_ones_state_amounts() -> None:
+    assert sum(len(table.tiers) > 1 for table in WITH_AMOUNTS) >= 7
+    assert sum(len(table.tiers) == 1 for table in WITH_AMOUNTS) >= 3
 
 
 @pytest.mark.parametrize(
@@ -142,7 +145,7 @@ def test_doubtful_tables_are_shown_but_never_used() -> None:
         for t in TABLES
         if not t.used
     }
-    assert doubtful == SHOWN_ONLY
+    assert doubtful == SHOWN_ONLY, "a table with used = false is named in SHOWN_ONLY above"
     with pytest.raises(UnknownFactError) as caught:
         load_venue("bitget").product("usdt_futures").tiers("ETH")
     assert caught.value.fact == "usdt_futures.tiers.ETH"

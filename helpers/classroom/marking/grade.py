@@ -350,7 +350,7 @@ def with_exercises(
 
 
 @dataclass
-class ResultKeeper:
+class OutcomeSaver:
     """Saves outcomes: notebook first, then grades and record in one transaction, then the line."""
 
     room: Room
@@ -438,8 +438,8 @@ def changes(old: Record, new: Record) -> list[Change]:
 class Writer:
     """Saves in a thread of its own, so that grading goes on while the disk works."""
 
-    def __init__(self, keeper: ResultKeeper) -> None:
-        self._keeper = keeper
+    def __init__(self, saver: OutcomeSaver) -> None:
+        self._saver = saver
         self._waiting: queue.Queue[tuple[Outcome, Mapping[str, bytes]] | None] = queue.Queue(
             TOGETHER
         )
@@ -475,7 +475,7 @@ class Writer:
                     break
             last = None in batch
             try:
-                self._keeper.save([item for item in batch if item is not None])
+                self._saver.save([item for item in batch if item is not None])
             except BaseException as error:
                 self.error = error
                 return
@@ -722,7 +722,7 @@ def grade(
         started = (
             None if waited.done else stack.enter_context(open_executor(release, options, limits))
         )
-        keeper, students = ready.result()
+        saver, students = ready.result()
         tell_start(run, students, say)
         if not students and started is None and options.cluster:
             stack.enter_context(open_executor(release, options, limits))
@@ -731,10 +731,10 @@ def grade(
         if students:
             started = started or stack.enter_context(open_executor(release, options, limits))
             with stopped_by_signals() as stopped:
-                grade_batch(keeper, students, started, stopped, say)
-        keeper.book.settle_penalties(keeper.layout, late_policy(keeper.room.config))
+                grade_batch(saver, students, started, stopped, say)
+        saver.book.settle_penalties(saver.layout, late_policy(saver.room.config))
         if run.regrading is not None and not run.stopped:
-            regrade_file(keeper.room, chapter.name).unlink(missing_ok=True)
+            regrade_file(saver.room, chapter.name).unlink(missing_ok=True)
     tell_end(run, len(students), say)
     return run
 
@@ -756,7 +756,7 @@ def get_ready(
     options: Options,
     only: frozenset[str],
     run: GradingRun,
-) -> tuple[ResultKeeper, list[str]]:
+) -> tuple[OutcomeSaver, list[str]]:
     """Lock the class, open its gradebook, and return who saves results and whose there will be."""
     room = find()
     stack.enter_context(only_grader(room))
@@ -771,7 +771,7 @@ def get_ready(
     run.misplaced = room.misplaced(chapter.name, known)
     run.expected = f"{room.shown(room.submitted)}/STUDENT/{chapter.name}/{chapter.name}.ipynb"
     before = {record.student: record for record in book.records()} if students else {}
-    return ResultKeeper(room, book, layout, release, only, before, run), students
+    return OutcomeSaver(room, book, layout, release, only, before, run), students
 
 
 def outputs(room: Room, chapter: Chapter, *, say: Callable[[str], None] = print) -> None:
@@ -848,14 +848,14 @@ def tell_end(run: GradingRun, asked: int, say: Callable[[str], None]) -> None:
 
 
 def grade_batch(
-    keeper: ResultKeeper,
+    saver: OutcomeSaver,
     students: Sequence[str],
     started: tuple[str, Execute],
     stopped: threading.Event,
     say: Callable[[str], None],
 ) -> None:
     """Execute submissions and save them as they come back."""
-    room, release, run = keeper.room, keeper.release, keeper.run
+    room, release, run = saver.room, saver.release, saver.run
     run.level, execute = started
     small_files: Files = {}
     chapter = release.assignment
@@ -880,8 +880,8 @@ def grade_batch(
                     "Mend it and run the same command again"
                 ) from None
 
-        keeper.shown = shown
-        writer = Writer(keeper)
+        saver.shown = shown
+        writer = Writer(saver)
         try:
             for outcome in whatever_comes(execute, read(students)):
                 writer.put(outcome, small_files.pop(outcome.student, {}))

@@ -10,7 +10,7 @@ from leverage.paper.exchange_errors import BadRequest, InvalidOrder, OrderNotFou
 from leverage.paper.face import Face, Params
 from leverage.paper.matching import take
 from leverage.paper.replies import limited, liquidation_dict, order_dict, position_dict, trade_dict
-from leverage.paper.state import Order
+from leverage.paper.state import BY_ACCOUNT, Order
 
 
 class AccountOrders(Face):
@@ -179,7 +179,7 @@ class AccountOrders(Face):
         del params
         order = self._open_order(id, symbol)
         order_desk.require_open(self._world, order.symbol)
-        self._world.end_order(order, "canceled", "cancelled by the account")
+        self._world.end_order(order, "canceled", BY_ACCOUNT)
         return order_dict(self._world, order)
 
     def cancel_orders(

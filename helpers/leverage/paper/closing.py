@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil
-
-from leverage._grid import down_to, nearest_to
+from leverage._grid import down_to, nearest_to, up_to
 from leverage.paper import ledger
 from leverage.paper.fills import absorb, settle
 from leverage.paper.instruments import Instrument, bankrupt_price
@@ -15,7 +13,6 @@ from leverage.paper.state import (
     Account,
     Liquidation,
     Position,
-    Trade,
     position_key,
 )
 from leverage.paper.world import MarginGroup, World
@@ -65,6 +62,7 @@ def liquidate(world: World, group: MarginGroup, *, at_once: bool = False) -> Non
     at_once : bool, default False
         Take the first step without looking: the caller has found the price at which it is due.
     """
+    debt = 0.0
     while group.positions:
         equity, need = world.standing(group)
         if equity > need and not at_once:
@@ -74,9 +72,10 @@ def liquidate(world: World, group: MarginGroup, *, at_once: bool = False) -> Non
         if not tradable:
             return
         _cancel_orders(world, group)
-        if not _cut_down(world, group, tradable):
+        # Cutting down saves a position that has something left; without that all goes at once.
+        if equity <= 0 or not _cut_down(world, group, tradable):
             worst = min(tradable, key=lambda p: _profit_at_mark(world, p))
-            _close_whole(world, group, worst)
+            debt += _close_whole(world, group, worst, debt)
         if group.is_isolated and not is_alive(group.account, group.positions[0]):
             return
         group = renewed(world, group)
@@ -150,7 +149,7 @@ def _cut_down(world: World, group: MarginGroup, positions: list[Position]) -> bo
     cut = nearest_to(
         position.contracts - target, world.instruments[position.symbol].market.lot_size
     )
-    _force(world, group, position, cut, is_partial=True)
+    _force(world, group, position, cut, _bankrupt_at(world, group, position), is_partial=True)
     return True
 
 
@@ -163,15 +162,26 @@ def _contracts_at(instrument: Instrument, bound: float, mark: float) -> float:
     return target
 
 
+def _bankrupt_at(world: World, group: MarginGroup, position: Position) -> float:
+    """Price of a position at which its group would have nothing left, the others at their marks."""
+    backing = world.standing(group)[0] - _profit_at_mark(world, position)
+    return bankrupt_price(world.instruments[position.symbol], position, backing)
+
+
 def _force(
-    world: World, group: MarginGroup, position: Position, contracts: float, *, is_partial: bool
+    world: World,
+    group: MarginGroup,
+    position: Position,
+    contracts: float,
+    bankrupt: float,
+    *,
+    is_partial: bool,
 ) -> None:
     """Close contracts at the mark: book the result, the fee and the liquidation fee."""
     account, code, state = group.account, group.code, world.state
     instrument, rules = world.instruments[position.symbol], world.rules
     mark = state.prices[position.symbol].mark
     equity, need = world.standing(group)
-    bankrupt = bankrupt_price(instrument, position, equity - instrument.profit(position, mark))
     value = instrument.value(contracts, mark)
     gain = instrument.booked(position, contracts, mark)
     left = equity
@@ -179,7 +189,7 @@ def _force(
     left -= fee
     extra = min(rules.liquidation_fee_rate * value, max(left, 0.0))
     left -= extra
-    pot, trade_id = world.pot(account), f"t{len(state.trades) + 1}"
+    pot, trade_id = world.pot(account), world.next_trade_id
     ledger.move(state, MARKET, pot, code, gain, "trade", position.symbol, trade_id)
     ledger.move(state, pot, FEES, code, fee, "fee", position.symbol, trade_id)
     keeper = FUND if rules.insurance_fund else FEES
@@ -191,34 +201,10 @@ def _force(
     position.contracts = nearest_to(position.contracts - contracts, instrument.market.lot_size)
     if position.contracts <= 0:
         account.positions.pop(position_key(position.symbol, position.side), None)
-    state.trades.append(
-        Trade(
-            trade_id,
-            "",
-            account.name,
-            position.symbol,
-            state.now,
-            -position.side,
-            mark,
-            contracts,
-            fee + extra,
-            gain,
-            False,
-            "liquidation",
-        )
+    world.book_trade(
+        account, position.symbol, -position.side, contracts, mark, fee + extra, gain, "liquidation"
     )
-    state.liquidations.append(
-        Liquidation(
-            state.now,
-            account.name,
-            position.symbol,
-            position.side,
-            contracts,
-            mark,
-            bankrupt,
-            position.contracts > 0,
-        )
-    )
+    _record_close(world, account, position, contracts, mark, bankrupt)
     way = "long" if position.side > 0 else "short"
     world.record(
         "partial liquidation" if is_partial else "liquidation",
@@ -235,63 +221,106 @@ def _force(
     world.touch()
 
 
-def _close_whole(world: World, group: MarginGroup, position: Position) -> None:
-    """Close a whole position; for the last of a group, settle what is left or lacking."""
+def _record_close(
+    world: World,
+    account: Account,
+    position: Position,
+    contracts: float,
+    price: float,
+    bankrupt: float,
+) -> None:
+    """Write a forced close down; the position is as it is after it."""
+    world.state.liquidations.append(
+        Liquidation(
+            world.state.now,
+            account.name,
+            position.symbol,
+            position.side,
+            contracts,
+            price,
+            bankrupt,
+            position.contracts > 0,
+        )
+    )
+
+
+def _close_whole(world: World, group: MarginGroup, position: Position, debt: float) -> float:
+    """Close a whole position, and let others cover what its own loss leaves lacking.
+
+    Parameters
+    ----------
+    world, group, position
+        What to close, where. The position with the largest loss comes first.
+    debt : float
+        What closed positions of the group left lacking and nobody covered.
+
+    Returns
+    -------
+    float
+        What nobody covers of this one: it stays with the account.
+    """
     account, code = group.account, group.code
-    is_last = len(group.positions) == 1
     equity, _ = world.standing(group)
-    if is_last and equity < 0:
-        _deleverage(world, group, position, -equity)
+    dust = _DUST * max(abs(equity), 1e-6)
+    loss = -_profit_at_mark(world, position)
+    lacking = min(-equity - debt, loss)
+    # Where nothing is lacking, the price is that at which the whole group has nothing left.
+    bankrupt = (
+        bankrupt_price(world.instruments[position.symbol], position, loss - lacking)
+        if lacking > dust
+        else _bankrupt_at(world, group, position)
+    )
+    if lacking > dust:
+        lacking -= _deleverage(world, group, position, lacking, bankrupt)
     if position.contracts > 0:
         # Deleveraging has used up a part of the margin.
-        group = renewed(world, group)
-        _force(world, group, position, position.contracts, is_partial=False)
-    if not is_last:
-        return
+        rest = renewed(world, group)
+        _force(world, rest, position, position.contracts, bankrupt, is_partial=False)
     left = position.margin if group.is_isolated else world.cross_group(account, code).cash
     position.margin = 0.0
-    if abs(left) <= _DUST * max(abs(equity), 1e-6):
-        return
-    if left < 0:
-        absorb(world, account, code, -left, position.symbol)
-    elif world.rules.takeover == "bankruptcy" and world.rules.insurance_fund:
+    if len(group.positions) == 1:
+        lacking = -left - debt
+    if lacking > dust:
+        return absorb(world, account, code, lacking, position.symbol)
+    is_taken = world.rules.takeover == "bankruptcy" and world.rules.insurance_fund
+    if is_taken and len(group.positions) == 1 and left > dust:
         pot = world.pot(account)
         ledger.move(world.state, pot, FUND, code, left, "insurance fund", position.symbol)
+    return 0.0
 
 
-def _deleverage(world: World, group: MarginGroup, position: Position, shortfall: float) -> None:
-    """Close winners at the bankruptcy price for the part that the insurance fund cannot cover."""
-    rules, state, instrument = world.rules, world.state, world.instruments[position.symbol]
-    fund = ledger.balance(state, FUND, group.code) if rules.insurance_fund else 0.0
-    uncovered = shortfall - max(fund, 0.0)
+def _deleverage(
+    world: World, group: MarginGroup, position: Position, lacking: float, price: float
+) -> float:
+    """Close winners at the bankruptcy price for the part that the insurance fund cannot cover.
+
+    Nobody is deleveraged into a loss or below the requirement: who would be is passed over.
+
+    Returns
+    -------
+    float
+        How much of what is lacking the winners gave up.
+    """
+    rules, instrument = world.rules, world.instruments[position.symbol]
+    fund = ledger.balance(world.state, FUND, group.code) if rules.insurance_fund else 0.0
+    uncovered = lacking - max(fund, 0.0)
     if not rules.auto_deleveraging or uncovered <= 0:
-        return
-    lot = instrument.market.lot_size
-    lots = ceil(position.contracts * uncovered / shortfall / lot - 1e-9)
-    wanted = min(nearest_to(lots * lot, lot), position.contracts)
-    mark = state.prices[position.symbol].mark
-    equity, _ = world.standing(group)
-    price = bankrupt_price(instrument, position, equity - instrument.profit(position, mark))
+        return 0.0
+    lot, whole = instrument.market.lot_size, position.contracts
+    wanted = min(up_to(whole * uncovered / lacking, lot), whole)
+    mark = world.state.prices[position.symbol].mark
     for account, winner in ranking(world, position.symbol, -position.side, group.account.name):
         if wanted <= 0:
-            return
+            break
         part = min(wanted, winner.contracts)
-        is_partial = part < position.contracts
+        given_up = instrument.booked(winner, part, mark) - instrument.booked(winner, part, price)
+        equity, need = world.standing(world.group_of(account, winner))
+        if instrument.profit(winner, price) <= 0 or equity - given_up <= need:
+            continue
         wanted = nearest_to(wanted - part, lot)
         for owner, side in ((group.account, -position.side), (account, position.side)):
             _close_at(world, owner, position.symbol, side, part, price)
-        state.liquidations.append(
-            Liquidation(
-                state.now,
-                group.account.name,
-                position.symbol,
-                position.side,
-                part,
-                price,
-                price,
-                is_partial,
-            )
-        )
+        _record_close(world, group.account, position, part, price, price)
         world.record(
             "auto-deleveraging",
             account.name,
@@ -302,14 +331,13 @@ def _deleverage(world: World, group: MarginGroup, position: Position, shortfall:
             price=price,
             uncovered=uncovered,
         )
+    return lacking * ((whole - position.contracts) / whole)
 
 
 def _close_at(
     world: World, account: Account, symbol: str, side: int, contracts: float, price: float
 ) -> None:
     """Close contracts at a price without a fee, and record the trade."""
-    trades = world.state.trades
-    trade_id = f"t{len(trades) + 1}"
     _, realised = settle(
         world,
         account,
@@ -319,28 +347,13 @@ def _close_at(
         price,
         fee_rate=0.0,
         position_side=-side,
-        reference=trade_id,
+        reference=world.next_trade_id,
     )
-    trades.append(
-        Trade(
-            trade_id,
-            "",
-            account.name,
-            symbol,
-            world.state.now,
-            side,
-            price,
-            contracts,
-            0.0,
-            realised,
-            False,
-            "auto-deleveraging",
-        )
-    )
+    world.book_trade(account, symbol, side, contracts, price, 0.0, realised, "auto-deleveraging")
 
 
 def ranking(world: World, symbol: str, side: int, without: str) -> list[tuple[Account, Position]]:
-    """Positions in the order in which they are closed to cover another's loss.
+    """Positions in profit in the order in which they are closed to cover another's loss.
 
     Parameters
     ----------
@@ -356,8 +369,8 @@ def ranking(world: World, symbol: str, side: int, without: str) -> list[tuple[Ac
     Returns
     -------
     list of (Account, Position)
-        Highest rank first. In profit the rank is the return on the margin times the effective
-        leverage, in loss the return divided by it.
+        Highest rank first: the return on the margin times the effective leverage. An account that
+        is itself due for liquidation is not ranked.
     """
     ranked = []
     mark = world.state.prices[symbol].mark
@@ -367,10 +380,11 @@ def ranking(world: World, symbol: str, side: int, without: str) -> list[tuple[Ac
         position = account.positions.get(position_key(symbol, side))
         if position is None or name == without:
             continue
-        equity, _ = world.standing(world.group_of(account, position))
-        effective = instrument.value(position.contracts, mark) / max(equity, 1e-12)
+        gained = instrument.profit(position, mark)
+        equity, need = world.standing(world.group_of(account, position))
+        if gained <= 0 or equity <= need:
+            continue
         margin = max(instrument.initial(position, mark), 1e-12)
-        gained = instrument.profit(position, mark) / margin
-        rank = gained * effective if gained > 0 else gained / effective
+        rank = gained / margin * instrument.value(position.contracts, mark) / equity
         ranked.append((-rank, name, account, position))
     return [(account, position) for _, _, account, position in sorted(ranked, key=lambda r: r[:2])]

@@ -2,10 +2,15 @@
 
 Inside a bar the price moves in a straight line. What happens first on that line happens first:
 the exact point is found, the prices stand there for a moment, and the walk goes on.
+
+Within one millisecond the order is: funding and other costs that fall due are settled on the mark,
+then positions that do not keep their requirement are closed, then orders fill. Who comes in at the
+moment of a settlement does not take part in it, and who is still in does.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,6 +35,13 @@ class Engine:
     ----------
     world : World
         What is moved.
+
+    Attributes
+    ----------
+    last_row : int
+        Number of the last row of the tape.
+    grids : dict of str to (int, int)
+        Start of the first bar and what a bar lasts, in milliseconds, by symbol.
     """
 
     def __init__(self, world: World) -> None:
@@ -47,11 +59,11 @@ class Engine:
             for symbol, track in world.tape.tracks.items()
         }
         self._times = view(world.tape.time)
-
-    @property
-    def last_row(self) -> int:
-        """Number of the last row of the tape."""
-        return int(self.world.tape.time.size) - 1
+        self.last_row = len(self._times) - 1
+        self.grids = {
+            symbol: (int(track.bars.time[0]), track.bars.length)
+            for symbol, track in world.tape.tracks.items()
+        }
 
     def begin(self) -> None:
         """Stand at the first row."""
@@ -104,7 +116,13 @@ class Engine:
 
     def row_at(self, moment: int) -> int:
         """Last row at or before a moment."""
-        return int(np.searchsorted(self.world.tape.time, moment, side="right")) - 1
+        # From here the row is mostly near; a bar has four.
+        begin = self.world.state.row
+        near = min(begin + 16, len(self._times))
+        row = bisect_right(self._times, moment, begin, near)
+        if row in (begin, near):
+            row = bisect_right(self._times, moment)
+        return row - 1
 
     def row_of_close(self, count: int, begin: int, length: int) -> int:
         """Row at which the next bars close, `count` of them, and always one that lies ahead.
@@ -149,11 +167,19 @@ class Engine:
         world = self.world
         state, tracks = world.state, world.tape.tracks
         joined = [symbol for symbol, track in tracks.items() if track.is_joined[row]]
-        targets = self._prices_at(row)
-        if joined:
-            self._walk(joined, targets, self._times[row])
+        targets, arrival = self._prices_at(row), self._times[row]
+        begin, departure = state.prices, state.now
+        is_there = False
+        while not is_there:
+            due = next_due(world)
+            if due is not None and due < arrival:
+                share = (due - departure) / (arrival - departure)
+                self._settle_at(due, joined, _between_all(begin, targets, share, joined))
+            else:
+                walked = self._walk(joined, targets, arrival, is_settled=due == arrival)
+                is_there = walked is not None
         was_open = {symbol: world.is_open(symbol) for symbol in tracks}
-        state.row, state.now = row, self._times[row]
+        state.row, state.now = row, arrival
         state.prices = targets
         for symbol, before in was_open.items():
             if world.is_open(symbol) != before:
@@ -162,6 +188,21 @@ class Engine:
                 world.record(kind, "", symbol, f"The history of {symbol} {words}.")
         charge_due(world)
         self._tick()
+
+    def _settle_at(self, due: int, joined: Sequence[str], there: dict[str, Prices]) -> None:
+        """Go to a settlement between two rows, or to one that a fill on the way has brought."""
+        state = self.world.state
+        is_met = self._walk(joined, there, due, is_settled=True)
+        if is_met is None:
+            return
+        state.prices, state.now = there, due
+        charge_due(self.world)
+        if is_met:
+            self._tick()
+        else:
+            # No tick of the history, so nothing more fills; but what was paid may be too much.
+            check_margins(self.world)
+            check_calls(self.world)
 
     def _tick(self) -> None:
         world = self.world
@@ -172,27 +213,42 @@ class Engine:
 
     # ---- the way inside a bar
 
-    def _walk(self, joined: Sequence[str], targets: dict[str, Prices], arrival: int) -> None:
-        """Stop at everything that the prices meet on their line to the next row."""
+    def _walk(
+        self,
+        joined: Sequence[str],
+        targets: dict[str, Prices],
+        arrival: int,
+        *,
+        is_settled: bool,
+    ) -> bool | None:
+        """Stop at everything that the prices meet on their line to a moment.
+
+        Returns
+        -------
+        bool or None
+            Whether something is met in the same millisecond as a settlement, which comes first;
+            None where a fill on the way has brought a cost that falls due before the moment.
+        """
         world = self.world
         state = world.state
         begin, departure = state.prices, state.now
         passed = 0.0
-        while True:
+        while joined:
             found = self._first_event(joined, targets)
             if found is None:
-                return
+                break
             share, event = found
             passed += (1 - passed) * share
-            here = dict(state.prices)
-            for symbol in joined:
-                here[symbol] = _between(state.prices[symbol], targets[symbol], share)
+            now = departure + round(passed * (arrival - departure))
+            if is_settled and now >= arrival:
+                return True
+            here = _between_all(state.prices, targets, share, joined)
             if isinstance(event, Order):
                 _put_on(
                     here[event.symbol], begin[event.symbol], event, _waiting_level(world, event)
                 )
             state.prices = here
-            state.now = departure + round(passed * (arrival - departure))
+            state.now = now
             if isinstance(event, Order):
                 self._tick()
             else:
@@ -201,6 +257,10 @@ class Engine:
                     _put_mark(here[symbol], price)
                 liquidate(world, group, at_once=True)
                 self._tick()
+            due = next_due(world)
+            if due is not None and due < arrival:
+                return None
+        return False
 
     def _first_event(
         self, joined: Sequence[str], targets: dict[str, Prices]
@@ -252,10 +312,7 @@ class Engine:
             middle = (low + high) / 2
             if middle in (low, high):
                 break
-            there = {
-                symbol: _between(here[symbol], ahead[symbol], middle) if symbol in joined else now
-                for symbol, now in here.items()
-            }
+            there = _between_all(here, ahead, middle, joined)
             equity, need = standing(instruments, group.positions, group.cash, there)
             low, high = (middle, high) if equity > need else (low, middle)
         return high, "", None
@@ -267,6 +324,16 @@ def _between(here: Prices, ahead: Prices, share: float) -> Prices:
         here.mark + share * (ahead.mark - here.mark),
         here.index + share * (ahead.index - here.index),
     )
+
+
+def _between_all(
+    here: dict[str, Prices], ahead: dict[str, Prices], share: float, joined: Sequence[str]
+) -> dict[str, Prices]:
+    """Give the prices at a share of the way; those that jump stay until they do."""
+    return {
+        symbol: _between(now, ahead[symbol], share) if symbol in joined else now
+        for symbol, now in here.items()
+    }
 
 
 def _put_mark(prices: Prices, mark: float) -> None:

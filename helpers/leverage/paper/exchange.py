@@ -17,7 +17,7 @@ from leverage.paper.exchange_errors import BadRequest, BaseError, NoChange, Perm
 from leverage.paper.face import Params
 from leverage.paper.fills import book_price, scratch, settle
 from leverage.paper.formats import as_milliseconds, iso
-from leverage.paper.funding import Funding, needs_interval, read_funding
+from leverage.paper.funding import Funding, check_dates, needs_interval, read_funding
 from leverage.paper.instruments import Market
 from leverage.paper.market_data import MarketData
 from leverage.paper.market_rules import Rules, venue_rules
@@ -32,6 +32,7 @@ from leverage.paper.market_setup import (
 from leverage.paper.order_desk import Ticket
 from leverage.paper.replies import WAYS, end_prices, position_dict, transaction_dict
 from leverage.paper.settings import Settings
+from leverage.paper.shorthands import Shorthands
 from leverage.paper.state import FUND, OUTSIDE, SPOT, Account, position_key
 from leverage.paper.tape import checked_path, make_tape
 from leverage.paper.wallets import Wallets
@@ -41,7 +42,7 @@ MAIN = "main"
 UNITS = ("tick", "bar")
 
 
-class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
+class PaperExchange(MarketData, Wallets, Settings, Shorthands):
     """A crypto exchange on replayed history, spoken to as ccxt speaks to real ones.
 
     It trades on paper: nothing leaves the process. Every account trades against *the market*, which
@@ -83,10 +84,13 @@ class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
     timeframe : str, optional
         What a bar of every feed lasts, such as ``"1h"``; the most frequent step if left out.
 
+    Within one millisecond, costs that fall due are settled first, on the mark; then positions that
+    do not keep their requirement are closed; then orders fill.
+
     Raises
     ------
     BadFeed
-        If prices are not ones that a market can have had.
+        If prices are not ones that a market can have had, or no dated funding falls among them.
     UnknownFactError
         If a fact that the exchange cannot do without is unknown.
 
@@ -108,6 +112,8 @@ class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
     >>> round(exchange.fetch_my_liquidations()[0]["price"], 2)
     45180.72
     """
+
+    _parts = (MarketData, Wallets, Settings, AccountOrders, Shorthands)
 
     def __init__(
         self,
@@ -174,6 +180,7 @@ class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
             spread=float(spread),
             liquidity=float(liquidity),
         )
+        check_dates(world.funding, int(world.tape.time[0]), int(world.tape.time[-1]))
         engine = Engine(world)
         engine.begin()
         self._bind(world, engine, MAIN)
@@ -357,9 +364,8 @@ class PaperExchange(MarketData, Wallets, Settings, AccountOrders):
         row = self._world.state.row
         if unit == "tick":
             return self._engine.run(row + count)
-        symbol = self.symbols[0] if symbol is None else self._symbol(symbol)
-        bars = self._world.tape.tracks[symbol].bars
-        begin, length = int(bars.time[0]), bars.length
+        symbol = next(iter(self.markets)) if symbol is None else self._symbol(symbol)
+        begin, length = self._engine.grids[symbol]
         if timeframe is not None and self._length(symbol, timeframe) != length:
             # Longer bars are made of those within the hours that start at multiples of them.
             begin, length = 0, self._length(symbol, timeframe)

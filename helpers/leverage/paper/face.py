@@ -54,6 +54,7 @@ class Face:
 
     id = "paper"
     precisionMode = 4  # noqa: N815 - ccxt's name; precisions are steps, ccxt's TICK_SIZE
+    _parts: tuple[type, ...]
     _world: World
     _engine: Engine
     _name: str
@@ -64,7 +65,7 @@ class Face:
         self.name = f"Paper exchange ({rules.name})"
         self.options: dict[str, Any] = {"defaultType": world.wallet}
         self.has = _Has(
-            dict.fromkeys(_ccxt_methods(type(self)), True)
+            dict.fromkeys(_ccxt_methods(self._parts), True)
             | dict.fromkeys(_CANNOT, False)
             | {
                 "spot": world.wallet == "margin",
@@ -126,6 +127,10 @@ class Face:
         """Time on the exchange, in milliseconds."""
         return self._world.state.now
 
+    def seconds(self) -> int:
+        """Time on the exchange, in whole seconds."""
+        return self.milliseconds() // 1000
+
     @staticmethod
     def iso8601(timestamp: Any) -> str | None:
         """Write a time in ISO form."""
@@ -157,6 +162,10 @@ class Face:
                 f"symbol must be one of {', '.join(self.markets)}, was {symbol!r}; see symbols"
             )
         return found
+
+    def market_id(self, symbol: str) -> str:
+        """Id of a symbol's market."""
+        return str(self.market(symbol)["id"])
 
     def currency(self, code: str) -> dict[str, Any]:
         """Currency structure of a code."""
@@ -250,12 +259,6 @@ def _camel_case(name: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-def _ccxt_methods(kind: type) -> list[str]:
+def _ccxt_methods(parts: tuple[type, ...]) -> list[str]:
     """Name ccxt's methods that a face has: those that its parts define."""
-    return [
-        _camel_case(name)
-        for part in kind.__mro__
-        if issubclass(part, Face) and part is not Face and Face in part.__bases__
-        for name in vars(part)
-        if not name.startswith("_")
-    ]
+    return [_camel_case(name) for part in parts for name in vars(part) if not name.startswith("_")]

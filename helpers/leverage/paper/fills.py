@@ -12,6 +12,9 @@ from leverage.paper.instruments import average
 from leverage.paper.state import FEES, FUND, MARKET, Account, Position, State, position_key
 from leverage.paper.world import World
 
+# Share of a gain or loss that is a rounding error rather than money.
+_DUST = 1e-12
+
 
 def settle(
     world: World,
@@ -64,13 +67,16 @@ def settle(
     return fee, realised
 
 
-def absorb(world: World, account: Account, code: str, shortfall: float, symbol: str) -> None:
-    """Cover a loss beyond an account's margin: insurance fund first, then the venue.
+def absorb(world: World, account: Account, code: str, shortfall: float, symbol: str) -> float:
+    """Cover a loss beyond an account's margin: insurance fund first, then the venue's market.
 
-    Without negative balance protection the rest stays with the account as a debt.
+    Returns
+    -------
+    float
+        What nobody covers without negative balance protection: it stays as a debt.
     """
     if shortfall <= 0:
-        return
+        return 0.0
     rules, state, pot = world.rules, world.state, world.pot(account)
     if rules.insurance_fund:
         paid = min(shortfall, max(ledger.balance(state, FUND, code), 0.0))
@@ -84,8 +90,10 @@ def absorb(world: World, account: Account, code: str, shortfall: float, symbol: 
                 f"The insurance fund paid {paid:.8g} {code} of a loss beyond the margin.",
                 amount=paid,
             )
-    if shortfall > 0 and rules.negative_balance_protection:
-        ledger.move(state, FEES, pot, code, shortfall, "negative balance protection", symbol)
+    if not rules.negative_balance_protection:
+        return shortfall
+    ledger.move(state, MARKET, pot, code, shortfall, "negative balance protection", symbol)
+    return 0.0
 
 
 def _close_position(
@@ -114,11 +122,14 @@ def _close_position(
         loss = max(fee - gain, 0.0)
         left = held.margin - max(held.margin if is_whole else held.margin * share, loss)
         held.margin = max(left, 0.0)
-        absorb(world, account, code, -left, held.symbol)
+        lacking = -left
     elif is_whole:
         group = world.cross_group(account, code)
-        if not group.positions:
-            absorb(world, account, code, -group.cash, held.symbol)
+        lacking = 0.0 if group.positions else -group.cash
+    else:
+        lacking = 0.0
+    if lacking > _DUST * abs(gain):
+        absorb(world, account, code, lacking, held.symbol)
     return fee, gain
 
 

@@ -47,6 +47,21 @@ def as_milliseconds(when: Any) -> int:
     raise BadRequest(f"time must be milliseconds, ISO text or a datetime, was {when!r}")
 
 
+def expiry_of(text: str) -> int | None:
+    """Read the end of a fixed maturity, the part of a symbol behind ``-``; None if it is none.
+
+    Examples
+    --------
+    >>> expiry_of("261225"), expiry_of("soon")
+    (1798185600000, None)
+    """
+    try:
+        day = datetime.strptime(text, "%y%m%d").replace(hour=8, tzinfo=UTC)
+    except ValueError:
+        return None
+    return round(day.timestamp() * 1000)
+
+
 def amounts(code: str, *values: float) -> list[str]:
     """Write amounts of one currency with the same decimals, enough to tell them apart.
 

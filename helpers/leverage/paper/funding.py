@@ -9,9 +9,12 @@ from itertools import pairwise
 from math import isfinite
 from typing import Any, TypeAlias
 
+import numpy as np
+
+from leverage.bars import milliseconds_in
 from leverage.costs import funding_rate
 from leverage.paper.exchange_errors import BadFeed, BadRequest
-from leverage.paper.formats import as_milliseconds
+from leverage.paper.formats import as_milliseconds, iso
 from leverage.paper.state import Prices
 
 HOUR = 3_600_000
@@ -113,7 +116,7 @@ def read_funding(
     Parameters
     ----------
     funding : None, float, FundingModel, list of (time, rate), or mapping of symbol to one of them
-        Rates are decimals for an interval.
+        Rates are decimals for an interval; times are read as those of bars.
     symbols : tuple of str
         What is traded.
     interval_hours : float or None
@@ -141,6 +144,17 @@ def read_funding(
         if source is not None:
             sources[symbol] = _source(source, interval_hours)
     return sources
+
+
+def check_dates(sources: Mapping[str, FundingSource], begin: int, end: int) -> None:
+    """Refuse dated rates of which none falls into the history, from `begin` to `end`."""
+    for symbol, source in sources.items():
+        times = source.times
+        if times and not any(begin < when <= end for when in times):
+            raise BadFeed(
+                f"funding of {symbol} must fall into the history, from {iso(begin)} to {iso(end)}, "
+                f"was from {iso(times[0])} to {iso(times[-1])}; give other dates or none"
+            )
 
 
 def needs_interval(funding: Funding) -> bool:
@@ -174,6 +188,8 @@ def _source(source: Any, interval_hours: float | None) -> FundingSource:
         raise BadRequest(
             "funding must be a number, a FundingModel or pairs of time and rate; give one of them"
         ) from None
+    unit = milliseconds_in(np.array([when for when, _ in pairs], dtype=np.float64))
+    pairs = [(round(when * unit), rate) for when, rate in pairs]
     for (before, _), (after, _) in pairwise(pairs):
         if after <= before:
             raise BadFeed(

@@ -7,7 +7,7 @@ exchange evaluates them at every tick. Tests compare the two.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -33,7 +33,7 @@ class Market:
     tick_size, lot_size : float
         Steps of price and amount.
     min_amount, max_amount : float
-        Contracts in one order.
+        Contracts in one order; if no maximum is given, as many lots as can be told apart, 2**53.
     min_cost : float
         Least notional of an order that opens, in the settlement currency.
 
@@ -47,17 +47,21 @@ class Market:
     lot_size: float = 0.001
     min_amount: float = 0.0
     min_cost: float = 0.0
-    max_amount: float = 1e9
+    max_amount: float = inf
 
     def __post_init__(self) -> None:
-        for name in ("tick_size", "lot_size", "max_amount"):
+        for name in ("tick_size", "lot_size"):
             if not 0 < getattr(self, name) < inf:
-                raise ValueError(f"{name} must be positive, was {getattr(self, name)}")
+                raise ValueError(f"{name} must be positive and finite, was {getattr(self, name)}")
+        if not self.max_amount > 0:
+            raise ValueError(f"max_amount must be positive, was {self.max_amount}")
         for name in ("min_amount", "min_cost"):
             if not 0 <= getattr(self, name) < inf:
                 raise ValueError(f"{name} must be zero or more, was {getattr(self, name)}")
         if self.min_amount < self.lot_size:
             object.__setattr__(self, "min_amount", self.lot_size)
+        if self.max_amount == inf:
+            object.__setattr__(self, "max_amount", 2.0**53 * self.lot_size)
 
 
 @dataclass(frozen=True)
@@ -239,14 +243,29 @@ def standing(
     prices: Mapping[str, Prices],
 ) -> tuple[float, float]:
     """Equity and requirement of positions that share their cash, at the marks."""
-    equity, need = cash, 0.0
+    equity = cash
     positions = list(positions)
+    needs = []
     for position in positions:
         instrument = instruments[position.symbol]
         mark = prices[position.symbol].mark
         equity += instrument.profit(position, mark)
-        need += instrument.requirement(position, mark)
+        needs.append(instrument.requirement(position, mark))
+    need = required(instruments, positions, needs)
     return equity, need + debt_need(instruments, positions, cash)
+
+
+def required(
+    instruments: Mapping[str, Instrument], positions: Sequence[Position], margins: Sequence[float]
+) -> float:
+    """Add margins of positions up; where sides are netted, of each coin the larger side alone."""
+    if len(positions) < 2 or not instruments[positions[0].symbol].rules.margin_netting:
+        return sum(margins)
+    sides: dict[str, list[float]] = {}
+    for position, margin in zip(positions, margins, strict=True):
+        sums = sides.setdefault(instruments[position.symbol].base, [0.0, 0.0])
+        sums[position.side < 0] += margin
+    return sum(max(sums) for sums in sides.values())
 
 
 def closing_price(
@@ -282,6 +301,8 @@ def closing_price(
     """
     instrument = instruments[position.symbol]
     others = [other for other in together if other is not position]
+    if others and instrument.rules.margin_netting:
+        return _searched_price(instruments, position, [position, *others], cash, prices)
     legs = [other for other in others if other.symbol == position.symbol]
     rest = [other for other in others if other.symbol != position.symbol]
     backing, need = cash, debt_need(instruments, [position, *others], cash)
@@ -317,6 +338,32 @@ def closing_price(
             inverse=instrument.inverse,
         )
     )
+
+
+def _searched_price(
+    instruments: Mapping[str, Instrument],
+    position: Position,
+    together: Sequence[Position],
+    cash: float,
+    prices: Mapping[str, Prices],
+) -> float:
+    """Mark against a position at which its group meets a requirement that is not simply a sum."""
+    mark = prices[position.symbol].mark
+
+    def is_safe(price: float) -> bool:
+        there = {**prices, position.symbol: Prices(price, price, price)}
+        equity, need = standing(instruments, together, cash, there)
+        return equity > need
+
+    if not is_safe(mark):
+        return mark
+    # The end of the market in which nothing can be met any more.
+    low, high = mark, mark * 1e-9 if position.side > 0 else mark * 1e9
+    if is_safe(high):
+        return 0.0 if position.side > 0 else inf
+    while (middle := (low + high) / 2) not in (low, high):
+        low, high = (middle, high) if is_safe(middle) else (low, middle)
+    return high
 
 
 def _hedged_price(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import fsum
+from math import fsum, isfinite
 
 from leverage.paper.state import FEES, FUND, MARKET, OUTSIDE, POTS, Posting, State
 
@@ -40,6 +40,11 @@ def move(
     """
     if amount == 0:
         return
+    if not isfinite(amount):
+        raise ArithmeticError(
+            f"only finite amounts can be posted, was {amount} {code} from {source} to {target} for "
+            f"{cause} {symbol}; please report it as a fault of the exchange"
+        )
     if amount < 0:
         source, target, amount = target, source, -amount
     pots = state.pots

@@ -81,6 +81,17 @@ class Rules:
         What holding a position costs.
     funding_interval_hours : float, optional
         Hours between two settlements of funding, or two rollovers.
+    reduce_only_excess : {"refused", "trimmed"}
+        What becomes of a reduce-only order that is larger than its position.
+    reduce_only_rest : {"cancelled", "trimmed"}
+        What becomes of the rest of one whose position has become smaller since: the order ends
+        cancelled in part, or is cut to what it could close and ends filled.
+    reduce_only_together : bool
+        Whether resting reduce-only orders may not be larger than the position together.
+    isolated_leverage_change : {"any", "raise", "none"}
+        How the leverage of an open isolated position may change.
+    margin_netting : bool
+        Whether of cross positions in one coin the larger side alone requires margin.
     opening_fee_rates, carrying_rates : tuple of float
         For long and short: of the position cost, when it is opened and for each rollover. For
         interest, the rate per hour of what is borrowed.
@@ -118,6 +129,11 @@ class Rules:
     negative_balance_protection: bool = True
     carrying_cost: str = "funding"
     funding_interval_hours: float | None = 8.0
+    reduce_only_excess: str = "refused"
+    reduce_only_rest: str = "cancelled"
+    reduce_only_together: bool = False
+    isolated_leverage_change: str = "any"
+    margin_netting: bool = False
     opening_fee_rates: tuple[float, float] = (0.0, 0.0)
     carrying_rates: tuple[float, float] = (0.0, 0.0)
     name: str = "custom"
@@ -141,12 +157,19 @@ class Rules:
         checked_choice(
             "carrying_cost", self.carrying_cost, ("funding", "rollover", "interest", "none")
         )
+        checked_choice("reduce_only_excess", self.reduce_only_excess, ("refused", "trimmed"))
+        checked_choice("reduce_only_rest", self.reduce_only_rest, ("cancelled", "trimmed"))
+        checked_choice(
+            "isolated_leverage_change", self.isolated_leverage_change, ("any", "raise", "none")
+        )
         for mode in self.margin_modes:
             checked_choice("margin_modes", mode, MODES)
         for mode in self.position_modes:
             checked_choice("position_modes", mode, ("one-way", "hedge"))
         for name in ("taker_fee_rate", "maker_fee_rate", "liquidation_fee_rate"):
             _check_between(name, getattr(self, name), -0.5, 0.5)
+        for name in ("taker_fee_rate", "maker_fee_rate"):
+            warn_of_per_cent(name, getattr(self, name))
         for name in ("taker_fee_rate", "maker_fee_rate"):
             warn_of_per_cent(name, getattr(self, name))
         _check_between("max_leverage", self.max_leverage, 1, inf)
@@ -296,6 +319,14 @@ class _Overrides(dict[str, Any]):
         return super().get(name, default)
 
 
+# Facts that another carrying cost than the product's own would need.
+_CARRYING = (
+    "interest_rate",
+    "rollover_interval_hours",
+    *(f"{kind}_fee_rate_{way}" for kind in ("opening", "rollover") for way in ("long", "short")),
+)
+
+
 class _FactReader:
     """Takes facts from a product, or from what overrides them, and keeps book of assumptions."""
 
@@ -304,7 +335,7 @@ class _FactReader:
         self.given = _Overrides(overrides)
         self.assumed: list[str] = []
         self.missing: list[str] = []
-        known = set(product.facts) | {item.name for item in fields(Rules)} | {"tiers"}
+        known = {*product.facts, *(item.name for item in fields(Rules)), "tiers", *_CARRYING}
         strange = sorted(set(overrides) - known)
         if strange:
             raise BadRequest(
@@ -316,10 +347,13 @@ class _FactReader:
         if name in self.given:
             return float(self.given[name])
         try:
-            return self.product.fact(name).number()
+            fact = self.product.facts.get(name)
+            if fact is not None:
+                return fact.number()
         except UnknownFactError:
-            self.missing.append(name)
-            return 1.0
+            pass
+        self.missing.append(name)
+        return 1.0
 
     def word(self, name: str) -> str:
         if name in self.given:
@@ -393,10 +427,24 @@ class _FactReader:
             "name": f"{self.product.venue} {self.product.id}",
         }
         values |= self._carrying_rates(carrying)
-        own = {item.name for item in fields(Rules)} - {"tiers"}
+        values |= self._order_rules(contract)
+        own = {item.name for item in fields(Rules)} - {"tiers", "close_out_level"}
         values |= {name: value for name, value in self.given.items() if name in own}
         self._refuse(own)
         return Rules(**values, assumptions=tuple(self.assumed))
+
+    def _order_rules(self, contract: str) -> dict[str, Any]:
+        """Take what the venue does with reduce-only orders and open isolated positions."""
+        if contract not in ("linear", "inverse"):
+            return {}
+        said = {
+            "reduce_only_excess": ("refused", "one larger than its position is refused"),
+            "reduce_only_rest": ("cancelled", "what is left of one is cancelled"),
+            "reduce_only_together": (False, "each may be as large as the position"),
+            "isolated_leverage_change": ("any", "it may be raised and lowered"),
+            "margin_netting": (False, "both sides of a hedge require margin"),
+        }
+        return {name: self.assumed_value(name, *row) for name, row in said.items()}
 
     def _requirement(self) -> str:
         for name in ("requirement", "liquidation_rule"):
@@ -491,7 +539,7 @@ class _FactReader:
     def _tiers(self, assets: tuple[str, ...]) -> tuple[dict[str, TierTable], str]:
         given = self.given.get("tiers")
         if isinstance(given, TierTable):
-            return {"": given}, str(self.given.get("tier_unit", "notional"))
+            return {"": self._capped(given)}, str(self.given.get("tier_unit", "notional"))
         tables: dict[str, TierTable] = dict(given or {})
         units = set()
         for asset in assets:
@@ -511,7 +559,18 @@ class _FactReader:
                 )
         if len(units) > 1:
             raise BadRequest("all assets of one exchange must have tiers in the same unit")
+        tables = {asset: self._capped(table) for asset, table in tables.items()}
         return tables, units.pop() if units else str(self.given.get("tier_unit", "notional"))
+
+    def _capped(self, table: TierTable) -> TierTable:
+        """Cap the leverages of a table where a largest one is given."""
+        cap = self.given.get("max_leverage")
+        if cap is None or table.max_leverages is None:
+            return table
+        leverages = [min(leverage, float(cap)) for leverage in table.max_leverages]
+        return TierTable(
+            table.bounds, table.maintenance_margin_rates, leverages, table.maintenance_amounts
+        )
 
     def _reading(self, data: TierData) -> Reading:
         method = self.given.get("tier_method", self.product.fact("tier_method").value)

@@ -7,6 +7,7 @@ from typing import Any
 
 from leverage.bars import Bars, read_bars, read_ticks
 from leverage.paper.exchange_errors import BadFeed, BadRequest
+from leverage.paper.formats import expiry_of
 from leverage.paper.instruments import Instrument, Market
 from leverage.paper.market_rules import ON_TIERS, Rules
 
@@ -48,10 +49,12 @@ def instrument_for(symbol: str, rules: Rules, market: Market | None, bars: Bars)
     quote, colon, settle = rest.partition(":")
     is_spot = rules.contract == "spot margin"
     right = base if rules.is_inverse else quote
-    if not (base and slash and quote) or bool(colon) == is_spot or (colon and settle != right):
+    settle, dash, expiry = settle.partition("-")
+    is_wrong = colon and (settle != right or (dash and expiry_of(expiry) is None))
+    if not (base and slash and quote) or bool(colon) == is_spot or is_wrong:
         raise BadRequest(
             f"a symbol of {rules.name} ({rules.contract}) must look like "
-            f"{symbol_of('BTC', rules)!r}, was {symbol!r}"
+            f"{symbol_of('BTC', rules)!r}, with '-' and yymmdd for a fixed maturity, was {symbol!r}"
         )
     table = rules.table(base)
     if rules.requirement not in ON_TIERS:

@@ -8,7 +8,7 @@ from leverage._grid import down_to, nearest_to
 from leverage.paper.exchange_errors import InsufficientFunds, OperationRejected
 from leverage.paper.fills import book_price, depth_within, scratch, settle
 from leverage.paper.formats import amounts, iso
-from leverage.paper.state import Account, Order, Position, Trade, position_key
+from leverage.paper.state import BY_ACCOUNT, Account, Order, Position, position_key
 from leverage.paper.world import World
 
 
@@ -127,8 +127,13 @@ def fill(world: World, order: Order, contracts: float, price: float, is_maker: b
         if contracts <= 0:
             world.end_order(order, "canceled", "nothing left to reduce")
             return
+        assert held is not None
+        if held.contracts < order.remaining and world.rules.reduce_only_rest == "trimmed":
+            lot = world.instruments[order.symbol].market.lot_size
+            order.amount = nearest_to(order.filled + held.contracts, lot)
     rate = world.rules.maker_fee_rate if is_maker else world.rules.taker_fee_rate
-    if world.opening_part(account, order, contracts) > 0:
+    opening = world.opening_part(account, order, contracts)
+    if opening > 0:
         is_paid_for = is_maker and world.rules.resting_order_margin == "reserved"
         try:
             _keep_to_tier(world, account, order, contracts, price)
@@ -139,7 +144,6 @@ def fill(world: World, order: Order, contracts: float, price: float, is_maker: b
             world.end_order(order, "canceled", str(error))
             return
     state = world.state
-    trade_id = f"t{len(state.trades) + 1}"
     fee, realised = settle(
         world,
         account,
@@ -149,7 +153,7 @@ def fill(world: World, order: Order, contracts: float, price: float, is_maker: b
         price,
         fee_rate=rate,
         position_side=order.position_side,
-        reference=trade_id,
+        reference=world.next_trade_id,
     )
     lot = world.instruments[order.symbol].market.lot_size
     order.filled = nearest_to(order.filled + contracts, lot)
@@ -157,28 +161,25 @@ def fill(world: World, order: Order, contracts: float, price: float, is_maker: b
     order.fee += fee
     order.fills.append(len(state.trades))
     order.updated = state.now
-    state.trades.append(
-        Trade(
-            trade_id,
-            order.id,
-            account.name,
-            order.symbol,
-            state.now,
-            order.side,
-            price,
-            contracts,
-            fee,
-            realised,
-            is_maker,
-        )
+    world.book_trade(
+        account,
+        order.symbol,
+        order.side,
+        contracts,
+        price,
+        fee,
+        realised,
+        order=order.id,
+        is_maker=is_maker,
     )
     if order.remaining <= 0:
         world.end_order(order, "closed")
         if order.sibling in state.working:
             world.end_order(state.working[order.sibling], "canceled", "the other order filled")
-        _place_attached(world, order)
     elif order.reduce_only and reducible(account, order) is None:
         world.end_order(order, "canceled", "nothing left to reduce")
+    if opening > 0 and (order.stop_loss or order.take_profit):
+        _protect(world, order, opening)
     _drop_idle(world, account, order.symbol)
 
 
@@ -254,46 +255,63 @@ def _keep_to_tier(
         )
 
 
-def _place_attached(world: World, entry: Order) -> None:
-    """Place the stop-loss and take-profit of a filled entry; the one cancels the other."""
-    parts = [("stop loss", entry.stop_loss, -1), ("take profit", entry.take_profit, 1)]
-    wanted = [part for part in parts if part[1] is not None]
-    if not wanted or not reducible_after(world, entry):
+def _protect(world: World, entry: Order, opened: float) -> None:
+    """Let the stop-loss and take-profit of an entry cover what a fill of it has opened.
+
+    They are placed at its first fill and grow with every further one; the one cancels the other.
+    Where they have ended since, new ones are placed, unless the account cancelled them.
+    """
+    state, lot = world.state, world.instruments[entry.symbol].market.lot_size
+    attached = [state.orders[number] for number in entry.attached]
+    waiting = [order for order in attached if order.status == "open"]
+    for order in waiting:
+        order.amount = nearest_to(order.amount + opened, lot)
+    if waiting or (attached and all(order.reason == BY_ACCOUNT for order in attached)):
         return
-    placed = []
-    for word, given, way in wanted:
-        assert given is not None
-        order = Order(
-            id=next_id(world),
-            client_id="",
-            account=entry.account,
-            symbol=entry.symbol,
-            kind="limit" if "price" in given else "market",
-            side=-entry.side,
-            amount=entry.filled,
-            price=given.get("price"),
-            trigger=given["triggerPrice"],
-            trigger_way=way * entry.side,
-            trigger_on=entry.trigger_on,
-            reduce_only=True,
-            position_side=entry.position_side,
-            is_active=False,
-            created=world.state.now,
-            updated=world.state.now,
-            word=word,
+    placed = [
+        _attach(world, entry, given, opened, word, way)
+        for word, given, way in (
+            ("stop loss", entry.stop_loss, -1),
+            ("take profit", entry.take_profit, 1),
         )
-        world.state.orders[order.id] = order
-        world.state.working[order.id] = order
-        placed.append(order)
+        if given is not None
+    ]
+    entry.attached = [order.id for order in placed]
     if len(placed) == 2:
         placed[0].sibling, placed[1].sibling = placed[1].id, placed[0].id
     world.touch()
+    for order in placed:
+        # A price that jumped over entry and stop alike meets the stop at once.
+        if order.status == "open" and is_met(world, order):
+            start(world, order)
 
 
-def reducible_after(world: World, entry: Order) -> bool:
-    """Whether the position that an entry was for is there."""
-    account = world.state.accounts[entry.account]
-    return position_key(entry.symbol, entry.side) in account.positions
+def _attach(
+    world: World, entry: Order, given: dict[str, float], amount: float, word: str, way: int
+) -> Order:
+    """Place one order that closes what an entry has opened."""
+    order = Order(
+        id=next_id(world),
+        client_id="",
+        account=entry.account,
+        symbol=entry.symbol,
+        kind="limit" if "price" in given else "market",
+        side=-entry.side,
+        amount=amount,
+        price=given.get("price"),
+        trigger=given["triggerPrice"],
+        trigger_way=way * entry.side,
+        trigger_on=entry.trigger_on,
+        reduce_only=True,
+        position_side=entry.position_side,
+        is_active=False,
+        created=world.state.now,
+        updated=world.state.now,
+        word=word,
+    )
+    world.state.orders[order.id] = order
+    world.state.working[order.id] = order
+    return order
 
 
 def next_id(world: World) -> str:

@@ -182,6 +182,7 @@ def read_order(
     _read_time_in_force(order, params)
     _read_trigger(world, order, instrument, trigger_word, params)
     _read_position_side(order, account, params)
+    _trim(world, order, account)
     _read_attached(order, instrument, params)
     mode = params.get("marginMode")
     current = "isolated" if world.is_isolated(account, instrument.symbol) else "cross"
@@ -198,7 +199,7 @@ def order_checks(world: World, ticket: Ticket) -> Iterator[Callable[[], None]]:
     yield lambda: _check_open(world, ticket)
     yield lambda: _check_client_id(world, ticket)
     yield lambda: _check_size(ticket)
-    yield lambda: _check_reduce_only(ticket)
+    yield lambda: _check_reduce_only(world, ticket)
     yield lambda: _check_attached(world, ticket)
     yield lambda: _check_tier(world, ticket)
     yield lambda: _check_fill(world, ticket)
@@ -366,6 +367,14 @@ def _read_position_side(order: Order, account: Account, params: Mapping[str, Any
         )
 
 
+def _trim(world: World, order: Order, account: Account) -> None:
+    """Cut a reduce-only order to its position where the venue does so instead of refusing it."""
+    if order.reduce_only and world.rules.reduce_only_excess == "trimmed":
+        held = reducible(account, order)
+        if held is not None:
+            order.amount = min(order.amount, held.contracts)
+
+
 def _read_attached(order: Order, instrument: Instrument, params: Mapping[str, Any]) -> None:
     for name in ("stopLoss", "takeProfit"):
         given = params.get(name)
@@ -433,7 +442,7 @@ def _check_size(ticket: Ticket) -> None:
         )
 
 
-def _check_reduce_only(ticket: Ticket) -> None:
+def _check_reduce_only(world: World, ticket: Ticket) -> None:
     order = ticket.order
     if not order.reduce_only:
         return
@@ -450,6 +459,21 @@ def _check_reduce_only(ticket: Ticket) -> None:
         raise InvalidOrder(
             f"a reduce-only order must be at most the {what} position of {held.contracts:g}, was "
             f"{order.amount:g}; it would do more than reduce"
+        )
+    if not world.rules.reduce_only_together or order.price is None or order.trigger_way:
+        return
+    resting = sum(
+        other.remaining
+        for other in world.orders_of(ticket.account, order.symbol)
+        if other.reduce_only
+        and other.is_active
+        and (other.side, other.position_side) == (order.side, order.position_side)
+        and other.id != order.id
+    )
+    if order.amount + resting > held.contracts * (1 + 1e-12):
+        raise OperationRejected(
+            f"resting reduce-only orders must be at most the {what} position of "
+            f"{held.contracts:g} together, were {resting:g} and {order.amount:g}; cancel some first"
         )
 
 

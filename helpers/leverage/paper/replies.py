@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from leverage.paper.exchange_errors import BadRequest
-from leverage.paper.formats import iso
+from leverage.paper.formats import expiry_of, iso
 from leverage.paper.instruments import Instrument, bankrupt_price, closing_price
 from leverage.paper.state import (
     OUTSIDE,
@@ -68,7 +68,9 @@ def market_dict(instrument: Instrument, taker: float, maker: float) -> dict[str,
     """Market structure of a instrument."""
     rules, market = instrument.rules, instrument.market
     is_spot = rules.contract == "spot margin"
-    kind = "spot" if is_spot else "swap"
+    # A fixed maturity is a market of its own; its feed ends it, and nothing is delivered.
+    expiry = expiry_of(instrument.symbol.partition("-")[2])
+    kind = "spot" if is_spot else "swap" if expiry is None else "future"
     name = instrument.symbol.replace("/", "").replace(":", "_")
     return {
         "id": name,
@@ -83,8 +85,8 @@ def market_dict(instrument: Instrument, taker: float, maker: float) -> dict[str,
         "type": kind,
         "spot": is_spot,
         "margin": is_spot,
-        "swap": not is_spot,
-        "future": False,
+        "swap": kind == "swap",
+        "future": kind == "future",
         "option": False,
         "index": False,
         "active": True,
@@ -98,8 +100,8 @@ def market_dict(instrument: Instrument, taker: float, maker: float) -> dict[str,
         "tierBased": False,
         "feeSide": "quote",
         "contractSize": None if is_spot else instrument.size,
-        "expiry": None,
-        "expiryDatetime": None,
+        "expiry": expiry,
+        "expiryDatetime": None if expiry is None else iso(expiry),
         "strike": None,
         "optionType": None,
         "precision": {"amount": market.lot_size, "price": market.tick_size, "cost": 1e-8},
@@ -462,7 +464,7 @@ def liquidation_dict(world: World, done: Liquidation) -> dict[str, Any]:
     return {
         "info": {
             "contractSize": instrument.size,
-            "bankruptcyPrice": done.bankruptcy_price,
+            "bankruptcyPrice": done.bankruptcy_price if 0 < done.bankruptcy_price < inf else None,
             "isPartial": done.is_partial,
             "side": WAYS[done.side],
         },

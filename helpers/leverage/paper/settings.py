@@ -14,6 +14,7 @@ from leverage.paper.exchange_errors import (
 )
 from leverage.paper.face import Face, Params
 from leverage.paper.fills import scratch
+from leverage.paper.instruments import Instrument
 from leverage.paper.state import Account, Position, position_key
 
 
@@ -54,16 +55,19 @@ class Settings(Face):
     def set_leverage(
         self, leverage: float, symbol: str | None = None, params: Params = None
     ) -> dict[str, Any]:
-        """Choose the leverage for a market.
+        """Choose the leverage for a market, with or without a position.
+
+        The margin of an open isolated position follows: it is put up for a lower leverage, and set
+        free by a higher one.
 
         Raises
         ------
         BadRequest
             If it is below 1 or above the largest of the market.
         OperationRejected
-            If the position is too large for it, or isolated.
+            If the position is too large for it, or isolated where the venue does not change it.
         InsufficientFunds
-            If the position would need more margin than there is.
+            If the position would need more margin than there is, or be liquidated at once.
         """
         del params
         account, name = self._ready(), self._symbol(symbol)
@@ -78,7 +82,7 @@ class Settings(Face):
         self._check_leverage(account, name, value)
         account.leverage[name] = value
         for position in positions_in(account, name):
-            position.leverage = value
+            _take_leverage(instrument, position, value)
         self._world.touch()
         return {"info": {}, "symbol": name, "leverage": value}
 
@@ -88,11 +92,13 @@ class Settings(Face):
         held = positions_in(account, symbol)
         mark = world.state.prices[symbol].mark
         for position in held:
-            if position.is_isolated and position.leverage != leverage:
+            rule = world.rules.isolated_leverage_change
+            is_refused = rule == "none" or (rule == "raise" and leverage < position.leverage)
+            if position.is_isolated and position.leverage != leverage and is_refused:
                 raise OperationRejected(
-                    f"the margin of the isolated position in {symbol} was put up at "
-                    f"{position.leverage:g}x, {leverage:g}x was asked for; use add_margin or "
-                    "reduce_margin"
+                    f"{world.rules.name} does not {'change' if rule == 'none' else 'lower'} the "
+                    f"leverage of an open isolated position, it is {position.leverage:g}x in "
+                    f"{symbol}, {leverage:g}x was asked for; use add_margin or reduce_margin"
                 )
             allowed = instrument.max_leverage(position.contracts, mark)
             if leverage > allowed:
@@ -105,7 +111,7 @@ class Settings(Face):
         trial, holder = scratch(world, account)
         holder.leverage = {**account.leverage, symbol: leverage}
         for position in positions_in(holder, symbol):
-            position.leverage = leverage
+            _take_leverage(instrument, position, leverage)
         free = trial.free(holder, instrument.settle)
         now = world.free(account, instrument.settle)
         if free < 0 and free < now:
@@ -115,7 +121,7 @@ class Settings(Face):
             )
         for position in positions_in(holder, symbol):
             equity, need = trial.standing(trial.group_of(holder, position))
-            if equity <= need:
+            if equity <= need or position.margin < 0:
                 raise InsufficientFunds(
                     f"at {leverage:g}x the requirement would be {need:.8g}, the equity is "
                     f"{equity:.8g} {instrument.settle}"
@@ -248,6 +254,14 @@ class Settings(Face):
             "timestamp": self.milliseconds(),
             "datetime": self.iso8601(self.milliseconds()),
         }
+
+
+def _take_leverage(instrument: Instrument, position: Position, leverage: float) -> None:
+    """Give a position another leverage; an isolated margin grows or shrinks by the difference."""
+    if position.is_isolated:
+        value = instrument.value(position.contracts, position.entry)
+        position.margin += value / leverage - value / position.leverage
+    position.leverage = leverage
 
 
 def positions_in(account: Account, symbol: str) -> list[Position]:

@@ -14,6 +14,7 @@ OUTSIDE = "outside"
 POTS = (MARKET, FUND, FEES, OUTSIDE)
 
 SPOT = "spot"
+BY_ACCOUNT = "cancelled by the account"
 
 
 @dataclass(slots=True)
@@ -87,7 +88,9 @@ class Order:
     position_side : int
         In hedge mode, the position that it is about; otherwise 0.
     stop_loss, take_profit : dict or None
-        Orders to place when this one fills.
+        What is to close what this one opens.
+    attached : list of str
+        Orders that do so, placed at the first fill.
     sibling : str
         Order that is cancelled when this one fills; empty if none.
     is_active : bool
@@ -137,6 +140,7 @@ class Order:
     reason: str = ""
     word: str = ""
     fills: list[int] = field(default_factory=list)
+    attached: list[str] = field(default_factory=list)
 
     @property
     def remaining(self) -> float:

@@ -25,6 +25,13 @@ class Wallets(Face):
         wallet = self._wallet((params or {}).get("type", self._world.wallet))
         return balance_dict(self._world, self._account(), wallet, self.codes)
 
+    def fetch_partial_balance(self, part: str, params: Params = None) -> dict[str, float]:
+        """One part of the balance by currency: ``"free"``, ``"used"`` or ``"total"``."""
+        if part not in ("free", "used", "total"):
+            raise BadRequest(f"part must be 'free', 'used' or 'total', was {part!r}")
+        amounts: dict[str, float] = self.fetch_balance(params)[part]
+        return amounts
+
     def fetch_accounts(self, params: Params = None) -> list[dict[str, Any]]:
         """List the wallets of the account."""
         del params

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from leverage.paper import ledger
 from leverage.paper.funding import FundingSource
-from leverage.paper.instruments import Instrument, standing
+from leverage.paper.instruments import Instrument, required, standing
 from leverage.paper.market_rules import Rules
-from leverage.paper.state import Account, Event, Order, Position, State, position_key
+from leverage.paper.state import Account, Event, Order, Position, State, Trade, position_key
 from leverage.paper.tape import Tape
 
 
@@ -172,10 +172,11 @@ class World:
     def used(self, group: MarginGroup) -> float:
         """Add up the initial margins of cross positions."""
         prices = self.state.prices
-        return sum(
+        margins = [
             self.instruments[position.symbol].initial(position, prices[position.symbol].mark)
             for position in group.positions
-        )
+        ]
+        return required(self.instruments, group.positions, margins)
 
     def free(self, account: Account, code: str, without: str = "") -> float:
         """Free margin: cross equity less initial and order margins."""
@@ -219,6 +220,42 @@ class World:
         events = self.state.events
         events.append(
             Event(len(events) + 1, self.state.now, kind, account, symbol, message, numbers)
+        )
+
+    @property
+    def next_trade_id(self) -> str:
+        """Id of the next trade."""
+        return f"t{len(self.state.trades) + 1}"
+
+    def book_trade(
+        self,
+        account: Account,
+        symbol: str,
+        side: int,
+        contracts: float,
+        price: float,
+        fee: float,
+        realised: float,
+        kind: str = "fill",
+        order: str = "",
+        is_maker: bool = False,
+    ) -> None:
+        """Write a trade down."""
+        self.state.trades.append(
+            Trade(
+                self.next_trade_id,
+                order,
+                account.name,
+                symbol,
+                self.state.now,
+                side,
+                price,
+                contracts,
+                fee,
+                realised,
+                is_maker,
+                kind,
+            )
         )
 
     def end_order(self, order: Order, status: str, reason: str = "") -> None:

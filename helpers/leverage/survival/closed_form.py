@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leverage import contracts, margin
+from leverage._guard import guard
 from leverage._validate import BoolArray, FloatArray, as_result, checked, refuse_where
 from leverage.paths import HOURS_PER_YEAR
 from leverage.survival._normal import tail, tail_times_exp
@@ -403,3 +404,6 @@ def _ever_first(down: FloatArray, up: FloatArray, theta: FloatArray) -> FloatArr
     against = np.exp(-size * up)
     tilted = np.where(theta > 0, ratio, against * ratio)
     return np.where(level, down / width, tilted)
+
+
+guard(globals())

@@ -53,8 +53,8 @@ def venue_names() -> tuple[str, ...]:
 
     Examples
     --------
-    >>> venue_names()
-    ('binance', 'bitget', 'bybit', 'gemini', 'kraken', 'mexc', 'primexbt')
+    >>> venue_names()[:3]
+    ('binance', 'bitget', 'bybit')
     """
     names = [entry.name for entry in _FOLDER.iterdir()]
     stems = {name.removesuffix(".toml") for name in names if name.endswith(".toml")}

@@ -184,7 +184,7 @@ def _rate(row: TradeAtVenue, product: Product, quantity: float) -> float:
 
 
 class LiquidationMap(Explorer):
-    """Take one trade to all seven venues and see where each closes it, and why.
+    """Take one trade to every venue and see where each closes it, and why.
 
     The picture has one row for each product and a point at the move from entry to liquidation; the
     table below it gives price, reason, date and confidence. What is unknown or refused says so.
@@ -244,7 +244,7 @@ class LiquidationMap(Explorer):
     def description(self) -> str:
         """What the picture shows, in words."""
         return (
-            "Dot chart. One row for each product of seven venues, with a point at the price move "
+            "Dot chart. One row for each product of each venue, with a point at the price move "
             f"from entry to liquidation, in per cent. {self.sentence}"
         )
 

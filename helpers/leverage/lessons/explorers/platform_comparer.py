@@ -193,7 +193,7 @@ class PlatformComparer(Explorer):
     def description(self) -> str:
         """What the picture shows, in words."""
         return (
-            "Bars of the weighted scores of seven venues from 0 to 1, the best on top, each bar "
+            "Bars of the weighted scores of the venues from 0 to 1, the best on top, each bar "
             f"put together from its factors. {self.sentence}"
         )
 
@@ -242,7 +242,7 @@ class PlatformComparer(Explorer):
         if not at.order:
             return [
                 "No venue is left.",
-                "By our facts all seven are closed to private clients there.",
+                "By our facts every one is closed to private clients there.",
             ]
         if not sum(at.weights):
             return [
