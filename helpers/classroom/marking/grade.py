@@ -126,7 +126,7 @@ class GradingRun:
     """Where a notebook is to be handed in."""
     level: str = ""
     stopped: bool = False
-    regrading: Regrading | None = None
+    again: Regrade | None = None
     pending: int = 0
     """Submissions that a stopped regrade has not come to."""
 
@@ -507,12 +507,12 @@ def students_to_grade(
     again = options.regrade or bool(options.exercises)
     if again:
         names = tuple(asked)
-        asked_for = Regrading(names, options.exercises, release.digest, book.last_number())
-        run.regrading = asked_for.begun(regrade_file(room, release.assignment))
-        rest = run.regrading.rest(book)
+        asked_for = Regrade(names, options.exercises, release.digest, book.last_number())
+        run.again = asked_for.begun(regrade_file(room, release.assignment))
+        rest = run.again.rest(book)
         run.skipped = len(asked) - len(rest)
         return rest
-    if (stopped := Regrading.stopped(regrade_file(room, release.assignment))) is not None:
+    if (stopped := Regrade.stopped(regrade_file(room, release.assignment))) is not None:
         run.pending = len(stopped.rest(book))
     result = []
     for student in asked:
@@ -532,7 +532,7 @@ def regrade_file(room: Room, chapter: str) -> Path:
 
 
 @dataclass(frozen=True)
-class Regrading:
+class Regrade:
     """A new grading of work that was graded before; one that is stopped goes on where it was."""
 
     students: tuple[str, ...]
@@ -542,7 +542,7 @@ class Regrading:
     """Number of the last grading before it began."""
 
     @classmethod
-    def stopped(cls, path: Path) -> Regrading | None:
+    def stopped(cls, path: Path) -> Regrade | None:
         """Return the one that was stopped, if there is one."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             data = json.loads(path.read_text(encoding="utf-8"))
@@ -550,7 +550,7 @@ class Regrading:
             return cls(**{**data, **lists})
         return None
 
-    def begun(self, path: Path) -> Regrading:
+    def begun(self, path: Path) -> Regrade:
         """Return the one that was stopped, if it was asked for in the same way, else this one."""
         stopped = self.stopped(path)
         if stopped is not None and replace(stopped, since=self.since) == self:
@@ -733,7 +733,7 @@ def grade(
             with stopped_by_signals() as stopped:
                 grade_batch(saver, students, started, stopped, say)
         saver.book.settle_penalties(saver.layout, late_policy(saver.room.config))
-        if run.regrading is not None and not run.stopped:
+        if run.again is not None and not run.stopped:
             regrade_file(saver.room, chapter.name).unlink(missing_ok=True)
     tell_end(run, len(students), say)
     return run
