@@ -149,7 +149,7 @@ def test_another_version_of_the_chapter_is_refused(small_class: SmallClass) -> N
     source = small_class.chapter.solution_notebook
     text = source.read_text(encoding="utf-8")
     source.write_text(text.replace('"points": 3', '"points": 5'), encoding="utf-8")
-    with pytest.raises(ClassroomError, match="another version of 01_small: ch01_a_hidden"):
+    with pytest.raises(ClassroomError, match=r"another version of 01_small, .*: ch01_a_hidden"):
         graded(small_class)
 
 
@@ -279,7 +279,7 @@ def test_lateness_follows_the_configured_rule(small_class: SmallClass) -> None:
     graded(small_class)
     with NbgraderGradebook(small_class.room.gradebook, "leverage_course") as theirs:
         theirs.update_or_create_assignment(CHAPTER, duedate="2026-01-15 18:00:00 UTC")
-    graded(small_class, Options(regrade=True))
+    graded(small_class)
     records, standings, _ = book_of(small_class)
     assert {name: one.final for name, one in standings.items()} == {"ada": 0, "bob": 5, "cleo": 5}
     cleo = next(record for record in records if record.student == "cleo")

@@ -126,7 +126,7 @@ class GradingRun:
     """Where a notebook is to be handed in."""
     level: str = ""
     stopped: bool = False
-    regrading: Regrading | None = None
+    again: Regrade | None = None
     pending: int = 0
     """Submissions that a stopped regrade has not come to."""
 
@@ -350,7 +350,7 @@ def with_exercises(
 
 
 @dataclass
-class ResultKeeper:
+class OutcomeSaver:
     """Saves outcomes: notebook first, then grades and record in one transaction, then the line."""
 
     room: Room
@@ -438,8 +438,8 @@ def changes(old: Record, new: Record) -> list[Change]:
 class Writer:
     """Saves in a thread of its own, so that grading goes on while the disk works."""
 
-    def __init__(self, keeper: ResultKeeper) -> None:
-        self._keeper = keeper
+    def __init__(self, saver: OutcomeSaver) -> None:
+        self._saver = saver
         self._waiting: queue.Queue[tuple[Outcome, Mapping[str, bytes]] | None] = queue.Queue(
             TOGETHER
         )
@@ -475,7 +475,7 @@ class Writer:
                     break
             last = None in batch
             try:
-                self._keeper.save([item for item in batch if item is not None])
+                self._saver.save([item for item in batch if item is not None])
             except BaseException as error:
                 self.error = error
                 return
@@ -507,12 +507,12 @@ def students_to_grade(
     again = options.regrade or bool(options.exercises)
     if again:
         names = tuple(asked)
-        asked_for = Regrading(names, options.exercises, release.digest, book.last_number())
-        run.regrading = asked_for.begun(regrade_file(room, release.assignment))
-        rest = run.regrading.rest(book)
+        asked_for = Regrade(names, options.exercises, release.digest, book.last_number())
+        run.again = asked_for.begun(regrade_file(room, release.assignment))
+        rest = run.again.rest(book)
         run.skipped = len(asked) - len(rest)
         return rest
-    if (stopped := Regrading.stopped(regrade_file(room, release.assignment))) is not None:
+    if (stopped := Regrade.stopped(regrade_file(room, release.assignment))) is not None:
         run.pending = len(stopped.rest(book))
     result = []
     for student in asked:
@@ -532,7 +532,7 @@ def regrade_file(room: Room, chapter: str) -> Path:
 
 
 @dataclass(frozen=True)
-class Regrading:
+class Regrade:
     """A new grading of work that was graded before; one that is stopped goes on where it was."""
 
     students: tuple[str, ...]
@@ -542,7 +542,7 @@ class Regrading:
     """Number of the last grading before it began."""
 
     @classmethod
-    def stopped(cls, path: Path) -> Regrading | None:
+    def stopped(cls, path: Path) -> Regrade | None:
         """Return the one that was stopped, if there is one."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             data = json.loads(path.read_text(encoding="utf-8"))
@@ -550,7 +550,7 @@ class Regrading:
             return cls(**{**data, **lists})
         return None
 
-    def begun(self, path: Path) -> Regrading:
+    def begun(self, path: Path) -> Regrade:
         """Return the one that was stopped, if it was asked for in the same way, else this one."""
         stopped = self.stopped(path)
         if stopped is not None and replace(stopped, since=self.since) == self:
@@ -617,20 +617,28 @@ def open_executor(
 
 
 @contextmanager
-def stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM stop the batch as Ctrl-C does: what is done stays done."""
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """Let Ctrl-C and SIGTERM stop the batch: what is done stays done.
+
+    The event is set as well, because Python swallows an exception that comes at the wrong moment,
+    while it tidies up; and a shell starts what runs in the background with Ctrl-C ignored.
+    """
+    stopped = threading.Event()
 
     def stop(*_: object) -> None:
+        stopped.set()
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield stopped
         return
-    earlier = signal.signal(signal.SIGTERM, stop)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    earlier = {number: signal.signal(number, stop) for number in numbers}
     try:
-        yield
+        yield stopped
     finally:
-        signal.signal(signal.SIGTERM, earlier)
+        for number in numbers:
+            signal.signal(number, earlier[number])
 
 
 def printable(text: str) -> str:
@@ -714,7 +722,7 @@ def grade(
         started = (
             None if waited.done else stack.enter_context(open_executor(release, options, limits))
         )
-        keeper, students = ready.result()
+        saver, students = ready.result()
         tell_start(run, students, say)
         if not students and started is None and options.cluster:
             stack.enter_context(open_executor(release, options, limits))
@@ -722,10 +730,11 @@ def grade(
             choose_level(options.level, allow_limits_only=True)
         if students:
             started = started or stack.enter_context(open_executor(release, options, limits))
-            with stopped_by_signals():
-                grade_batch(keeper, students, started, say)
-        if run.regrading is not None and not run.stopped:
-            regrade_file(keeper.room, chapter.name).unlink(missing_ok=True)
+            with stopped_by_signals() as stopped:
+                grade_batch(saver, students, started, stopped, say)
+        saver.book.settle_penalties(saver.layout, late_policy(saver.room.config))
+        if run.again is not None and not run.stopped:
+            regrade_file(saver.room, chapter.name).unlink(missing_ok=True)
     tell_end(run, len(students), say)
     return run
 
@@ -747,7 +756,7 @@ def get_ready(
     options: Options,
     only: frozenset[str],
     run: GradingRun,
-) -> tuple[ResultKeeper, list[str]]:
+) -> tuple[OutcomeSaver, list[str]]:
     """Lock the class, open its gradebook, and return who saves results and whose there will be."""
     room = find()
     stack.enter_context(only_grader(room))
@@ -762,7 +771,7 @@ def get_ready(
     run.misplaced = room.misplaced(chapter.name, known)
     run.expected = f"{room.shown(room.submitted)}/STUDENT/{chapter.name}/{chapter.name}.ipynb"
     before = {record.student: record for record in book.records()} if students else {}
-    return ResultKeeper(room, book, layout, release, only, before, run), students
+    return OutcomeSaver(room, book, layout, release, only, before, run), students
 
 
 def outputs(room: Room, chapter: Chapter, *, say: Callable[[str], None] = print) -> None:
@@ -839,13 +848,14 @@ def tell_end(run: GradingRun, asked: int, say: Callable[[str], None]) -> None:
 
 
 def grade_batch(
-    keeper: ResultKeeper,
+    saver: OutcomeSaver,
     students: Sequence[str],
     started: tuple[str, Execute],
+    stopped: threading.Event,
     say: Callable[[str], None],
 ) -> None:
     """Execute submissions and save them as they come back."""
-    room, release, run = keeper.room, keeper.release, keeper.run
+    room, release, run = saver.room, saver.release, saver.run
     run.level, execute = started
     small_files: Files = {}
     chapter = release.assignment
@@ -870,15 +880,18 @@ def grade_batch(
                     "Mend it and run the same command again"
                 ) from None
 
-        keeper.shown = shown
-        writer = Writer(keeper)
+        saver.shown = shown
+        writer = Writer(saver)
         try:
             for outcome in whatever_comes(execute, read(students)):
                 writer.put(outcome, small_files.pop(outcome.student, {}))
+                if stopped.is_set():
+                    break
         except KeyboardInterrupt:
-            run.stopped = True
+            stopped.set()
         finally:
             writer.close()
+        run.stopped = stopped.is_set()
         if writer.error is not None:
             raise writer.error
 
