@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 import numpy as np
 
 from leverage.lessons import calls, cells, manifest, nested, orders, plain, progress, solutions
-from leverage.lessons.agreement import Comparison
+from leverage.lessons.agreement import Comparison, Drawn, drawn_for
 from leverage.lessons.calls import CallResult
 from leverage.lessons.goals import (
     AnswerError,
@@ -36,7 +36,7 @@ from leverage.lessons.goals import (
 )
 from leverage.lessons.plain import NotPlainError
 from leverage.lessons.quizzes import judge_option
-from leverage.lessons.samples import Sampler, draw_samples
+from leverage.lessons.samples import Sampler
 from leverage.lessons.tables import compare_tables, not_a_table
 from leverage.lessons.wording import (
     code_call,
@@ -126,6 +126,9 @@ class Observer(Protocol):
     ) -> list[CallResult] | None:
         """Call a learner's function once for each tuple of arguments; None to leave it to us."""
 
+    def drawn(self, item_id: str, number: int) -> Drawn | None:
+        """Return the inputs of a cell's comparison, drawn before; None to have them drawn."""
+
 
 _observer: Observer | None = None
 
@@ -140,6 +143,7 @@ def observe(observer: Observer | None) -> None:
     ...     def passed(self, *, hidden): Counter.seen += 1
     ...     def failed(self, failure, *, hidden): return False
     ...     def call_each(self, function, cases): return None
+    ...     def drawn(self, item_id, number): return None
     >>> observe(Counter())
     >>> Check("ch01_a", {"margin": 100.0}).value("margin", 100)
     100.0
@@ -224,6 +228,7 @@ class Check:
         self._item_id, self._names, self._cells = item_id, names, followed
         self._count = 0
         self._hidden = False
+        self._compared = 0
         self._failure: CheckFailed | None = None
         self._attempted = True
         self._said = ""
@@ -358,10 +363,13 @@ class Check:
         right = solution().get(name)
         if right is None:
             self._author(f"check.compare: the solution defines no {name}")
+        drawn = _observer.drawn(self._item_id, self._compared) if _observer is not None else None
+        self._compared += 1
         try:
-            samples = draw_samples(self._item_id, draw, count)
+            drawn = drawn or drawn_for(self._item_id, draw, right, count)
         except ValueError as fault:
             self._author(f"check.compare: {fault}")
+        samples = drawn.samples
         cases = [sample.args for sample in [*samples, *reversed(samples[:_CALLED_AGAIN])]]
         with self._answering(hint):
             function = self._function(name)
@@ -370,12 +378,9 @@ class Check:
             each = _observer.call_each(function, cases) if _observer is not None else None
             results = calls.call_each(function, cases) if each is None else each
             comparison = Comparison(
-                subject, right, samples, kinds or {}, mistakes or {}, rel, self._crash
+                subject, right, drawn, kinds or {}, mistakes or {}, rel, self._crash
             )
-            try:
-                problem = comparison.problem(results)
-            except ValueError as fault:
-                self._author(f"check.compare: {fault}")
+            problem = comparison.problem(results)
             if problem is not None:
                 raise problem
 
