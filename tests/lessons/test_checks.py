@@ -974,9 +974,9 @@ def test_a_pass_on_the_page_says_that_its_hidden_test_is_open_until_it_is_scored
     assert passed.printed == "✓ 2.A rate: passes here, the hidden test is still open.\n"
     ran = run(right, f"check.hidden()\n{check}", item="ch02_a_rate")
     assert ran.printed == "✓ 2.A rate: correct. 1 of 1 point.\n"
-    progress.settle({"ch02_a_rate": False})
+    progress.settle_items({"ch02_a_rate": False})
     assert "still open" in run(right, check, item="ch02_a_rate").printed
-    progress.settle({"ch02_a_rate": True})
+    progress.settle_items({"ch02_a_rate": True})
     assert "correct" in run(right, check, item="ch02_a_rate").printed
 
 

@@ -16,7 +16,6 @@ from leverage.lessons.progress import (
     progress_file,
     read_record,
     record,
-    settle,
     tries_with,
 )
 
@@ -242,7 +241,7 @@ def test_progress_of_one_chapter_is_shown_by_number_or_folder(capsys, chapter):
 
 def test_what_classroom_score_found_closes_the_hidden_tests(capsys):
     record("ch02_a_rate", passed=True)
-    settle({"ch02_a_rate": True, "ch01_a_value": False})
+    settle_items({"ch02_a_rate": True, "ch01_a_value": False})
     show_progress()
     out = capsys.readouterr().out
     assert "2. Margin  1 of 1                               none          yes\n" in out

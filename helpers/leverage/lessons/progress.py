@@ -161,7 +161,7 @@ def is_settled(item_id: str) -> bool:
     return bool(_whole_entry(_quiet_entries().get(item_id))["settled"])
 
 
-def settle(results: Mapping[str, bool]) -> None:
+def settle_items(results: Mapping[str, bool]) -> None:
     """Note what `classroom score` found, hidden tests included, by item id."""
 
     def change(entries: dict[str, Any]) -> None:
