@@ -16,12 +16,13 @@ from leverage.lessons.progress import (
     progress_file,
     read_record,
     record,
+    settle_items,
     tries_with,
 )
 
 WRITER = """
 import sys
-from leverage.lessons.progress import record
+from leverage.lessons.progress import record, settle_items
 for i in range(40):
     record(f"{sys.argv[1]}_{i % 4}", passed=i % 2 == 0, hint="h")
 """
