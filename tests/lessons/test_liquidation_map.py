@@ -153,7 +153,7 @@ def test_no_trade_outlives_its_margin_and_what_is_closed_at_once_is_said(
 
 def test_the_table_has_a_row_with_date_and_confidence_for_every_product():
     explorer = LiquidationMap()
-    assert explorer.html.count('<th scope="row"') == len(explorer.trades) == 10
+    assert explorer.html.count('<th scope="row"') == len(explorer.trades) >= 10
     assert explorer.html.count('<th scope="col"') == 5
     for at in explorer.trades:
         assert at.confidence in explorer.html
