@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from classroom.authoring.build import files_from, notebook_bytes, read_course
-from classroom.authoring.check import without_pictures
+from classroom.authoring.check import without_picture_data
 from classroom.authoring.execute import KernelSession, clean_outputs
 from classroom.project import Project
 
@@ -113,7 +113,7 @@ class SameFiles(AfterTheRun):
         for path, content in files_from(course, chapter, made).items():
             committed = path.read_bytes()
             if not REFERENCE:
-                committed, content = without_pictures(committed), without_pictures(content)
+                committed, content = without_picture_data(committed), without_picture_data(content)
             assert committed == content, f"{path.relative_to(PROJECT.root)}: run make build"
 
 

@@ -194,7 +194,7 @@ def run_grade(project: Project, arguments: argparse.Namespace) -> int:
         return EXIT_INTERRUPTED
     if done.total and not arguments.no_outputs:
         outputs(room[0], chapter)
-    look = done.unusable or done.flagged
+    look = done.unusable or done.misplaced or done.flagged
     return EXIT_FINDINGS if look else EXIT_OK
 
 

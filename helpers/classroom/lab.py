@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from classroom.project import Project, relative
 
 FIRST_PORT = 8888
 # Everybody: a saved notebook keeps its widgets' state, so that a reopened explorer shows its last
-# picture; no pop-up about news. Learners: of nbgrader's tools only the button Validate.
+# picture; no pop-up about news; an exported page leaves out the code that the page folds. Learners: of nbgrader's tools only the button Validate.
 SETTINGS = Path(__file__).resolve().parent / "jupyter"
 PORTS_TO_TRY = 50
 EVERYWHERE = {"127.0.0.1", "0.0.0.0", "::", ""}  # noqa: S104  (addresses shown as localhost)
@@ -83,6 +84,7 @@ def install_settings(prefix: Path) -> None:
             merged.setdefault(path.name, {}).setdefault(key, {}).update(value)
     for name, content in merged.items():
         (target / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    shutil.copy(SETTINGS / "everybody" / "jupyter_config.json", target.parent)
 
 
 def lab(

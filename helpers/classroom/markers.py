@@ -115,6 +115,18 @@ def student_source(source: str, stub: str = CODE_STUB) -> str:
     return "\n".join(kept)
 
 
+def solved_source(source: str) -> str:
+    r"""Return an instructor's cell as a student would have solved it: without marks and stub.
+
+    >>> solved_source("### BEGIN SOLUTION\nmargin = 100\n### STUDENT STUB\n# margin = ...\n### END SOLUTION")
+    'margin = 100'
+    """
+    marks = {BEGIN_SOLUTION, END_SOLUTION}
+    return "\n".join(
+        line for part, line in parts(source) if part != STUB and line.strip() not in marks
+    )
+
+
 def visible_source(source: str) -> str:
     r"""Return a cell without hidden tests and mark schemes.
 

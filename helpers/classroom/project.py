@@ -151,6 +151,11 @@ class Project:
         return self.root / "course" / "flash_cards.csv"
 
     @property
+    def solved(self) -> Path:
+        """The solution of every exercise, generated; what a class gets leaves it out."""
+        return self.root / "solutions" / "solutions.json"
+
+    @property
     def lesson_data(self) -> Path:
         """Data files that the checks read at run time, generated."""
         return self.root / "helpers" / "leverage" / "lessons" / "data"

@@ -98,6 +98,10 @@ class Notebook:
         assert grade_id in ids, f"{self.path} has no cell {grade_id}"
         return ids.index(grade_id)
 
+    def is_folded(self, index: int) -> bool:
+        """Tell whether a cell shows one line of its code."""
+        return bool(self.cells[index]["metadata"].get("jupyter", {}).get("source_hidden"))
+
     def indexes(self, kind: str, pattern: str) -> list[int]:
         """Return the places of the cells of a kind whose source matches a pattern."""
         found = [
@@ -135,7 +139,10 @@ class Notebook:
         """Choose Run, Run All Cells, and wait until every code cell has run."""
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        code = sum(cell["cell_type"] == "code" for cell in self.cells)
+        code = sum(
+            cell["cell_type"] == "code" and not self.is_folded(number)
+            for number, cell in enumerate(self.cells)
+        )
         self.page.wait_for_function(
             """([panel, code]) => {
                 const prompts = [...document.querySelectorAll(
@@ -148,8 +155,11 @@ class Notebook:
         self.wait_for_kernel()
 
     def run(self, index: int) -> None:
-        """Run one cell with Shift and Enter."""
+        """Run one cell with Shift and Enter; a folded one stays folded."""
         cell = self.cell(index)
+        if self.is_folded(index):
+            self._run_folded(cell)
+            return
         prompt = cell.locator(".jp-InputPrompt")
         before = prompt.inner_text()
         cell.locator(".cm-content").click()
@@ -159,6 +169,15 @@ class Notebook:
             arg=[prompt.element_handle(), before],
             timeout=ANSWER_MS,
         )
+
+    def _run_folded(self, cell: Locator) -> None:
+        outputs = cell.locator(".jp-OutputArea-child")
+        outputs.evaluate_all("nodes => nodes.forEach(node => node.dataset.old = 1)")
+        cell.click(position={"x": 2, "y": 2})  # its edge: a click on its line would open it
+        self.page.keyboard.press("Shift+Enter")
+        new = cell.locator(".jp-OutputArea-child:not([data-old])")
+        new.first.wait_for(state="attached", timeout=ANSWER_MS)
+        self.wait_for_kernel()
 
     def type_into(self, index: int, code: str) -> None:
         """Replace what a cell holds by typed code."""

@@ -13,10 +13,11 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from classroom.errors import ClassroomError
-from classroom.lab import PORTS_TO_TRY, free_port, is_free, lab_arguments
+from classroom.lab import PORTS_TO_TRY, free_port, install_settings, is_free, lab_arguments
 
 
 @pytest.fixture
@@ -95,3 +96,23 @@ def read_when_up(address: str) -> str:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
+
+
+def test_an_exported_page_leaves_out_the_code_that_the_page_folds(tmp_path: Path) -> None:
+    folded = nbformat.v4.new_code_cell(
+        "# Check 1.A\nexpected = 45_180", metadata={"tags": ["hide-input"]}
+    )
+    folded.outputs = [nbformat.v4.new_output("stream", text="passes here")]
+    open_cell = nbformat.v4.new_code_cell("margin = 1_000")
+    nbformat.write(nbformat.v4.new_notebook(cells=[folded, open_cell]), tmp_path / "page.ipynb")
+    install_settings(tmp_path)
+    subprocess.run(
+        [sys.executable, "-m", "nbconvert", "--to", "html", str(tmp_path / "page.ipynb")],
+        env={**os.environ, "JUPYTER_CONFIG_PATH": str(tmp_path / "etc" / "jupyter")},
+        check=True,
+        capture_output=True,
+    )
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "45_180" not in page
+    assert "passes here" in page
+    assert "margin" in page

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from classroom.grading import Outcome, Release, Submission
-from classroom.marking.feedback import FeedbackPage, read_handed_in
+from classroom.marking.feedback import FeedbackPage, read_json
 from classroom.marking.grade import record_of
 from classroom.marking.gradebook import Standing
 
@@ -19,5 +19,5 @@ def feedback_page(outcome: Outcome, submission: Submission, release: Release) ->
     )
     handed = dict(submission.files).get(f"{release.notebook}.ipynb")
     return FeedbackPage(release).html(
-        record_of(outcome), standing, outcome.notebook, handed and read_handed_in(handed)
+        record_of(outcome), standing, outcome.notebook, handed and read_json(handed)
     )

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import corpus
 import pytest
@@ -475,3 +476,82 @@ def test_the_folder_of_a_killed_grader_is_swept_and_that_of_a_living_one_kept(
     assert held.exists()
     assert young.exists()
     assert (tmp_path / "else").exists()
+
+
+def untouched(release: Release) -> dict[str, Any]:
+    """The notebook as students get it."""
+    cells = [
+        (corpus.code if cell.cell_type == "code" else corpus.text)(
+            cell.released, dict(cell.metadata), cell.id
+        )
+        for cell in release.cells
+    ]
+    return corpus.notebook(cells)
+
+
+def test_of_two_notebooks_the_one_with_most_answers_counts_and_the_other_is_named(
+    release: Release,
+) -> None:
+    half = untouched(release)
+    half["cells"][2]["source"] = corpus.ANSWERS["double"]
+    files = (
+        *corpus.files_of(untouched(release)),
+        *corpus.files_of(corpus.submitted(), "lab-Copy1.ipynb"),
+        *corpus.files_of(half, "old/lab.ipynb"),
+        ("broken.ipynb", b"{"),
+    )
+    with Grader(release, corpus.LIMITS, workers=1, allow_limits_only=True) as grader:
+        verdict = grader.grade(Submission("ana", files)).verdict
+        same = grader.grade(
+            Submission("bo", (*files[1:], *corpus.files_of(corpus.submitted())))
+        ).verdict
+    said = (
+        "4 notebooks were handed in: lab-Copy1.ipynb was graded (5 answers), "
+        "old/lab.ipynb (1 answer), lab.ipynb (0 answers), broken.ipynb (not read) was not"
+    )
+    assert verdict.points == corpus.FULL
+    assert said in verdict.notes
+    assert all(said in text for text in (verdict.for_student, verdict.for_instructor))
+    assert "lab.ipynb was graded (5 answers), lab-Copy1.ipynb (5 answers)" in " ".join(same.notes)
+    assert not any("took" in repair for repair in same.repairs)
+
+
+def test_an_answer_below_the_cell_that_asks_for_it_waits_for_a_person(release: Release) -> None:
+    documents = {}
+    for name, own in {"below": "It is so.", "blank": " ", "code": "because x"}.items():
+        documents[name] = untouched(release)
+        made = corpus.code(own) if name == "code" else corpus.text(own)
+        documents[name]["cells"].append(made)
+    documents["answered"] = corpus.submitted(last="1")
+    batch = [Submission(name, corpus.files_of(made)) for name, made in documents.items()]
+    with Grader(release, corpus.LIMITS, workers=1, allow_limits_only=True) as grader:
+        verdicts = {outcome.student: outcome.verdict for outcome in grader.run(batch)}
+    why = {name: verdict.cells[-1].points for name, verdict in verdicts.items()}
+    assert why == {"below": None, "blank": 0.0, "code": None, "answered": None}
+    noted = {name for name, verdict in verdicts.items() if "cell below" in " ".join(verdict.notes)}
+    assert noted == {"below", "code"}
+
+
+def test_ends_of_lines_of_another_system_are_no_repair(release: Release) -> None:
+    document = corpus.submitted()
+    for cell in document["cells"]:
+        cell["source"] = cell["source"].replace("\n", "\r\n")
+    with Grader(release, corpus.LIMITS, workers=1, allow_limits_only=True) as grader:
+        outcome = grader.grade(Submission("ana", corpus.files_of(document)))
+    assert outcome.verdict.points == corpus.FULL
+    assert outcome.verdict.repairs == ()
+    assert outcome.notebook is not None
+    assert "\r" not in json.dumps(outcome.notebook)
+
+
+def test_a_definition_below_its_test_is_pointed_to(release: Release) -> None:
+    document = untouched(release)
+    document["cells"][2]["source"] = "# see below"
+    document["cells"] += [corpus.code(corpus.ANSWERS["double"]), corpus.code("total = 12.5")]
+    with Grader(release, corpus.LIMITS, workers=1, allow_limits_only=True) as grader:
+        verdict = grader.grade(Submission("ana", corpus.files_of(document))).verdict
+    said = {cell.grade_id: cell.sentence for cell in verdict.cells}
+    last = len(document["cells"])
+    assert f"double is defined later, in cell {last - 1}" in said["double_test"]
+    assert f"total is defined later, in cell {last}" in said["total_test"]
+    assert "later" not in said["fee_test"]

@@ -252,7 +252,7 @@ def test_a_notebook_that_would_fill_the_memory_is_read_apart_and_stops_nobody(
         "too large to be read (12 MB; 50 MB are read)" in outcomes["lists"].verdict.for_instructor
     )
     assert outcomes["ana"].verdict.points == FULL
-    assert feedback.read_handed_in(lists) is None
+    assert feedback.read_json(lists) is None
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ import classroom.marking.gradebook
 from classroom.errors import ClassroomError
 from classroom.grading import read_release
 from classroom.marking.grade import (
+    GradingRun,
     Options,
-    Run,
     changes_table,
     exercises_of,
     grade,
@@ -33,7 +33,7 @@ HIDDEN = "4711"
 EVERYBODY = Options()
 
 
-def graded(small: SmallClass, options: Options = EVERYBODY) -> tuple[Run, str]:
+def graded(small: SmallClass, options: Options = EVERYBODY) -> tuple[GradingRun, str]:
     """Grade and return the run and what was said."""
     lines: list[str] = []
     run = grade(small.chapter, options, find=lambda: small.room, say=lines.append)
@@ -57,7 +57,7 @@ def test_a_class_is_graded_once_and_again_only_where_something_changed(
     small_class: SmallClass,
 ) -> None:
     small_class.hand_in("broken", b"no notebook")
-    (small_class.room.submission("absent", CHAPTER)).mkdir(parents=True)
+    (small_class.room.submitted / "absent" / CHAPTER).mkdir(parents=True)
     first, said = graded(small_class)
     records, standings, _ = book_of(small_class)
     assert "4 submissions; 4 to grade." in said
@@ -149,7 +149,7 @@ def test_another_version_of_the_chapter_is_refused(small_class: SmallClass) -> N
     source = small_class.chapter.solution_notebook
     text = source.read_text(encoding="utf-8")
     source.write_text(text.replace('"points": 3', '"points": 5'), encoding="utf-8")
-    with pytest.raises(ClassroomError, match="another version of 01_small: ch01_a_hidden"):
+    with pytest.raises(ClassroomError, match=r"another version of 01_small, .*: ch01_a_hidden"):
         graded(small_class)
 
 
@@ -279,7 +279,7 @@ def test_lateness_follows_the_configured_rule(small_class: SmallClass) -> None:
     graded(small_class)
     with NbgraderGradebook(small_class.room.gradebook, "leverage_course") as theirs:
         theirs.update_or_create_assignment(CHAPTER, duedate="2026-01-15 18:00:00 UTC")
-    graded(small_class, Options(regrade=True))
+    graded(small_class)
     records, standings, _ = book_of(small_class)
     assert {name: one.final for name, one in standings.items()} == {"ada": 0, "bob": 5, "cleo": 5}
     cleo = next(record for record in records if record.student == "cleo")
@@ -316,8 +316,8 @@ def test_a_student_folder_that_is_a_link_is_not_followed_and_has_a_verdict(
 def test_no_link_below_a_student_is_followed(
     small_class: SmallClass, tmp_path: Path, level: str
 ) -> None:
-    right = small_class.room.submission("ada", CHAPTER)
-    mine = small_class.room.submission("eve", CHAPTER)
+    right = small_class.room.submitted / "ada" / CHAPTER
+    mine = small_class.room.submitted / "eve" / CHAPTER
     mine.parent.mkdir()
     if level == "the chapter's folder":
         mine.symlink_to(right)

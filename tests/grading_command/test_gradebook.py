@@ -139,7 +139,8 @@ def test_a_penalty_for_lateness_is_never_more_than_the_score(
 
     with book:
         early = replace(entry("bob", 2, 3), handed_in=datetime(2026, 1, 15, 17, 59))
-        book.write(layout, [entry("ada", 2, 0), early], late=policy)
+        book.write(layout, [entry("ada", 2, 0), early])
+        book.settle_penalties(layout, policy)
         ada, bob = book.standings(layout)
     assert asked == [("ada", 2, 7_200)]
     assert (ada.penalty, ada.final, bob.penalty, bob.final) == (2, 0, 0, 5)
@@ -243,3 +244,88 @@ def test_a_server_that_does_not_answer_is_named_without_its_password() -> None:
     with pytest.raises(GradebookError, match="cannot be reached") as raised:
         Gradebook.open(url, "leverage_course", CHAPTER)
     assert "secret" not in str(raised.value)
+
+
+def answered(student: str, work: str, words: str, points: float | None = None) -> GradebookEntry:
+    """A hand-in with these words in the answer that a person marks."""
+    made = entry(student, 2, 3)
+    cells = {**made.record.cells, "ch01_b": CellGrade(points, 4, answer=words)}
+    record = replace(made.record, cells=cells, submission=work)
+    return replace(made, record=record, scores={**made.scores, "ch01_b": points})
+
+
+def marked_by_hand(url: str, name: str, points: float) -> None:
+    from nbgrader.api import Gradebook as NbgraderGradebook
+
+    with NbgraderGradebook(gradebook_url(url), "leverage_course") as theirs:
+        grade = theirs.find_grade(name, CHAPTER, CHAPTER, "ada")
+        grade.manual_score, grade.needs_manual_grade = points, False
+        theirs.db.commit()
+
+
+@pytest.mark.parametrize(
+    ("words", "points", "got", "waits"),
+    [
+        ("because", None, 3.0, False),
+        ("for other reasons", None, 0.0, True),
+        ("nothing", 0.0, 0.0, False),
+    ],
+    ids=["same words", "other words", "empty"],
+)
+def test_a_mark_counts_for_the_words_that_were_marked_only(
+    url: str, small_class: SmallClass, words: str, points: float | None, got: float, waits: bool
+) -> None:
+    registered(url, small_class)
+    book, layout = opened(url)
+    with book:
+        book.write(layout, [answered("ada", "work-1", "because")])
+        marked_by_hand(url, "ch01_b", 3)
+        book.write(layout, [answered("ada", "work-2", words, points)])
+        (ada,) = book.standings(layout)
+        (record,) = book.records()
+    assert ada.cells["ch01_b"] == (got, 4)
+    assert (ada.waiting == {"ch01_b"}) is waits
+    noted = "ch01_b had 3 points by hand for an earlier answer" in record.notes
+    assert noted is (words != "because")
+
+
+def test_a_test_marked_by_hand_is_looked_at_again_after_a_new_hand_in(
+    url: str, small_class: SmallClass
+) -> None:
+    registered(url, small_class)
+    book, layout = opened(url)
+    with book:
+        book.write(layout, [answered("ada", "work-1", "because")])
+        marked_by_hand(url, "ch01_a_hidden", 1)
+        book.write(layout, [answered("ada", "work-2", "because")])
+        (ada,) = book.standings(layout)
+    assert ada.cells["ch01_a_hidden"] == (3, 3)
+    assert "ch01_a_hidden" in ada.waiting
+
+
+def test_penalties_follow_the_due_date_and_the_marks(url: str, small_class: SmallClass) -> None:
+    from nbgrader.api import Gradebook as NbgraderGradebook
+
+    registered(url, small_class)
+    with NbgraderGradebook(gradebook_url(url), "leverage_course") as theirs:
+        theirs.update_or_create_assignment(CHAPTER, duedate="2026-01-15 18:00:00 UTC")
+
+    def zero(student: str, score: float, seconds: float) -> float:
+        return score
+
+    def settled() -> tuple[float, float]:
+        book, layout = opened(url)
+        with book:
+            book.settle_penalties(layout, zero)
+            (ada,) = book.standings(layout)
+        return ada.penalty, ada.final
+
+    book, layout = opened(url)
+    with book:
+        book.write(layout, [answered("ada", "work-1", "because")])
+    assert settled() == (5, 0)
+    marked_by_hand(url, "ch01_b", 4)
+    assert settled() == (9, 0)
+    with NbgraderGradebook(gradebook_url(url), "leverage_course") as theirs:
+        theirs.update_or_create_assignment(CHAPTER, duedate="2026-01-16 18:00:00 UTC")
+    assert settled() == (0, 9)

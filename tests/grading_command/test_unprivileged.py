@@ -94,9 +94,17 @@ def test_an_ordinary_user_grades_goes_on_after_a_kill_and_gets_all_files(
     assert f"{len(found)} graded before; 0 to grade" in out
 
 
-def test_an_ordinary_user_stops_a_run_and_is_told_how_to_go_on(theirs: SmallClass) -> None:
+@pytest.mark.parametrize("ignored", [False, True], ids=["at a terminal", "in the background"])
+def test_an_ordinary_user_stops_a_run_and_is_told_how_to_go_on(
+    theirs: SmallClass, ignored: bool
+) -> None:
     theirs.hand_in("s999", SLOW)
-    process = start(theirs, "--no-outputs")
+    # A shell that has no terminal starts background jobs with the signal of Ctrl-C ignored.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)
+    try:
+        process = start(theirs, "--no-outputs")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert process.stdout is not None
     next(line for line in process.stdout if SHOWN.match(line))
     process.send_signal(signal.SIGINT)

@@ -44,7 +44,7 @@ COURSE = {
         "number": 2,
         "title": "Margin",
         "objectives": {},
-        "items": {"ch02_a_rate": {"points": 1, "kind": "test"}},
+        "items": {"ch02_a_rate": {"points": 1, "kind": "test", "hidden": True}},
     },
 }
 QUIZZES = {
@@ -75,12 +75,20 @@ def _own_progress(tmp_path, monkeypatch):
     monkeypatch.setenv("LEVERAGE_PROGRESS", str(tmp_path / "progress.json"))
     monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
     monkeypatch.setattr(progress, "_said", set())
+    monkeypatch.setattr(progress, "_tried", {})
+    monkeypatch.chdir(tmp_path)  # where no solutions are above
 
 
 @pytest.fixture(autouse=True)
 def _small_course(monkeypatch):
     monkeypatch.setattr(manifest, "load_chapters", lambda: COURSE)
     monkeypatch.setattr(manifest, "load_quizzes", lambda: QUIZZES)
+
+
+@pytest.fixture
+def second_try(monkeypatch):
+    """Let every wrong answer be the second one, for which a check says what was expected."""
+    monkeypatch.setattr(progress, "tries_with", lambda item_id, answer: 2)
 
 
 @pytest.fixture(scope="session")

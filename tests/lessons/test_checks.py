@@ -35,6 +35,7 @@ def test_right_answer_prints_one_line_with_its_points(run):
     assert ran.printed == "✓ 1.A value: correct. 2 of 2 points.\n"
 
 
+@pytest.mark.usefixtures("second_try")
 def test_wrong_answer_says_what_came_what_was_expected_and_the_next_step(run):
     ran = run(returning("margin / leverage"), RESULT)
     assert isinstance(ran.error, CheckFailed)
@@ -154,6 +155,7 @@ def test_ranges_and_tables_pass_where_arrays_of_their_shape_are_expected(run):
         ("object()", "an object of type object; give one number of type int or float"),
     ],
 )
+@pytest.mark.usefixtures("second_try")
 def test_odd_answers_get_one_sentence_that_says_what_to_do(run, answer, says):
     ran = run(f"x = {answer}", 'check.value("x", 900, unit="USD")')
     assert isinstance(ran.error, CheckFailed)
@@ -188,6 +190,7 @@ def test_odd_answers_get_one_sentence_that_says_what_to_do(run, answer, says):
         ("[1, 2, 4]", "1 of 3 numbers not right yet; number [2] is 4; expected 3"),
     ],
 )
+@pytest.mark.usefixtures("second_try")
 def test_odd_arrays_get_one_sentence_that_names_the_place(run, answer, says):
     ran = run(f"x = {answer}", 'check.value("x", [1, 2, 3])')
     assert isinstance(ran.error, CheckFailed)
@@ -281,6 +284,7 @@ def test_objects_that_claim_to_be_right_pass_no_kind_of_check(run, check, answer
         assert answer == "Chameleon()"  # `that` decides on what the author's condition gave
 
 
+@pytest.mark.usefixtures("second_try")
 def test_texts_that_claim_to_be_right_do_not_pass(run):
     ran = run(f"{HOSTILE}\nx = Text('a')", 'check.option("x")', item="ch01_q1")
     assert "margin alone" in ran.message
@@ -474,11 +478,13 @@ def test_mistakes_of_arrays_are_tuples(run):
         ("-2500", "1", "-2 500"),
     ],
 )
+@pytest.mark.usefixtures("second_try")
 def test_numbers_in_messages_are_readable_and_keep_small_values(run, answer, expected, shown):
     message = run(f"x = {answer}", f'check.value("x", {expected})').message
     assert shown in plain_spaces(message)
 
 
+@pytest.mark.usefixtures("second_try")
 def test_numbers_that_differ_never_look_alike_in_a_message(run):
     check = 'check.value("x", 98_000, rel=0)'
     assert "98 000.0000001; expected 98 000" in plain_spaces(
@@ -595,6 +601,7 @@ def test_first_failing_check_ends_the_cell(run):
     assert "y is" not in ran.message
 
 
+@pytest.mark.usefixtures("second_try")
 def test_a_failure_that_the_cell_swallows_still_fails(run):
     check = """
     try:
@@ -792,6 +799,7 @@ def test_the_table_for_the_brackets_is_named_only_where_there_is_one(run):
     assert "brackets, trades[...]." in run("t = trades.pnl > 1", check, trades=trades).message
 
 
+@pytest.mark.usefixtures("second_try")
 def test_row_labels_of_tables_count_where_the_expected_table_has_its_own(run):
     right = pd.DataFrame({"price": [1.0, 2.0]}, index=["BTC", "ETH"])
     check = 'check.table("t", right)'
@@ -896,13 +904,110 @@ def test_interrupting_a_test_cell_stays_an_interrupt(run):
 
 def test_every_attempt_is_recorded_with_its_hint(run):
     run(returning("margin / leverage"), RESULT)
-    assert progress.read_record()["ch01_a_value"] == {
-        "attempts": 1,
-        "passed": False,
-        "hint": "You divided by the leverage",
-    }
+    entry = progress.read_record()["ch01_a_value"]
+    assert (entry["attempts"], entry["tries"], entry["passed"]) == (1, 1, False)
+    assert entry["hint"] == "You divided by the leverage"
     run(RIGHT, RESULT)
-    assert progress.read_record()["ch01_a_value"] == {"attempts": 2, "passed": True, "hint": ""}
+    entry = progress.read_record()["ch01_a_value"]
+    assert (entry["attempts"], entry["tries"], entry["passed"], entry["hint"]) == (2, 1, True, "")
+
+
+def test_the_first_failure_keeps_what_was_expected_and_gives_the_hint(run):
+    ran = run(returning("margin / leverage"), RESULT)
+    assert plain_spaces(ran.message).splitlines() == [
+        "✗ 1.A value: not yet.",
+        "position_value(1000, 10) returned 100 USD, which is not right.",
+        "Hint: You divided by the leverage.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answers", "check", "kept", "said"),
+    [
+        (["x = 1", "x = 2"], 'check.value("x", 7_654)', "7 654", "expected 7 654"),
+        (["x = [1, 2]", "x = [3, 2]"], 'check.value("x", [7_654, 2])', "7 654", "expected 7 654"),
+        (["x = 'a'", "x = 'b'"], 'check.value("x", "upper")', "upper", "expected 'upper'"),
+        (
+            ["x = [{'side': 'a'}]", "x = [{'side': 'b'}]"],
+            'check.data("x", None, [{"side": "sell"}])',
+            "sell",
+            "expected 'sell'",
+        ),
+        (
+            ["x = pd.DataFrame({'a': [1.0]})", "x = pd.DataFrame({'a': [2.0]})"],
+            'check.table("x", pd.DataFrame({"a": [7_654.0]}))',
+            "7 654",
+            "expected 7 654",
+        ),
+    ],
+)
+def test_what_was_expected_shows_from_the_second_different_answer_on(
+    run, answers, check, kept, said
+):
+    for _ in range(3):  # the same answer checked again is no other try
+        assert kept not in plain_spaces(run(answers[0], check).message)
+    assert said in plain_spaces(run(answers[1], check).message)
+    assert said in plain_spaces(run(answers[0], check).message)
+
+
+def test_a_second_try_counts_where_no_record_can_be_kept(run, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("LEVERAGE_PROGRESS", str(tmp_path / "file" / "progress.json"))
+    assert "expected" not in run("x = 1", 'check.value("x", 3)').message
+    assert "expected 3" in run("x = 2", 'check.value("x", 3)').message
+
+
+def test_graded_runs_say_at_once_what_was_expected(run, monkeypatch):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    assert "expected 3" in run("x = 1", 'check.value("x", 3)').message
+
+
+def test_what_is_no_answer_yet_is_no_try(run):
+    for answer in ("", "x = ..."):
+        assert "not answered yet" in run(answer, 'check.value("x", 3)').message
+    assert "expected" not in run("x = 1", 'check.value("x", 3)').message
+
+
+def test_a_pass_on_the_page_says_that_its_hidden_test_is_open_until_it_is_scored(run):
+    check, right = 'check.value("x", 3)', "x = 3"
+    passed = run(right, check, item="ch02_a_rate")
+    assert passed.printed == "✓ 2.A rate: passes here, the hidden test is still open.\n"
+    ran = run(right, f"check.hidden()\n{check}", item="ch02_a_rate")
+    assert ran.printed == "✓ 2.A rate: correct. 1 of 1 point.\n"
+    progress.settle_items({"ch02_a_rate": False})
+    assert "still open" in run(right, check, item="ch02_a_rate").printed
+    progress.settle_items({"ch02_a_rate": True})
+    assert "correct" in run(right, check, item="ch02_a_rate").printed
+
+
+def test_mistakes_are_met_relatively(run):
+    check = 'check.value("x", 0.5, mistakes={0: "You gave up.", 100: "Per cent."})'
+    assert "You gave up" not in run("x = 1e-200", check).message
+    assert "You gave up" in run("x = 0", check).message
+    assert "Per cent" in run("x = 100 * (1 + 1e-9)", check).message
+    tiny = 'check.value("x", 0.5, abs_tol=1, mistakes={1e-12: "Tiny."})'
+    assert "Tiny" not in run("x = 3e-12 + 5", tiny).message
+    endless = 'check.value("x", 0.5, mistakes={float("inf"): "No end.", 7: "Seven."})'
+    assert "No end" in run("x = float('inf')", endless).message
+    assert "Seven" in run("x = 7", endless).message
+    listed = 'check.value("x", [1, 2], mistakes={(2, 0): "Turned."})'
+    assert "Turned" in run("x = [2, 0]", listed).message
+    assert "Turned" not in run("x = [2, 1e-30]", listed).message
+
+
+@pytest.mark.parametrize(
+    "mistakes",
+    [
+        '{100: "a", 100.00000001: "b"}',
+        '{7: "the right one"}',
+        '{(1, 2): "a", (1, 2.0000000001): "b"}',
+    ],
+)
+def test_two_mistakes_that_one_answer_matches_are_the_authors(run, mistakes):
+    expected = "[7, 8]" if "(" in mistakes else "7"
+    ran = run("x = 3", f'check.value("x", {expected}, mistakes={mistakes})')
+    assert isinstance(ran.error, AuthorError)
+    assert "give each mistake its own value" in ran.message
 
 
 def test_running_an_unanswered_exercise_is_no_attempt(run):

@@ -51,6 +51,7 @@ def test_a_right_answer_passes_in_any_order_of_keys_and_any_number_type(answer: 
     assert check.data("f", (), RIGHT) == check.data("x", None, RIGHT)
 
 
+@pytest.mark.usefixtures("second_try")
 @pytest.mark.parametrize(
     ("answer", "message"),
     [

@@ -1,6 +1,8 @@
 """The platform comparer: right rankings, gates before weights, all extremes, words for everyone."""
 
 import itertools
+import math
+import re
 
 import pytest
 from explorers_opened import check_all_is_said, set_all
@@ -38,10 +40,21 @@ def test_the_ranking_is_that_of_the_decision_matrix():
 def test_what_turns_the_ranking_really_turns_it():
     explorer = PlatformComparer()
     before = explorer.ranking
-    assert "leverage at size above 6.12 instead of 5 puts Binance first" in explorer.sentence
-    explorer.leverage.value = 7
-    assert explorer.ranking[0] == "Binance" != before[0]
-    explorer.leverage.value = 6
+    factor, way, weight, rival = re.search(
+        r"a weight of (.+) (above|below) (\d+\.\d\d) instead of 5 puts (\w+) first",
+        explorer.sentence,
+    ).groups()
+    control = next(
+        getattr(explorer, name)
+        for name in WEIGHTS
+        if explorer.declared[name].label.casefold() == factor
+    )
+    beyond, short = math.floor(float(weight)), math.ceil(float(weight))
+    if way == "above":
+        beyond, short = short, beyond
+    control.value = beyond
+    assert explorer.ranking[0] == rival != before[0]
+    control.value = short
     assert explorer.ranking[0] == before[0]
 
 

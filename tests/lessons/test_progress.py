@@ -10,11 +10,19 @@ from pathlib import Path
 import pytest
 
 from leverage.lessons import forget_progress, manifest, progress, show_progress
-from leverage.lessons.progress import mastery, progress_file, read_record, record
+from leverage.lessons.progress import (
+    mastery,
+    note_shown,
+    progress_file,
+    read_record,
+    record,
+    settle_items,
+    tries_with,
+)
 
 WRITER = """
 import sys
-from leverage.lessons.progress import record
+from leverage.lessons.progress import record, settle_items
 for i in range(40):
     record(f"{sys.argv[1]}_{i % 4}", passed=i % 2 == 0, hint="h")
 """
@@ -72,7 +80,8 @@ def test_80_per_cent_of_fractional_points_is_not_lost_to_rounding():
 def test_attempts_are_counted_and_an_item_once_passed_stays_passed():
     record("ch01_a_value", passed=False, hint="first")
     record("ch01_a_value", passed=False, hint="second")
-    assert read_record()["ch01_a_value"] == {"attempts": 2, "passed": False, "hint": "second"}
+    entry = read_record()["ch01_a_value"]
+    assert (entry["attempts"], entry["passed"], entry["hint"]) == (2, False, "second")
     record("ch01_a_value", passed=True)
     record("ch01_a_value", passed=False, hint="broken again")
     assert read_record()["ch01_a_value"]["passed"] is True
@@ -187,7 +196,11 @@ def test_odd_entries_of_a_record_are_mended_and_unknown_ones_kept(tmp_path):
     path.write_text(json.dumps({"version": 9, "extra": 1, "items": items}))
     record("d", passed=True, hint="\udcff")
     record("e", passed=False, hint="\udcff")
-    assert read_record()["b"] == {"attempts": 0, "passed": False, "hint": ""}
+    assert read_record()["b"] == {
+        **dict.fromkeys(("attempts", "tries"), 0),
+        **dict.fromkeys(("passed", "settled", "shown"), False),
+        **dict.fromkeys(("hint", "answer"), ""),
+    }
     data = json.loads(path.read_text())
     assert data["extra"] == 1
     assert data["items"]["c"] == {"later": True}
@@ -225,6 +238,34 @@ def test_progress_of_one_chapter_is_shown_by_number_or_folder(capsys, chapter):
     assert "2. Margin  1 of 1  none          yes, by the visible checks" in out
     assert "Run 'classroom score 02' for the hidden ones" in out
     assert "Basics" not in out
+
+
+def test_what_classroom_score_found_closes_the_hidden_tests(capsys):
+    record("ch02_a_rate", passed=True)
+    settle_items({"ch02_a_rate": True, "ch01_a_value": False})
+    show_progress()
+    out = capsys.readouterr().out
+    assert "2. Margin  1 of 1                               none          yes\n" in out
+    assert "Hidden tests of what passed are settled" in out
+    assert "ch01_a_value" not in read_record()
+
+
+def test_a_solution_that_was_shown_is_counted_unless_the_item_had_passed(capsys):
+    record("ch02_a_rate", passed=True)
+    note_shown(["ch02_a_rate", "ch01_b_borrowed"])
+    show_progress()
+    assert "\nSolutions shown: 1.B borrowed.\n" in capsys.readouterr().out
+    record("ch01_b_borrowed", passed=True)
+    assert read_record()["ch01_b_borrowed"]["shown"] is True
+
+
+def test_only_another_answer_is_another_try():
+    for answer, tries in [("a", 1), ("a", 1), ("b", 2), ("", 2), ("b", 2), ("a", 3)]:
+        assert tries_with("ch01_a_value", answer) == tries
+        record("ch01_a_value", passed=False, answer=answer)
+        assert read_record()["ch01_a_value"]["tries"] == tries
+    forget_progress()
+    assert tries_with("ch01_a_value", "") == 0
 
 
 def test_the_command_for_hidden_checks_names_the_chapters_worked_on(capsys):

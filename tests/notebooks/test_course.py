@@ -12,7 +12,7 @@ import pytest
 from classroom.authoring.build import read_course, render, shared_files
 from classroom.authoring.check import course_is_in_order, files_are_current, text_is_in_order
 from classroom.authoring.student_notebooks import MADE
-from classroom.authoring.texts import Lesson
+from classroom.authoring.texts import Lesson, is_folded
 from classroom.project import Chapter, Project
 
 PROJECT = Project(Path(__file__).resolve().parents[2])
@@ -103,9 +103,10 @@ def test_a_chapter_has_its_exercises_points_and_safety_items(
 
 
 def words_and_lines(notebook: nbformat.NotebookNode) -> tuple[int, int]:
+    """Count words of text and lines of code, without the titles of folded cells."""
     words = sum(len(c.source.split()) for c in notebook.cells if c.cell_type == "markdown")
     lines = sum(
-        len([line for line in c.source.splitlines() if line.strip()])
+        len([line for line in c.source.splitlines() if line.strip()]) - is_folded(c)
         for c in notebook.cells
         if c.cell_type == "code"
     )

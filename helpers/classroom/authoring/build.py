@@ -33,6 +33,7 @@ from classroom.authoring.texts import Lesson, binder_link, read_lesson
 from classroom.errors import ClassroomError
 from classroom.grading import CellResult, Grader, Outcome, Release
 from classroom.grading.reading import asks_answers_directly, learner_names, release_of
+from classroom.markers import solved_source
 from classroom.project import Chapter, Page, Project, Review, relative
 
 README_BEGIN = "<!-- chapters: made by `classroom build` from solutions/ -->"
@@ -114,6 +115,17 @@ def lesson_data(course: Course) -> dict[Path, bytes]:
     }
 
 
+def solutions_by_exercise(course: Course) -> dict[str, str]:
+    """Return the solved code of every exercise, for learners who work alone."""
+    return {
+        str(meta["grade_id"]).removesuffix("_answer"): solved_source(cell.source)
+        for lesson in course.all.values()
+        for cell in lesson.notebook.cells
+        for meta in [cell.metadata.get("nbgrader", {})]
+        if cell.cell_type == "code" and meta.get("solution")
+    }
+
+
 def shared_files(course: Course, made: Mapping[Path, bytes] | None = None) -> dict[Path, bytes]:
     """Return the generated files that belong to no single chapter, by path.
 
@@ -126,6 +138,7 @@ def shared_files(course: Course, made: Mapping[Path, bytes] | None = None) -> di
         for term, place in lesson.terms.items()
     }
     files = lesson_data(course)
+    files[project.solved] = as_json(solutions_by_exercise(course))
     formulas = read_formulas(project)
     cell_of = {formula.name.replace("_", "-"): formula.cell_id for formula in formulas}
     glossary = glossary_notebook(course.glossary, explained, cell_of)

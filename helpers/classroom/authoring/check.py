@@ -418,10 +418,10 @@ def same_content(old: bytes, new: bytes) -> bool:
 
     Another system may draw a picture one pixel differently; its description is compared.
     """
-    return old == new or without_pictures(old) == without_pictures(new)
+    return old == new or without_picture_data(old) == without_picture_data(new)
 
 
-def without_pictures(content: bytes) -> bytes:
+def without_picture_data(content: bytes) -> bytes:
     """Return a notebook's bytes with every picture taken out; other files as they are."""
     return re.sub(rb'"image/(png|jpeg)": "[^"]*"', b'"image"', content)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ import numpy as np
 from classroom.authoring.reference import SOLUTION, comparisons, definitions
 from leverage.lessons import checks
 from leverage.lessons.agreement import Refused, expected_of, same
-from leverage.lessons.samples import Sample, draw_samples
+from leverage.lessons.rehearsal import Rehearsed, rehearse
+from leverage.lessons.samples import Sample
 
 TRUTH, REACHED, CHOSEN = "_truth_of_the_survey", "_reached_by_the_survey", "_chosen_in_the_survey"
 CHOOSERS = ("max", "min", "maximum", "minimum", "clip")
@@ -173,74 +175,37 @@ def _arguments(place: str) -> list[ast.expr]:
 # ---- in the chapter's kernel
 
 
-@dataclass
-class _Compared:
-    """What the tests of an exercise compare of one function."""
-
-    function: Callable[..., Any]
-    samples: list[Sample] = field(default_factory=list)
-    no_effect: set[str] = field(default_factory=set)
-
-
-class _Rehearsal:
-    """Stands in for the checks of a test: takes note of comparisons, lets all else pass."""
-
-    def __init__(self, item: str, names: Mapping[str, Any], taken: dict[str, _Compared]) -> None:
-        self._item, self._names, self._taken = item, names, taken
-
-    def __enter__(self) -> _Rehearsal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def compare(
-        self, name: str, solution: Any, draw: Any, *, count: int = 300,
-        no_effect: Iterable[str] = (), **_: object,
-    ) -> None:  # fmt: skip
-        function, samples = solution()[name], draw_samples(self._item, draw, count)
-        for sample in samples:
-            expected_of(function, sample.args)
-        taken = self._taken.setdefault(name, _Compared(function))
-        taken.samples += samples
-        taken.no_effect |= set(no_effect)
-
-    def call(self, name: str, args: Any = (), *_: object, **options: Any) -> Any:
-        return self._names[name](*args, **(options.get("kwargs") or {}))
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        return lambda *given, **_: self._names.get(given[0]) if given else None
-
-
 def survey(tests: Mapping[str, str], names: Mapping[str, Any]) -> dict[str, Any]:
     """Return as JSON data what the comparisons of some noting tests draw and reach.
 
     It runs in the chapter's kernel, after the solution of the exercise.
     """
-    notes, taken = Notes(), dict[str, _Compared]()
+    notes, taken = Notes(), dict[str, list[Rehearsed]]()
     space = {**names, TRUTH: notes.truth, REACHED: notes.reached, CHOSEN: notes.chosen}
     for item, source in tests.items():
-        rehearsal = _Rehearsal(item, names, taken)
-        exec(source, {**space, "exercise": lambda _, here=rehearsal: here})  # noqa: S102  # the author's own text
+        for one in rehearse(item, space, partial(exec, source)):
+            taken.setdefault(one.name, []).append(one)
     found = {place: sorted(said) for place, said in notes.found.items()}
     return {
         "found": found,
-        "problems": [text for name, one in taken.items() for text in parameter_problems(name, one)],
+        "problems": [text for name in taken for text in parameter_problems(name, taken[name])],
         "compared": list(taken),
     }
 
 
-def parameter_problems(name: str, compared: _Compared) -> Iterator[str]:
-    """Yield what is wrong with how the parameters of a function vary."""
-    samples = compared.samples
-    for number, parameter in enumerate(inspect.signature(compared.function).parameters):
+def parameter_problems(name: str, compared: Sequence[Rehearsed]) -> Iterator[str]:
+    """Yield what is wrong with how the parameters of a function vary in all its comparisons."""
+    samples = [sample for one in compared for sample in one.drawn.samples]
+    no_effect = {parameter for one in compared for parameter in one.no_effect}
+    function = compared[0].solution
+    for number, parameter in enumerate(inspect.signature(function).parameters):
         if len({repr(s.args[number]) for s in samples if number < len(s.args)}) < 2:
             yield f"{parameter} of {name} has the same value in all drawn inputs"
             continue
-        effect = _has_effect(compared.function, number, samples)
-        if effect and parameter in compared.no_effect:
+        effect = _has_effect(function, number, samples)
+        if effect and parameter in no_effect:
             yield f"{parameter} of {name} stands under no_effect and changes a result"
-        elif not effect and parameter not in compared.no_effect:
+        elif not effect and parameter not in no_effect:
             yield f"{parameter} of {name} changes no result in the drawn inputs"
 
 
@@ -271,6 +236,9 @@ class _AllChecks:
         return True
 
     def call_each(self, function: object, cases: object) -> None:
+        return None
+
+    def drawn(self, item_id: str, number: int) -> None:
         return None
 
 

@@ -37,7 +37,7 @@ from classroom.authoring.reference import with_solution
 from classroom.authoring.sources import complaint, read_text, read_yaml
 from classroom.authoring.typography import with_units
 from classroom.errors import ClassroomError
-from classroom.markers import MarkerError, student_source
+from classroom.markers import BEGIN_HIDDEN, MarkerError, student_source
 from classroom.project import Chapter, Page, Project, Review, relative
 from leverage.lessons.wording import counted, item_label
 
@@ -54,6 +54,7 @@ HEADING_OR_TERM = re.compile(
     r"|\[\*\*[^\]]+\*\*\]\([./]*glossary\.ipynb#cell-id=term-(?P<term>[^)]+)\)",
     re.MULTILINE,
 )
+DRAWS = re.compile(r"^describe\(", re.MULTILINE)
 POINTS_IN_HEADING = re.compile(r"\s*\([^()]*\bpoints?\b[^()]*\)$")
 
 
@@ -68,11 +69,13 @@ class Item:
     objectives: tuple[str, ...]
     kind: str
     section: str
+    hidden: bool = False
+    """Whether a part of its test is hidden, so that passing on the page settles nothing."""
 
     def as_data(self) -> dict[str, Any]:
         """Return the item as it stands in course.json (without its id)."""
         points = int(self.points) if float(self.points).is_integer() else self.points
-        return {
+        data = {
             "exercise": self.exercise,
             "points": points,
             "safety": self.safety,
@@ -80,6 +83,7 @@ class Item:
             "kind": self.kind,
             "section": self.section,
         }
+        return {**data, "hidden": True} if self.hidden else data
 
 
 @dataclass(frozen=True)
@@ -439,6 +443,8 @@ class _Reader:
             self.test(cell, options, line, course)
         elif options.get("locked"):
             set_nbgrader(cell, "", locked=True)  # gets its id with its place
+        if DRAWS.search(cell.source) and cell.cell_type == "code":
+            fold(cell, "Figure")
         yield cell
 
     def points_of(self, options: Mapping[str, Any], line: int) -> float:
@@ -494,8 +500,10 @@ class _Reader:
                 objectives,
                 "test",
                 self.section,
+                hidden=BEGIN_HIDDEN in cell.source,
             )
         )
+        fold(cell, f"Check {item_label(name)}")
 
     def quiz_cells(self, group: str, line: int, course: dict[str, Any]) -> Iterator[NotebookNode]:
         """Expand a group of quiz.yml: for each question its text, an answer cell and a test."""
@@ -531,6 +539,7 @@ class _Reader:
             )
             test.metadata["tags"] = ["raises-exception"]
             set_nbgrader(test, name, grade=True, locked=True, points=question.points)
+            fold(test, f"Check {item_label(name)}")
             yield test
             self.items.append(
                 Item(name, name, question.points, False, question.objectives, "quiz", self.section)
@@ -746,6 +755,18 @@ def new_cell(kind: str, source: str) -> NotebookNode:
     return make(source)
 
 
+def fold(cell: NotebookNode, title: str) -> None:
+    """Let a cell show one line, its title, and its output: in JupyterLab, Notebook and pages."""
+    cell.source = f"# {title}\n{cell.source}"
+    cell.metadata["jupyter"] = {"source_hidden": True}
+    cell.metadata["tags"] = sorted({*cell.metadata.get("tags", []), "hide-input"})
+
+
+def is_folded(cell: NotebookNode) -> bool:
+    """Tell whether `fold` gave a cell its first line."""
+    return "source_hidden" in cell.metadata.get("jupyter", {})
+
+
 def set_nbgrader(
     cell: NotebookNode,
     grade_id: str,
@@ -803,7 +824,7 @@ def read_lesson(
                     ast.parse(source)
         except SyntaxError as error:
             raise ClassroomError(
-                f"{where}:{line + (error.lineno or 1)}: the code does not parse ({error.msg}); "
+                f"{where}:{line + (error.lineno or 1) - is_folded(cell)}: the code does not parse ({error.msg}); "
                 "mend the cell (its solution and its student stub must both parse)"
             ) from None
     return lesson

@@ -39,8 +39,10 @@ from classroom.grading.model import (
 from classroom.grading.runner import Recorder, RunnerShell
 from classroom.markers import hidden_lines
 from leverage.lessons import checks
+from leverage.lessons.agreement import Drawn
 from leverage.lessons.calls import CallResult, is_fixed
 from leverage.lessons.cells import StoppedCell
+from leverage.lessons.rehearsal import rehearse
 
 INTERRUPTS = 8
 BETWEEN_INTERRUPTS = 0.25
@@ -135,6 +137,18 @@ def programs(cells: Iterable[ReleaseCell], transform: Callable[[str], str]) -> d
     return made
 
 
+def drawn_inputs(
+    cells: Iterable[ReleaseCell], ready: Mapping[str, Program], names: Mapping[str, Any]
+) -> dict[str, list[Drawn]]:
+    """Draw the inputs of all comparisons, once for all submissions; what cannot be waits."""
+    made = {}
+    for name in (cell.grade_id for cell in cells if "check.compare(" in cell.source):
+        with suppress(Exception), redirect_stdout(io.StringIO()):
+            run = partial(exec, ready[name].statements)
+            made[name] = [found.drawn for found in rehearse(name, names, run)]
+    return made
+
+
 class TestNames(dict[str, Any]):
     """The names that a test sees: the judge's own, and the student's where they are answers."""
 
@@ -143,12 +157,14 @@ class TestNames(dict[str, Any]):
     ) -> None:
         super().__init__(own)
         self._session, self._learner = session, learner
+        self.missing: set[str] = set()
 
     def __missing__(self, name: str) -> Any:
         if hasattr(builtins, name) and name not in self._learner:
             raise KeyError(name)  # a student's own `abs` or `all` is none of the test's
         found, value = self._session.fetch(name)
         if not found:
+            self.missing.add(name)
             raise KeyError(name)
         self[name] = value
         return value
@@ -718,11 +734,12 @@ class TestRunner:
         own: Mapping[str, Any],
         learner: frozenset[str],
         ready: Mapping[str, Program],
+        drawn: Mapping[str, Sequence[Drawn]],
         *,
         partial_credit: bool = False,
     ) -> None:
         self._session, self._shell = session, shell
-        self._ready = ready
+        self._ready, self._drawn = ready, drawn
         self._own = {name: value for name, value in own.items() if name not in learner}
         self._learner = learner
         self._partial = partial_credit
@@ -732,6 +749,8 @@ class TestRunner:
         self._reached = False
         """A hidden line of this test has run."""
         self._file = self._source = ""
+        self.missing: frozenset[str] = frozenset()
+        """Names that the last test asked for in vain."""
         session._quiet = self.in_hidden_part
         checks.observe(self)
 
@@ -753,6 +772,10 @@ class TestRunner:
         own = vars(function) if isinstance(function, types.FunctionType | _RemoteCallable) else {}
         number = own["_data"]["i"] if "_data" in own else own.get(_NUMBER)
         return None if number is None else self._session.call_each(number, cases)
+
+    def drawn(self, item_id: str, number: int) -> Drawn | None:
+        """Return the inputs of a comparison, which were drawn once for all submissions."""
+        return next(iter(self._drawn.get(item_id, ())[number : number + 1]), None)
 
     def in_hidden_part(self) -> bool:
         """Tell whether the running line of the test is one that students do not get.
@@ -791,6 +814,7 @@ class TestRunner:
         except BaseException as raised:
             error = raised
         finally:
+            self.missing = frozenset(session.names.missing if session.names is not None else ())
             session.names = None
             session.undo_changes()
         self._decide(run, cell, score, error, recorder)

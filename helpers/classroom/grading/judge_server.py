@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -25,11 +25,12 @@ from classroom.grading.judge import (
     StudentEndedError,
     TestRun,
     TestRunner,
+    drawn_inputs,
     programs,
 )
-from classroom.grading.model import NOT_REACHED, Limits, Release
+from classroom.grading.model import NOT_REACHED, PASSED, Limits, Release
 from classroom.grading.reading import learner_names, own_statements
-from classroom.grading.repair import is_flat
+from classroom.grading.repair import bound_names, is_flat
 from classroom.grading.runner import Notebook, RunnerShell
 
 MORE_OUTPUT = 1_000_000
@@ -50,6 +51,7 @@ class JudgeServer:
         refuse_what_is_empty()
         self.own = self._given_names()
         self.programs = programs(self.release.tests, shell.transform_cell)
+        self.drawn = drawn_inputs(self.release.tests, self.programs, self.own)
         gc.collect()
         gc.freeze()
 
@@ -122,6 +124,7 @@ class Conductor:
             server.own,
             server.learner,
             server.programs,
+            server.drawn,
             partial_credit=server.partial,
         )
         self._limits = limits
@@ -135,7 +138,7 @@ class Conductor:
         plan = self._grader.receive()["plan"]
         tests = {cell.grade_id: cell for cell in self._server.release.tests}
         session = self._session
-        for step in plan:
+        for position, step in enumerate(plan):
             if step["do"] == "run":
                 began = time.monotonic()
                 self._grader.send({"cell": step["cell"], **self._run_cell(step)})
@@ -146,6 +149,8 @@ class Conductor:
                 if not session.ended:
                     session.hides = test.has_hidden_part
                     run = self._runner.run(test)
+                    if run.state != PASSED:
+                        run.sentence += defined_later(self._runner.missing, plan[position:])
                     self._seconds["tests"] += run.seconds
                 session.leave_copy()
                 self._grader.send({"cell": step["cell"], "test": test_data(run)})
@@ -181,6 +186,14 @@ class Conductor:
             "count": count if isinstance(count, int) and 0 <= count < 1_000_000 else None,
             "state": "late" if session.timed_out else "run",
         }
+
+
+def defined_later(missing: frozenset[str], plan: Sequence[Mapping[str, Any]]) -> str:
+    """Say where a name that a test did not find is defined further down."""
+    for step in plan:
+        for name in sorted(missing & bound_names(step["source"])) if step["do"] == "run" else ():
+            return f" {name} is defined later, in cell {step['cell'] + 1}: move it above its test."
+    return ""
 
 
 def plain_outputs(outputs: Any, room: int) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -33,6 +34,7 @@ DEEPEST = 20
 PNG = re.compile(r"iVBORw0KGgo[A-Za-z0-9+/]*={0,2}")
 """A PNG picture in base64."""
 LARGEST_PICTURE = 2_000_000
+MOST_NOTEBOOKS = 10
 LARGEST_ANSWER = 20_000
 """Characters of a cell that is looked at to find an answer which lost its metadata."""
 
@@ -54,6 +56,8 @@ class WorkCell:
     metadata: dict[str, Any]
     id: str
     release: ReleaseCell | None = None
+    answered_below: bool = False
+    """Left as it was given, with a text of the student's own right below."""
     pictures: dict[str, str] = field(default_factory=dict)
     """Pictures (PNG in base64) that were handed in with a given cell, by their description."""
 
@@ -67,6 +71,8 @@ class Prepared:
     repairs: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     tampering: list[str] = field(default_factory=list)
+    choice: str = ""
+    """Which of several notebooks was taken."""
 
 
 def prepared_notebook(release: Release, submission: Submission) -> Prepared:
@@ -74,17 +80,19 @@ def prepared_notebook(release: Release, submission: Submission) -> Prepared:
     notes = [f"{problem}" for problem in submission.problems]
     repairs: list[str] = []
     tampering: list[str] = []
-    name, document = choose_notebook(release, submission, repairs)
+    name, document, choice = choose_notebook(release, submission, repairs)
+    notes += [choice] * bool(choice)
     given = submitted_cells(document, repairs, notes)
     cells = match_cells(release, given, repairs, tampering)
     cells = in_order(release, cells, repairs)
+    notes += answers_below(cells)
     unique_ids(cells)
     data = [
         (other, content)
         for other, content in submission.files
         if other != name and not other.lower().endswith(".ipynb") and is_safe_name(other)
     ]
-    return Prepared(cells, data, repairs, notes, tampering)
+    return Prepared(cells, data, repairs, notes, tampering, choice)
 
 
 def is_safe_name(name: str) -> bool:
@@ -102,42 +110,81 @@ def is_safe_name(name: str) -> bool:
 
 def choose_notebook(
     release: Release, submission: Submission, repairs: list[str]
-) -> tuple[str, dict[str, Any]]:
-    """Return the name and the content of the notebook to grade."""
+) -> tuple[str, dict[str, Any], str]:
+    """Return name and content of the notebook to grade, and a sentence on those left.
+
+    Of several it is the one with most answers.
+    """
     wanted = f"{release.notebook}.ipynb"
     files = dict(submission.files)
-    if wanted in files:
-        return wanted, read_document(wanted, files[wanted])
-    others = [name for name in files if name.lower().endswith(".ipynb")]
-    if not others:
+    found = sorted(name for name in files if name.lower().endswith(".ipynb"))
+    if not found:
         refused = f" ({submission.problems[0]})" if submission.problems else ""
         raise UnreadableError(
             f"No notebook was found in what you handed in; hand in {wanted}.",
             f"the submission holds no notebook{refused}",
         )
-    readable: list[tuple[int, str, dict[str, Any]]] = []
+    if len(found) == 1 and found[0] == wanted:
+        return wanted, read_document(wanted, files[wanted]), ""
+    readable: list[tuple[int, bool, int, str, dict[str, Any]]] = []
     problem: UnreadableError | None = None
-    for name in sorted(others):
+    for name in found[:MOST_NOTEBOOKS]:
         try:
             document = read_document(name, files[name])
         except UnreadableError as error:
-            problem = error
+            problem = error if problem is None or name == wanted else problem
             continue
-        readable.append((-known_cells(release, document), name, document))
+        rank = (-answers_in(release, document), name != wanted, -known_cells(release, document))
+        readable.append((*rank, name, document))
     if not readable:
         assert problem is not None
         raise problem
-    score, name, document = min(readable, key=lambda item: item[:2])
-    if score == 0:
+    best, *others = sorted(readable, key=lambda item: item[:4])
+    answers, _, known, name, document = best
+    if known == 0:
         raise UnreadableError(
             f"The notebook {shown_name(name)} is not the one of this assignment; hand in {wanted}.",
             f"{shown_name(name)} has no cell of this assignment",
         )
-    what = f"took {shown_name(name)} for {wanted}"
-    if len(readable) > 1:
-        what += f", the one of {len(readable)} notebooks with most of the assignment's cells"
-    repairs.append(what)
-    return name, document
+    if name != wanted:
+        repairs.append(f"took {shown_name(name)} for {wanted}")
+    if len(found) == 1:
+        return name, document, ""
+    left = [f"{shown_name(other[3])} ({answers_text(-other[0])})" for other in others]
+    left += [
+        f"{shown_name(other)} (not read)"
+        for other in found
+        if other not in {item[3] for item in readable}
+    ]
+    more = ", ".join(left)
+    return (
+        name,
+        document,
+        (
+            f"{len(found)} notebooks were handed in: {shown_name(name)} was graded "
+            f"({answers_text(-answers)}), {more} was not"
+        ),
+    )
+
+
+def answers_text(number: int) -> str:
+    """Return a number of answers in words.
+
+    >>> answers_text(1), answers_text(0)
+    ('1 answer', '0 answers')
+    """
+    return f"{number} answer{'' if number == 1 else 's'}"
+
+
+def answers_in(release: Release, document: Mapping[str, Any]) -> int:
+    """Count the answers that somebody has written in a notebook."""
+    cells = match_cells(release, submitted_cells(document, [], []), [], [])
+    return sum(
+        cell.release is not None
+        and cell.release.kind in ("answer", "manual")
+        and not is_blank(cell)
+        for cell in cells
+    )
 
 
 def shown_name(name: str) -> str:
@@ -240,6 +287,7 @@ def submitted_cells(
             continue
         kind = cell.get("cell_type")
         source = source_text(cell.get("source", cell.get("input", "")))
+        source = source.replace("\r\n", "\n").replace("\r", "\n")
         if kind == "heading":  # of notebook format 3
             kind, source = "markdown", f"# {source}"
         if kind not in ("code", "markdown", "raw"):
@@ -320,7 +368,7 @@ def restored(own: ReleaseCell, cell: _Given, repairs: list[str], tampering: list
         if cell.source.strip() not in (own.released.strip(), own.source.strip()):
             repairs.append(f"restored the text of the locked cell {name}")
     pictures = handed_pictures(cell.outputs) if own.kind == "given" else {}
-    return WorkCell(own.cell_type, source, dict(own.metadata), own.id, own, pictures)
+    return WorkCell(own.cell_type, source, dict(own.metadata), own.id, own, pictures=pictures)
 
 
 def handed_pictures(outputs: Any) -> dict[str, str]:
@@ -456,6 +504,26 @@ def insert_missing(
             repairs.append(f"put the deleted cell {own.grade_id or own.id} back")
         else:
             repairs.append(f"put the deleted cell {own.grade_id} back, without an answer")
+
+
+def is_blank(cell: WorkCell) -> bool:
+    """Tell whether a cell of the release was handed in as it was given, or empty."""
+    assert cell.release is not None
+    return cell.source.strip() in ("", cell.release.released.strip())
+
+
+def answers_below(cells: Sequence[WorkCell]) -> list[str]:
+    """Mark answers by hand that were left, with a cell of the student's own right below; say which."""
+    notes = []
+    for cell, below in pairwise(cells):
+        own = cell.release
+        left = own is not None and own.kind == "manual" and is_blank(cell)
+        if own is not None and left and below.release is None and below.source.strip():
+            cell.answered_below = True
+            notes.append(
+                f"{own.grade_id} was left as it was given; the answer may be the cell below"
+            )
+    return notes
 
 
 def index_of(cells: Sequence[WorkCell], cell: WorkCell) -> int:

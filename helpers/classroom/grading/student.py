@@ -33,7 +33,7 @@ PATIENCE = 10
 _sleep = time.sleep
 _socketpair, _connection, _ask = socket.socketpair, socket.socket, fcntl.fcntl
 _fork, _exit, _waitpid, _getpid, _getppid = os.fork, os._exit, os.waitpid, os.getpid, os.getppid
-_settle, _clone, _listdir = throwaway.settle, linux.clone, os.listdir
+_settle, _clone, _listdir = throwaway.settle_copy, linux.clone, os.listdir
 
 
 class _FirstPrinted(io.StringIO):

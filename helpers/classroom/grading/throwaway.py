@@ -64,7 +64,7 @@ def shared() -> Shared:
     return Shared(_shared_memory(), files, folder)
 
 
-def settle(kept: int, had: Shared, folder: str) -> None:
+def settle_copy(kept: int, had: Shared, folder: str) -> None:
     """Share nothing any more but the connection `kept`.
 
     The files of the submission lie in `folder` under the paths that they had; they are a duplicate.

@@ -23,7 +23,7 @@ from classroom.grading.model import (
     Submission,
     Verdict,
 )
-from classroom.grading.repair import Prepared, UnreadableError, WorkCell
+from classroom.grading.repair import Prepared, UnreadableError, WorkCell, is_blank
 
 _KERNELSPEC = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -141,6 +141,9 @@ def outcome(
         teacher = f"Graded: {points:g} of {total:g} points by tests."
         if late:
             student += f" Cell {late[0] + 1} ran too long and was stopped."
+    if prepared.choice:
+        student += f" {prepared.choice}."
+        teacher += f" {prepared.choice}."
     if tampering:
         teacher += f" Tampering: {'; '.join(tampering)}."
     if prepared.repairs:
@@ -211,9 +214,8 @@ def cell_result(
 ) -> CellResult:
     """Return what one graded cell earned."""
     if own.kind == "manual":
-        blank = cell.source.strip() in ("", own.released.strip()) and "task" not in str(
-            own.metadata.get("nbgrader", {}).get("task") and "task"
-        )
+        task = bool(own.metadata.get("nbgrader", {}).get("task"))
+        blank = is_blank(cell) and not cell.answered_below and not task
         points = 0.0 if blank else None
         text = "There is no answer in this cell." if blank else ""
         return CellResult(

@@ -53,11 +53,12 @@ def nbgrader_csv(
     """
     rows: list[Sequence[object]] = [NBGRADER]
     for one in sorted(standings, key=lambda s: (s.last_name, s.first_name)):
+        points: tuple[object, ...] = (float(one.score or 0.0), float(one.penalty), one.final)
+        points = ("", "", "") if one.waiting else points
         rows.append(
             (
                 assignment, due or "", one.handed_in or "", one.student, one.last_name,
-                one.first_name, one.email, float(one.score or 0.0), float(one.penalty), one.final,
-                float(maximum),
+                one.first_name, one.email, *points, float(maximum),
             )
         )  # fmt: skip
     return csv_text(rows)
@@ -81,7 +82,7 @@ def canvas_csv(assignment: str, maximum: float, standings: Sequence[Standing]) -
     ]
     for one in standings:
         name = ", ".join(part for part in (one.last_name, one.first_name) if part) or one.student
-        points = "" if one.score is None else f"{one.final:.10g}"
+        points = "" if one.score is None or one.waiting else f"{one.final:.10g}"
         rows.append((no_formula(name), one.lms_id, "", one.student, "", points))
     return csv_text(rows)
 
@@ -106,7 +107,10 @@ def moodle_csv(
             continue
         record = records.get(one.student)
         said = no_formula(record.for_student) if record else ""
-        rows.append((one.student, one.email, f"{one.final:.10g}", said))
+        points = f"{one.final:.10g}"
+        if one.waiting:  # Moodle takes a comment with a grade only
+            points = said = ""
+        rows.append((one.student, one.email, points, said))
     return csv_text(rows)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -19,11 +18,15 @@ from functools import cache, lru_cache
 from typing import Any
 
 from classroom.grading import Release
-from classroom.grading.notebook_file import notebook_json
+from classroom.grading.notebook_file import notebook_json, raw_cells
+from classroom.grading.reading import source_text
+from classroom.markers import BEGIN_HIDDEN, HIDDEN, numbered
 from classroom.marking.gradebook import Record, Standing
-from classroom.marking.room import Room, write_if_new
+from classroom.marking.room import Room, exchange_files, write_if_new
 from leverage.lessons.wording import item_label
 
+SHORTEST_SECRET = 20
+"""Characters of a hidden line that cannot stand elsewhere by chance."""
 LONGEST_OUTPUT = 20_000
 """Characters of one text output that a page shows."""
 LARGEST_PICTURE = 2_000_000
@@ -393,21 +396,41 @@ class FeedbackPage:
 
 
 def read_json(content: bytes) -> Mapping[str, Any] | None:
-    """Return a notebook that we wrote from its file's bytes, or None if it is none."""
-    with suppress(ValueError, RecursionError):
-        found = json.loads(content)
-        if isinstance(found, dict):
-            return found
-    return None
-
-
-def read_handed_in(content: bytes) -> Mapping[str, Any] | None:
-    """Return a notebook that a student wrote, or None if it is none or too large."""
+    """Return a notebook from its file's bytes, or None if it is none."""
     with suppress(ValueError, RecursionError, MemoryError):
         found = notebook_json(content)
         if isinstance(found, dict):
             return found
     return None
+
+
+def checked_notebook(content: bytes, release: Release) -> Mapping[str, Any] | None:
+    """Return an executed notebook as far as a student's page may show it; None where it is none.
+
+    Anybody may have written in `class/autograded`: a cell that is none, or shows a hidden part under
+    another name than its test's, is left out.
+    """
+    found = read_json(content)
+    tests = {cell.grade_id for cell in release.tests}
+    hidden = {
+        line.strip()
+        for cell in release.tests
+        for line in numbered(cell.source, HIDDEN).values()
+        if len(line.strip()) > SHORTEST_SECRET
+    }
+    hidden -= {line.strip() for cell in release.cells for line in cell.released.splitlines()}
+    cells = []
+    for cell in raw_cells(found):
+        if not isinstance(cell, dict) or cell.get("cell_type") not in ("code", "markdown", "raw"):
+            continue
+        lines = {line.strip() for line in source_text(cell.get("source")).splitlines()}
+        secret = lines & hidden or any(BEGIN_HIDDEN in line for line in lines)
+        meta = cell.get("metadata")
+        meta = meta.get("nbgrader") if isinstance(meta, dict) else None
+        name = meta.get("grade_id") if isinstance(meta, dict) else None
+        if name in tests or not secret:
+            cells.append({**cell, "metadata": {"nbgrader": {"grade_id": name}} if name else {}})
+    return {"cells": cells} if cells else None
 
 
 def write_feedback(
@@ -426,12 +449,15 @@ def write_feedback(
         record = records.get(standing.student)
         graded = handed = None
         with suppress(OSError):
-            graded = read_json(room.graded(standing.student, chapter).read_bytes())
+            path = room.graded(standing.student, chapter)
+            graded = checked_notebook(path.read_bytes(), release)
         submission = room.read(standing.student, chapter)
         if record is None or submission.digest == record.submission:
             content = dict(submission.files).get(f"{release.notebook}.ipynb")
-            handed = None if content is None else read_handed_in(content)
+            handed = None if content is None else read_json(content)
         text = page.html(record, standing, graded, handed)
         target = room.page(standing.student, chapter)
+        for name, content in exchange_files(submission.files).items():
+            write_if_new(target.parent / name, content)
         written += write_if_new(target, text.encode("utf-8", "replace"))
     return written

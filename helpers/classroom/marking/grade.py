@@ -7,6 +7,7 @@ about. A line is printed only after that, so every result that was shown is on d
 
 from __future__ import annotations
 
+import hashlib
 import json
 import queue
 import signal
@@ -23,7 +24,15 @@ from typing import Any
 from tqdm import tqdm
 
 from classroom.errors import ClassroomError
-from classroom.grading import Grader, Limits, Outcome, Release, Submission, level_label
+from classroom.grading import (
+    Grader,
+    Limits,
+    Outcome,
+    Release,
+    Submission,
+    choose_level,
+    level_label,
+)
 from classroom.grading.model import CANNOT_BE_GRADED, GRADED
 from classroom.grading.reading import read_release, source_text
 from classroom.marking.cluster import cluster_executor
@@ -36,18 +45,29 @@ from classroom.marking.gradebook import (
     LatePolicy,
     Layout,
     Record,
+    Standing,
+    cells_of,
     register,
 )
 from classroom.marking.marked_notebook import marked_notebook, own_sources
 from classroom.marking.report import write_report
-from classroom.marking.room import Room, only_grader, sweep, write_whole
-from classroom.project import Chapter
+from classroom.marking.room import (
+    EXCHANGE_FILES,
+    Room,
+    exchange_files,
+    only_grader,
+    sweep,
+    write_whole,
+)
+from classroom.project import Chapter, Project
+from leverage.lessons.wording import counted
 
 Execute = Callable[[Iterable[Submission]], Iterator[Outcome]]
 
 TOGETHER = 16
 """Results that may share a transaction; each is shown after it."""
 READ_ONLY = 0o444
+MOST_NAMES = 10
 LONGEST_ID = 128
 """Characters that nbgrader's gradebook has room for."""
 
@@ -100,8 +120,15 @@ class GradingRun:
     repeated: int = 0
     unusable: list[str] = field(default_factory=list)
     """Folders whose names cannot be a student's id."""
+    misplaced: list[tuple[str, str]] = field(default_factory=list)
+    """Files and folders that lie where nobody looks, and where they should be."""
+    expected: str = ""
+    """Where a notebook is to be handed in."""
     level: str = ""
     stopped: bool = False
+    again: Regrade | None = None
+    pending: int = 0
+    """Submissions that a stopped regrade has not come to."""
 
 
 # ---- the chapter
@@ -154,21 +181,19 @@ def registered(book: Gradebook, room: Room, chapter: Chapter, release: Release) 
     ClassroomError
         If the gradebook holds another version of the chapter.
     """
-    layout = book.layout()
-    if layout is None:
+    if cells_of(release) != book.cells() and not book.has_submissions():
         register(room.gradebook, room.course, chapter.name, chapter.solution_notebook, room.config)
-        layout = book.layout()
-        assert layout is not None
-    ours = {cell.grade_id: float(cell.points) for cell in release.graded}
-    theirs = {name: points for name, (_, points) in layout.graded.items()}
-    if ours != theirs:
-        differing = sorted(set(ours.items()) ^ set(theirs.items()))
-        names = ", ".join(dict.fromkeys(name for name, _ in differing))
+    layout = book.layout()
+    differing = cells_of(release) ^ book.cells()
+    if differing:
+        names = ", ".join(sorted({name for _, name, _ in differing}))
         raise ClassroomError(
-            f"the gradebook holds another version of {chapter.name}: {names} differ in name or "
-            f"points. Release the chapter again ('nbgrader generate_assignment {chapter.name} "
-            "--force'), or check out the version that was released"
+            f"the gradebook holds another version of {chapter.name}, and work of students: {names} "
+            "differ in name, kind or points. Release the chapter again ('nbgrader "
+            f"generate_assignment {chapter.name} --force'), or check out the version that was "
+            "released"
         )
+    assert layout is not None
     return layout
 
 
@@ -198,26 +223,33 @@ def handed_in(submission_files: Mapping[str, bytes]) -> tuple[datetime | None, s
     >>> handed_in({"timestamp.txt": b"soon"})[1]
     "timestamp.txt holds no time ('soon'), so lateness is unknown"
     """
-    content = submission_files.get("timestamp.txt")
+    name = COLLECTED if COLLECTED in submission_files else "timestamp.txt"
+    content = submission_files.get(name)
     if content is None:
         return None, ""
     from nbgrader.utils import parse_utc
 
-    text = content.decode("utf-8", "replace").strip()[:80]
+    text = content.decode("utf-8-sig", "replace").strip()[:80]
     try:
         moment: datetime = parse_utc(text)
     except (ValueError, OverflowError, TypeError):
-        return None, f"timestamp.txt holds no time ({text!r}), so lateness is unknown"
+        return None, f"{name} holds no time ({text!r}), so lateness is unknown"
     return moment, ""
 
 
 def record_of(outcome: Outcome, seconds_note: str = "") -> Record:
     """Return the record that is kept of an outcome."""
     verdict = outcome.verdict
+    answers = {
+        cell["metadata"].get("nbgrader", {}).get("grade_id"): fingerprint_of(cell["source"])
+        for cell in (outcome.notebook or {"cells": ()})["cells"]
+    }
+    by_hand = {cell.grade_id for cell in verdict.cells if cell.kind == "manual"}
+    answers = {name: answers.get(name, fingerprint_of("")) for name in by_hand}
     cells = {
         cell.grade_id: CellGrade(
             points_of(cell.points, verdict.status), cell.max_points, cell.sentence,
-            round(cell.seconds, 4), cell.state,
+            round(cell.seconds, 4), cell.state, answers.get(cell.grade_id, ""),
         )
         for cell in verdict.cells
     }  # fmt: skip
@@ -240,12 +272,19 @@ def record_of(outcome: Outcome, seconds_note: str = "") -> Record:
     )
 
 
+def fingerprint_of(answer: str) -> str:
+    """Return a short fingerprint of an answer's words, whatever stands between them."""
+    return hashlib.sha256(" ".join(answer.split()).encode("utf-8", "replace")).hexdigest()[:16]
+
+
 def points_of(points: float | None, status: str) -> float | None:
     """Return a cell's points; nothing waits for a person where there is nothing to read."""
     return 0.0 if points is None and status == CANNOT_BE_GRADED else points
 
 
-def unanswered(release: Release, notebook: Mapping[str, Any] | None) -> frozenset[str]:
+def unanswered(
+    release: Release, notebook: Mapping[str, Any] | None, record: Record
+) -> frozenset[str]:
     """Return the answer cells that were handed in as they were given, or not at all."""
     given = {c.grade_id: c.released for c in release.cells if c.kind in ("answer", "manual")}
     if notebook is None:
@@ -254,7 +293,8 @@ def unanswered(release: Release, notebook: Mapping[str, Any] | None) -> frozense
     for cell in notebook["cells"]:
         name = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", "")
         if name in given:
-            written[name] = source_text(cell["source"])
+            waits = name in record.cells and record.cells[name].points is None
+            written[name] = "an answer" if waits else source_text(cell["source"])
     return frozenset(name for name, stub in given.items() if written.get(name, stub) == stub)
 
 
@@ -310,14 +350,13 @@ def with_exercises(
 
 
 @dataclass
-class Keeper:
+class OutcomeSaver:
     """Saves outcomes: notebook first, then grades and record in one transaction, then the line."""
 
     room: Room
     book: Gradebook
     layout: Layout
     release: Release
-    late: LatePolicy
     only: frozenset[str]
     """Graded cells that may change; none means all."""
     before: Mapping[str, Record]
@@ -336,7 +375,7 @@ class Keeper:
     def save(self, batch: Sequence[tuple[Outcome, Mapping[str, bytes]]]) -> None:
         """Save some outcomes and show each; raise a sentence if that is not possible."""
         entries = [self._entry(outcome, files) for outcome, files in batch]
-        self.book.write(self.layout, entries, late=self.late)
+        self.book.write(self.layout, entries)
         for entry in entries:
             record, old = entry.record, self.before.get(entry.record.student)
             self.run.graded.append(record.student)
@@ -364,14 +403,17 @@ class Keeper:
         try:
             shown = marked_notebook(notebook, self._given, self._names)
             write_whole(path, graded_notebook_bytes(shown), mode=READ_ONLY)
-            if "timestamp.txt" in files:  # nbgrader compares it to see whether a submission is new
-                write_whole(path.parent / "timestamp.txt", files["timestamp.txt"])
+            for name in EXCHANGE_FILES:  # nbgrader asks for them when it gives feedback back
+                if name in files:
+                    write_whole(path.parent / name, files[name])
         except OSError as error:
             raise ClassroomError(
                 f"cannot write {self.room.shown(path)}: {error.strerror or error}; nothing of this "
                 "submission was saved. Mend it and run the same command again"
             ) from None
-        return GradebookEntry(record, scores, unanswered(self.release, outcome.notebook), moment)
+        return GradebookEntry(
+            record, scores, unanswered(self.release, outcome.notebook, record), moment
+        )
 
     def _merged(self, student: str, notebook: Mapping[str, Any]) -> Mapping[str, Any]:
         names = {n for e, ids in exercises_of(self.release).items() if self.only & {*ids} for n in
@@ -396,8 +438,8 @@ def changes(old: Record, new: Record) -> list[Change]:
 class Writer:
     """Saves in a thread of its own, so that grading goes on while the disk works."""
 
-    def __init__(self, keeper: Keeper) -> None:
-        self._keeper = keeper
+    def __init__(self, saver: OutcomeSaver) -> None:
+        self._saver = saver
         self._waiting: queue.Queue[tuple[Outcome, Mapping[str, bytes]] | None] = queue.Queue(
             TOGETHER
         )
@@ -433,7 +475,7 @@ class Writer:
                     break
             last = None in batch
             try:
-                self._keeper.save([item for item in batch if item is not None])
+                self._saver.save([item for item in batch if item is not None])
             except BaseException as error:
                 self.error = error
                 return
@@ -463,9 +505,18 @@ def students_to_grade(
     run.total = len(asked)
     done = book.progress()
     again = options.regrade or bool(options.exercises)
+    if again:
+        names = tuple(asked)
+        asked_for = Regrade(names, options.exercises, release.digest, book.last_number())
+        run.again = asked_for.begun(regrade_file(room, release.assignment))
+        rest = run.again.rest(book)
+        run.skipped = len(asked) - len(rest)
+        return rest
+    if (stopped := Regrade.stopped(regrade_file(room, release.assignment))) is not None:
+        run.pending = len(stopped.rest(book))
     result = []
     for student in asked:
-        if student in done and not again and room.graded(student, release.assignment).exists():
+        if student in done and room.graded(student, release.assignment).exists():
             submission, tests = done[student]
             if room.read(student, release.assignment).digest == submission:
                 run.skipped += 1
@@ -473,6 +524,44 @@ def students_to_grade(
                 continue
         result.append(student)
     return result
+
+
+def regrade_file(room: Room, chapter: str) -> Path:
+    """Return the file that says what a regrade was asked for, until all of it is done."""
+    return room.folder / f".regrade_{chapter}.json"
+
+
+@dataclass(frozen=True)
+class Regrade:
+    """A new grading of work that was graded before; one that is stopped goes on where it was."""
+
+    students: tuple[str, ...]
+    exercises: tuple[str, ...]
+    release: str
+    since: int
+    """Number of the last grading before it began."""
+
+    @classmethod
+    def stopped(cls, path: Path) -> Regrade | None:
+        """Return the one that was stopped, if there is one."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            data = json.loads(path.read_text(encoding="utf-8"))
+            lists = {name: tuple(data[name]) for name in ("students", "exercises")}
+            return cls(**{**data, **lists})
+        return None
+
+    def begun(self, path: Path) -> Regrade:
+        """Return the one that was stopped, if it was asked for in the same way, else this one."""
+        stopped = self.stopped(path)
+        if stopped is not None and replace(stopped, since=self.since) == self:
+            return stopped
+        write_whole(path, json.dumps(vars(self)).encode())
+        return self
+
+    def rest(self, book: Gradebook) -> list[str]:
+        """Return whose work is still to be graded."""
+        done = {record.student for record in book.records() if record.number > self.since}
+        return [student for student in self.students if student not in done]
 
 
 def is_student_id(student: str) -> bool:
@@ -489,16 +578,21 @@ def is_student_id(student: str) -> bool:
     return len(student) <= LONGEST_ID and student.isprintable() and student[0] not in "=+-@"
 
 
-Files = dict[str, Mapping[str, bytes]]
+COLLECTED = "the list of collected work"
+"""Where the time stands that whoever collected the work wrote down."""
+Files = dict[str, dict[str, bytes]]
 
 
 def read_handed_in_files(
     room: Room, chapter: str, small_files: Files, students: Iterable[str]
 ) -> Iterator[Submission]:
     """Read submissions one by one, as they are needed; keep their time of submission."""
+    collected = room.collected(chapter)
     for student in students:
         submission = room.read(student, chapter)
-        small_files[student] = {n: c for n, c in submission.files if n == "timestamp.txt"}
+        small_files[student] = exchange_files(submission.files)
+        if student in collected:
+            small_files[student][COLLECTED] = collected[student].encode("utf-8", "replace")
         yield submission
 
 
@@ -523,20 +617,28 @@ def open_executor(
 
 
 @contextmanager
-def stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM stop the batch as Ctrl-C does: what is done stays done."""
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """Let Ctrl-C and SIGTERM stop the batch: what is done stays done.
+
+    The event is set as well, because Python swallows an exception that comes at the wrong moment,
+    while it tidies up; and a shell starts what runs in the background with Ctrl-C ignored.
+    """
+    stopped = threading.Event()
 
     def stop(*_: object) -> None:
+        stopped.set()
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield stopped
         return
-    earlier = signal.signal(signal.SIGTERM, stop)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    earlier = {number: signal.signal(number, stop) for number in numbers}
     try:
-        yield
+        yield stopped
     finally:
-        signal.signal(signal.SIGTERM, earlier)
+        for number in numbers:
+            signal.signal(number, earlier[number])
 
 
 def printable(text: str) -> str:
@@ -558,6 +660,8 @@ def record_line(record: Record, maximum: float) -> str:
     text += f"  {record.seconds:.1f} s"
     if record.verdict != GRADED:
         text += f"  {record.for_instructor}"
+    else:
+        text += "".join(f"  {note}" for note in record.notes if "notebooks were handed in" in note)
     if record.tampering:
         text += f"  TAMPERING: {'; '.join(record.tampering)}"
     return printable(text)
@@ -618,12 +722,19 @@ def grade(
         started = (
             None if waited.done else stack.enter_context(open_executor(release, options, limits))
         )
-        keeper, students = ready.result()
+        saver, students = ready.result()
         tell_start(run, students, say)
+        if not students and started is None and options.cluster:
+            stack.enter_context(open_executor(release, options, limits))
+        elif not students:
+            choose_level(options.level, allow_limits_only=True)
         if students:
             started = started or stack.enter_context(open_executor(release, options, limits))
-            with stopped_by_signals():
-                grade_batch(keeper, students, started, say)
+            with stopped_by_signals() as stopped:
+                grade_batch(saver, students, started, stopped, say)
+        saver.book.settle_penalties(saver.layout, late_policy(saver.room.config))
+        if run.again is not None and not run.stopped:
+            regrade_file(saver.room, chapter.name).unlink(missing_ok=True)
     tell_end(run, len(students), say)
     return run
 
@@ -645,18 +756,22 @@ def get_ready(
     options: Options,
     only: frozenset[str],
     run: GradingRun,
-) -> tuple[Keeper, list[str]]:
+) -> tuple[OutcomeSaver, list[str]]:
     """Lock the class, open its gradebook, and return who saves results and whose there will be."""
     room = find()
     stack.enter_context(only_grader(room))
     book = stack.enter_context(Gradebook.open(room.gradebook, room.course, chapter.name))
     stack.enter_context(book.held())
+    book.keep_copy()
     sweep(room.autograded)
     layout = registered(book, room, chapter, release)
     students = students_to_grade(room, book, release, options, run)
+    project = Project(chapter.root)
+    known = {chapter.name, *(one.name for one in (*project.chapters(), *project.reviews()))}
+    run.misplaced = room.misplaced(chapter.name, known)
+    run.expected = f"{room.shown(room.submitted)}/STUDENT/{chapter.name}/{chapter.name}.ipynb"
     before = {record.student: record for record in book.records()} if students else {}
-    late = late_policy(room.config)
-    return Keeper(room, book, layout, release, late, only, before, run), students
+    return OutcomeSaver(room, book, layout, release, only, before, run), students
 
 
 def outputs(room: Room, chapter: Chapter, *, say: Callable[[str], None] = print) -> None:
@@ -664,6 +779,7 @@ def outputs(room: Room, chapter: Chapter, *, say: Callable[[str], None] = print)
     release = read_release(chapter.solution_notebook)
     with Gradebook.open(room.gradebook, room.course, chapter.name) as book:
         layout = registered(book, room, chapter, release)
+        book.settle_penalties(layout, late_policy(room.config))
         standings, records = book.standings(layout), book.records()
     by_student = {record.student: record for record in records}
     pages = write_feedback(room, release, standings, by_student)
@@ -672,9 +788,24 @@ def outputs(room: Room, chapter: Chapter, *, say: Callable[[str], None] = print)
     )
     files.append(write_report(room, release, standings, records, exercises_of(release)))
     names = ", ".join(file.name for file in files)
+    tell_waiting(standings, say)
     say(
         f"Feedback: {pages} pages new or changed in {room.shown(room.feedback)}/. "
         f"In {room.shown(room.folder)}/: {names}."
+    )
+
+
+def tell_waiting(standings: Sequence[Standing], say: Callable[[str], None]) -> None:
+    """Say whose answers wait for a mark, and what that means for the files."""
+    waiting = [standing for standing in standings if standing.waiting]
+    if not waiting:
+        return
+    number = sum(len(standing.waiting) for standing in waiting)
+    names = ", ".join(f"{one.student} {len(one.waiting)}" for one in waiting[:MOST_NAMES])
+    more = f" and {len(waiting) - MOST_NAMES} more" if len(waiting) > MOST_NAMES else ""
+    say(
+        f"{counted(number, 'answer')} of {counted(len(waiting), 'student')} to be marked by hand: "
+        f"{printable(names)}{more}. Until then their total is left empty in the files."
     )
 
 
@@ -687,6 +818,15 @@ def tell_start(run: GradingRun, students: Sequence[str], say: Callable[[str], No
             f"Left out: the folder {printable(name)[:60]!r} cannot be a student's id (longer than "
             f"{LONGEST_ID} characters, begins with one of = + - @, or not plain UTF-8). Rename it."
         )
+    if run.pending:
+        say(
+            f"A '--regrade' was stopped: {run.pending} submissions still have their earlier grades. "
+            "Run it again to finish it."
+        )
+    for path, target in run.misplaced:
+        say(f"Not graded: {printable(path)}; it should be {printable(target)}")
+    if run.total == 0:
+        say(f"Nothing was handed in for this chapter; a notebook is expected at {run.expected}")
     if run.outdated:
         say(
             f"{run.outdated} of those were graded with other tests than the chapter has now; "
@@ -708,13 +848,14 @@ def tell_end(run: GradingRun, asked: int, say: Callable[[str], None]) -> None:
 
 
 def grade_batch(
-    keeper: Keeper,
+    saver: OutcomeSaver,
     students: Sequence[str],
     started: tuple[str, Execute],
+    stopped: threading.Event,
     say: Callable[[str], None],
 ) -> None:
     """Execute submissions and save them as they come back."""
-    room, release, run = keeper.room, keeper.release, keeper.run
+    room, release, run = saver.room, saver.release, saver.run
     run.level, execute = started
     small_files: Files = {}
     chapter = release.assignment
@@ -739,15 +880,18 @@ def grade_batch(
                     "Mend it and run the same command again"
                 ) from None
 
-        keeper.shown = shown
-        writer = Writer(keeper)
+        saver.shown = shown
+        writer = Writer(saver)
         try:
             for outcome in whatever_comes(execute, read(students)):
                 writer.put(outcome, small_files.pop(outcome.student, {}))
+                if stopped.is_set():
+                    break
         except KeyboardInterrupt:
-            run.stopped = True
+            stopped.set()
         finally:
             writer.close()
+        run.stopped = stopped.is_set()
         if writer.error is not None:
             raise writer.error
 

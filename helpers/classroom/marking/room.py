@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import socket
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +20,8 @@ from classroom.project import Project, relative
 
 PART = ".part"
 LOCK = ".grading.lock"
+LEFT = ("Thumbs.db", "desktop.ini", "__MACOSX")
+"""What Windows and macOS leave in folders."""
 LAYOUT = "{nbgrader_step}/{student_id}/{assignment_id}"
 
 
@@ -54,21 +58,67 @@ class Room:
         if not self.submitted.is_dir():
             return []
         return sorted(
-            folder.name
-            for folder in self.submitted.iterdir()
-            if not folder.name.startswith(".")
-            and (folder.is_symlink() or os.path.lexists(folder / chapter))
+            {
+                unicodedata.normalize("NFC", folder.name)
+                for folder in self.submitted.iterdir()
+                if not folder.name.startswith(".")
+                and (folder.is_symlink() or os.path.lexists(folder / chapter))
+            }
         )
 
-    def submission(self, student: str, chapter: str) -> Path:
-        """Return the folder that a student handed in."""
-        return self.submitted / student / chapter
+    def misplaced(self, chapter: str, known: Collection[str]) -> list[tuple[str, str]]:
+        """Return what lies where no grading of a `known` chapter looks, and where it should be."""
+        found: list[tuple[Path, Path]] = []
+        for student in _entries(self.submitted):
+            if not student.is_dir():
+                found.append((student, self.submitted / "STUDENT" / chapter / f"{chapter}.ipynb"))
+                continue
+            for part in _entries(student):
+                if part.name in known:
+                    continue
+                files = [part] if part.is_file() else [p for p in part.rglob("*") if p.is_file()]
+                names = [path.stem for path in files if path.suffix == ".ipynb"]
+                name = next((stem for stem in names if stem in known), chapter)
+                file = f"{name}.ipynb" if len(names) == 1 else part.name
+                if files:
+                    found.append((part, student / name / (file if part.is_file() else "")))
+        return [(self.shown(path), self.shown(target)) for path, target in found]
+
+    def folders(self, student: str) -> list[Path]:
+        """Return the folders of a student: a name with accents can be spelt in two ways."""
+        forms = dict.fromkeys([student, unicodedata.normalize("NFD", student)])
+        return [self.submitted / form for form in forms if os.path.lexists(self.submitted / form)]
 
     def read(self, student: str, chapter: str) -> Submission:
         """Read what a student handed in; a link is never followed, not even to the folder."""
-        if (self.submitted / student).is_symlink():
-            return Submission(student, (), ("the student's folder is a link and was not read",))
-        return read_submission(student, self.submission(student, chapter))
+        files: dict[str, bytes] = {}
+        problems: list[str] = []
+        for folder in self.folders(student):
+            if folder.is_symlink():
+                problems.append("the student's folder is a link and was not read")
+                continue
+            found = read_submission(student, folder / chapter)
+            files |= {name if name not in files else f"2/{name}": c for name, c in found.files}
+            problems += found.problems
+        return Submission(student, tuple(files.items()), tuple(problems))
+
+    def collected(self, chapter: str) -> dict[str, str]:
+        """Return when work was handed in, by student, as whoever collected it wrote it down.
+
+        `collected_CHAPTER.csv` has the columns student and time. It counts before a `timestamp.txt`
+        in a folder that students fill themselves.
+        """
+        path = self.folder / f"collected_{chapter}.csv"
+        if not path.exists():
+            return {}
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+        try:
+            return {unicodedata.normalize("NFC", row["student"]): row["time"] for row in rows}
+        except (KeyError, TypeError):
+            raise ClassroomError(
+                f"{self.shown(path)} needs the columns student and time in its first line"
+            ) from None
 
     def graded(self, student: str, chapter: str) -> Path:
         """Return the path of a student's executed notebook."""
@@ -81,6 +131,17 @@ class Room:
     def log(self, chapter: str) -> Path:
         """Return the path of the file with one line per graded submission."""
         return self.folder / f"grading_{chapter}.log"
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what people put into a folder: no links, and nothing that a system leaves there."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if not path.is_symlink() and not path.name.startswith(".") and path.name not in LEFT
+    )
 
 
 def find_room(project: Project, *, gradebook: str = "") -> Room:
@@ -159,6 +220,15 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644, durable: bool 
         with suppress(OSError):
             part.unlink()
         raise
+
+
+EXCHANGE_FILES = ("timestamp.txt", "submission_secret.txt")
+"""What nbgrader's exchange puts beside a notebook, and asks for to give feedback back."""
+
+
+def exchange_files(files: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
+    """Return those of a submission's files that nbgrader's exchange needs again."""
+    return {n: c for n, c in files if n in EXCHANGE_FILES and len(c) <= 10_000}
 
 
 def write_if_new(path: Path, content: bytes) -> bool:

@@ -21,7 +21,7 @@ from classroom.authoring.trial import ItemResult, grade_id, is_answer, is_test, 
 from classroom.errors import ClassroomError
 from classroom.project import Chapter, Project, relative
 from leverage.lessons.manifest import ChapterFacts
-from leverage.lessons.progress import mastery
+from leverage.lessons.progress import mastery, settle_items
 from leverage.lessons.wording import item_label
 
 CELL_SECONDS = 30
@@ -230,5 +230,6 @@ def score(
             folder = chapter.student_notebook.parent
             lesson = course.lesson(chapter)
             scores.append(score_chapter(lesson, notebook, name, environment, folder=folder))
+            settle_items({item.id: item.id in scores[-1].passed for item in scores[-1].autograded})
             say(score_report(scores[-1]))
     return scores

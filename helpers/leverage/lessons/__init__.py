@@ -14,6 +14,7 @@ from leverage.lessons import cells
 from leverage.lessons.checks import AuthorError, Check, CheckFailed, Exercise, exercise
 from leverage.lessons.progress import forget_progress, show_progress
 from leverage.lessons.revision import draw, revisit
+from leverage.lessons.solutions import show_solution
 
 if TYPE_CHECKING:  # for type checkers, the same names as in the table; a test compares the two
     from leverage.lessons.completion import completion_sheet as completion_sheet
@@ -58,6 +59,7 @@ __all__ = [
     "forget_progress",
     "revisit",
     "show_progress",
+    "show_solution",
     *_HOME_OF,
 ]
 

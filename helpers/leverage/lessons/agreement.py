@@ -18,7 +18,7 @@ from leverage.lessons import calls, nested, plain
 from leverage.lessons.calls import CallResult
 from leverage.lessons.goals import AnswerError, Subject
 from leverage.lessons.nested import Plain
-from leverage.lessons.samples import Sample
+from leverage.lessons.samples import Sample, Sampler, draw_samples
 
 _HAIR = 1e-13
 _WIDER = 1e-10
@@ -72,6 +72,32 @@ def expected_of(solution: Function, args: tuple[Any, ...]) -> Expected:
     except Exception as error:
         return Refused(type(error))
     return value if type(value) is float and value == value else plain_result(value)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Inputs of a comparison, and what the solution gives for each."""
+
+    samples: Sequence[Sample]
+    rights: Sequence[Expected]
+
+
+def drawn_for(
+    item_id: str, draw: Callable[[Sampler], Sequence[Any]], solution: Function, count: int
+) -> Drawn:
+    """Draw the inputs of a comparison and ask the solution.
+
+    Raises
+    ------
+    ValueError
+        Where the solution stops with an error that is no refusal, or `draw` draws nothing.
+    """
+    samples = draw_samples(item_id, draw, count)
+    rights = [expected_of(solution, sample.args) for sample in samples]
+    for sample, right in zip(samples, rights, strict=True):
+        if isinstance(right, Refused) and issubclass(right.kind, _MISTAKES_OF_AN_AUTHOR):
+            raise ValueError(f"the solution stops with {right.kind.__name__} at {sample.args!r}")
+    return Drawn(samples, rights)
 
 
 def leaves(value: Expected) -> Iterator[Plain | Refused]:
@@ -196,7 +222,7 @@ class Comparison:
 
     subject: Subject
     solution: Function
-    samples: Sequence[Sample]
+    drawn: Drawn
     kinds: Mapping[str, Function]
     mistakes: Mapping[str, Function]
     rel: float
@@ -208,7 +234,7 @@ class Comparison:
         What follows the results for all samples are those of the first calls made again,
         backwards.
         """
-        rights = [self._right(sample) for sample in self.samples]
+        rights = self.drawn.rights
         failing: list[Failure] = []
         crash: AnswerError | None = None
         for number, (right, result) in enumerate(zip(rights, results, strict=False)):
@@ -231,8 +257,8 @@ class Comparison:
         if any(result.changed for result in results):
             text = f"{name} changes what it is given: work on a copy, such as list(prices)."
             return AnswerError(text, hidden=text, alone=True)
-        again = range(len(results) - len(self.samples))
-        for number, result in zip(reversed(again), results[len(self.samples) :], strict=True):
+        again = range(len(results) - len(self.drawn.samples))
+        for number, result in zip(reversed(again), results[len(self.drawn.samples) :], strict=True):
             right = rights[number]
             with suppress(AnswerError):
                 if self._agrees(self._given(result, right), right, number):
@@ -242,16 +268,10 @@ class Comparison:
             return AnswerError(text, hidden=text, alone=True)
         return None
 
-    def _right(self, sample: Sample) -> Expected:
-        right = expected_of(self.solution, sample.args)
-        if isinstance(right, Refused) and issubclass(right.kind, _MISTAKES_OF_AN_AUTHOR):
-            raise ValueError(f"the solution stops with {right.kind.__name__} at {sample.args!r}")
-        return right
-
     def _agrees(self, mine: Expected, right: Expected, number: int, *, sure: bool = False) -> bool:
         if sure:
             return same(mine, right, self.rel)
-        return agrees(mine, right, self.solution, self.samples[number], self.rel)
+        return agrees(mine, right, self.solution, self.drawn.samples[number], self.rel)
 
     def _given(self, result: CallResult, right: Expected) -> Expected:
         """Return what the answer gives, as plain data; raise `AnswerError` where that is nothing."""
@@ -280,13 +300,13 @@ class Comparison:
                 return text
         numbers = {number for number, _, _ in failing}
         for text, belongs in self.kinds.items():
-            inside = {n for n, sample in enumerate(self.samples) if belongs(*sample.args)}
-            if numbers <= inside and len(inside) < len(self.samples):
+            inside = {n for n, sample in enumerate(self.drawn.samples) if belongs(*sample.args)}
+            if numbers <= inside and len(inside) < len(self.drawn.samples):
                 return text
         return ""
 
     def _explains(self, wrong: Function, number: int, mine: Expected) -> bool:
-        sample = self.samples[number]
+        sample = self.drawn.samples[number]
         there = expected_of(wrong, sample.args)
         return not isinstance(there, Refused) and agrees(mine, there, wrong, sample, self.rel)
 

@@ -22,13 +22,21 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 import numpy as np
 
-from leverage.lessons import calls, cells, manifest, nested, orders, plain, progress
-from leverage.lessons.agreement import Comparison
+from leverage.lessons import calls, cells, manifest, nested, orders, plain, progress, solutions
+from leverage.lessons.agreement import Comparison, Drawn, drawn_for
 from leverage.lessons.calls import CallResult
-from leverage.lessons.goals import AnswerError, Goal, NumberGoal, Subject, WordGoal, largest
+from leverage.lessons.goals import (
+    AnswerError,
+    Goal,
+    NumberGoal,
+    Subject,
+    WordGoal,
+    largest,
+    same_mistakes,
+)
 from leverage.lessons.plain import NotPlainError
 from leverage.lessons.quizzes import judge_option
-from leverage.lessons.samples import Sampler, draw_samples
+from leverage.lessons.samples import Sampler
 from leverage.lessons.tables import compare_tables, not_a_table
 from leverage.lessons.wording import (
     code_call,
@@ -118,6 +126,9 @@ class Observer(Protocol):
     ) -> list[CallResult] | None:
         """Call a learner's function once for each tuple of arguments; None to leave it to us."""
 
+    def drawn(self, item_id: str, number: int) -> Drawn | None:
+        """Return the inputs of a cell's comparison, drawn before; None to have them drawn."""
+
 
 _observer: Observer | None = None
 
@@ -132,6 +143,7 @@ def observe(observer: Observer | None) -> None:
     ...     def passed(self, *, hidden): Counter.seen += 1
     ...     def failed(self, failure, *, hidden): return False
     ...     def call_each(self, function, cases): return None
+    ...     def drawn(self, item_id, number): return None
     >>> observe(Counter())
     >>> Check("ch01_a", {"margin": 100.0}).value("margin", 100)
     100.0
@@ -192,11 +204,11 @@ class Exercise:
         if check._count == 0:
             raise AuthorError(_author(self.item_id, "no check ran in this cell"))
         progress.record(self.item_id, passed=True)
-        say(wrapped("\n".join([_success(self.item_id), *check._notes])))
+        say(wrapped("\n".join([_success(self.item_id, check._hidden), *check._notes])))
 
     def _record_failure(self, check: "Check") -> None:
         if check._attempted:  # running an untouched notebook is no attempt
-            progress.record(self.item_id, passed=False, hint=check._said)
+            progress.record(self.item_id, passed=False, hint=check._said, answer=check._answer)
 
 
 class Check:
@@ -216,9 +228,11 @@ class Check:
         self._item_id, self._names, self._cells = item_id, names, followed
         self._count = 0
         self._hidden = False
+        self._compared = 0
         self._failure: CheckFailed | None = None
         self._attempted = True
         self._said = ""
+        self._answer = ""
         self._notes: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -349,10 +363,13 @@ class Check:
         right = solution().get(name)
         if right is None:
             self._author(f"check.compare: the solution defines no {name}")
+        drawn = _observer.drawn(self._item_id, self._compared) if _observer is not None else None
+        self._compared += 1
         try:
-            samples = draw_samples(self._item_id, draw, count)
+            drawn = drawn or drawn_for(self._item_id, draw, right, count)
         except ValueError as fault:
             self._author(f"check.compare: {fault}")
+        samples = drawn.samples
         cases = [sample.args for sample in [*samples, *reversed(samples[:_CALLED_AGAIN])]]
         with self._answering(hint):
             function = self._function(name)
@@ -361,12 +378,9 @@ class Check:
             each = _observer.call_each(function, cases) if _observer is not None else None
             results = calls.call_each(function, cases) if each is None else each
             comparison = Comparison(
-                subject, right, samples, kinds or {}, mistakes or {}, rel, self._crash
+                subject, right, drawn, kinds or {}, mistakes or {}, rel, self._crash
             )
-            try:
-                problem = comparison.problem(results)
-            except ValueError as fault:
-                self._author(f"check.compare: {fault}")
+            problem = comparison.problem(results)
             if problem is not None:
                 raise problem
 
@@ -673,7 +687,11 @@ class Check:
             wrong = [(plain.to_array(key), text) for key, text in (mistakes or {}).items()]
         except NotPlainError as problem:
             self._author(f"expected or a key of mistakes is {problem.shown}; give numbers")
-        return NumberGoal(right, unit, wrong, rel, abs_tol, largest([*inputs, expected]))
+        goal = NumberGoal(right, unit, wrong, rel, abs_tol, largest([*inputs, expected]))
+        twins = same_mistakes(goal)
+        if twins is not None:
+            self._author(f"one answer matches two of {twins}; give each mistake its own value")
+        return goal
 
     def _arguments(
         self, args: Any, kwargs: Mapping[str, Any] | None
@@ -749,12 +767,19 @@ class Check:
     def _fail(self, problem: AnswerError, hint: str) -> CheckFailed:
         state = "not answered yet" if problem.unanswered else "not yet"
         lines = [f"✗ {item_label(self._item_id)}: {state}."]
-        lines.append(problem.hidden if self._hidden else problem.detail)
+        self._answer = "" if problem.unanswered else progress.answer_mark(problem.detail)
+        graded = progress.is_graded()
+        tries = 0 if graded else progress.tries_with(self._item_id, self._answer)
+        keeps = tries < solutions.TRIES and not graded
+        lines.append(problem.hidden if self._hidden else problem.first if keeps else problem.detail)
         hint = problem.hint or f"{sentence(problem.note)} {sentence(hint)}".strip()
-        hint = "" if problem.alone else unmarked(hint)
+        # Running a page that nobody has answered yet gives no hint away.
+        hint = "" if problem.alone or problem.unanswered else unmarked(hint)
         if hint:
             lines.append(f"Hint: {sentence(hint)}")
         self._said = hint or lines[1]
+        if not self._hidden:
+            lines += solutions.offer(self._item_id, tries)
         self._attempted = not problem.unanswered
         self._failure = CheckFailed("\n".join(lines))
         return self._failure
@@ -824,10 +849,12 @@ def _author(item_id: str, mistake: str) -> str:
     )
 
 
-def _success(item_id: str) -> str:
+def _success(item_id: str, ran_hidden: bool) -> str:
+    item = manifest.find_item(item_id) or {}
+    points = item.get("points", 0)
+    if item.get("hidden") and not ran_hidden and not progress.is_settled(item_id):
+        return f"✓ {item_label(item_id)}: passes here, the hidden test is still open."
     line = f"✓ {item_label(item_id)}: correct."
-    item = manifest.find_item(item_id)
-    points = item.get("points", 0) if item else 0
     return f"{line} {points:g} of {counted(points, 'point')}." if points else line
 
 

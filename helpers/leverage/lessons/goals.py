@@ -17,18 +17,21 @@ _NOISE_PER_SIZE = 1e-12
 _LARGEST_NOISE = 1e-6
 _NEARLY = 1e-4
 _ROUNDED = 5e-3
+_MISTAKE_REL = 1e-6
 
 
 class AnswerError(Exception):
     """Internal: the answer failed; carries what to say.
 
-    `hint` replaces the hint of the check, `note` goes before it; `alone` leaves hints out.
+    `first` is said instead of `detail` until the second try: it keeps what was expected. `hint`
+    replaces the hint of the check, `note` goes before it; `alone` leaves hints out.
     """
 
     def __init__(
         self,
         detail: str,
         *,
+        first: str = "",
         hidden: str = HIDDEN,
         hint: str = "",
         note: str = "",
@@ -37,7 +40,23 @@ class AnswerError(Exception):
     ) -> None:
         super().__init__(detail)
         self.detail, self.hidden, self.hint, self.note = detail, hidden, hint, note
+        self.first = first or detail
         self.unanswered, self.alone = unanswered, alone
+
+
+def unequal(said: str, expected: str, more: str = "", **others: Any) -> AnswerError:
+    """Say what an answer is, and from the second try on what was expected instead.
+
+    >>> error = unequal("x is 3", "4")
+    >>> error.first, error.detail
+    ('x is 3, which is not right.', 'x is 3; expected 4.')
+    """
+    first = f"{said}, which is not right.{more}"
+    return AnswerError(
+        f"{said}; expected {expected}.{more}" if expected else f"{said}.",
+        first=first if expected else "",
+        **others,
+    )
 
 
 @dataclass(frozen=True)
@@ -100,8 +119,8 @@ class WordGoal(Goal):
         """Return the answer as a truth value or a text, or raise `AnswerError`."""
         given: bool | str = subject.plain(answer, printed, self._convert)
         if given != self.expected:
-            shown = f"{subject.shown} {subject.verb} {given!r}; expected {self.expected!r}."
-            raise AnswerError(shown, hint=self.mistakes.get(given, ""))
+            shown = f"{subject.shown} {subject.verb} {given!r}"
+            raise unequal(shown, repr(self.expected), hint=self.mistakes.get(given, ""))
         return given
 
     def _convert(self, answer: object) -> bool | str:
@@ -168,17 +187,29 @@ class NumberGoal(Goal):
         texts = format_pair(float(given[place]), float(self.expected[place]))
         received, expected = (with_unit(text, self.unit) for text in texts)
         if not given.ndim:
-            detail = f"{subject.shown} {subject.verb} {received}; expected {expected}."
+            shown = f"{subject.shown} {subject.verb} {received}"
         else:
             where = "[" + ", ".join(str(i) for i in place) + "]"
-            detail = (
+            shown = (
                 f"{subject.shown}: {int(off.sum())} of {counted(given.size, 'number')} not right yet;"
-                f" number {where} is {received}; expected {expected}."
+                f" number {where} is {received}"
             )
+        more = ""
         if math.isinf(given[place]) and math.isfinite(self.expected[place]):
-            detail += " Look for a division by zero."
-        listed = [text for wrong, text in self.mistakes if self.same(given, wrong)]
-        return AnswerError(detail, hint="".join(listed[:1]), note=self._recognised(given))
+            more = " Look for a division by zero."
+        return unequal(
+            shown, expected, more, hint=self.mistake(given), note=self._recognised(given)
+        )
+
+    def mistake(self, given: FloatArray) -> str:
+        """Return what the mistake tells that gives this very answer; "" if none does.
+
+        A known mistake is met relatively, however small the numbers are.
+        """
+        for wrong, text in self.mistakes:
+            if _alike(given, wrong, max(self.rel, _MISTAKE_REL)):
+                return text
+        return ""
 
     def _recognised(self, given: FloatArray) -> str:
         if not self.expected.any() or not np.isfinite(self.expected).all():
@@ -210,6 +241,28 @@ class NumberGoal(Goal):
                 "This is close but not the same: a rounded number, or a step that is nearly right."
             )
         return ""
+
+
+def _alike(given: FloatArray, wrong: FloatArray, rel: float) -> bool:
+    """Tell whether two arrays are the same but for a relative difference; zero is zero alone."""
+    if given.shape != wrong.shape:
+        return False
+    with np.errstate(invalid="ignore", over="ignore"):
+        near = np.abs(given - wrong) <= rel * np.abs(wrong)
+    finite = np.isfinite(given) & np.isfinite(wrong)
+    return bool((near & finite | (given == wrong)).all())
+
+
+def same_mistakes(goal: "NumberGoal") -> tuple[str, str] | None:
+    """Return two mistakes of a check that one answer would match, or a mistake and "expected"."""
+    rel = max(goal.rel, _MISTAKE_REL)
+    for number, (wrong, text) in enumerate(goal.mistakes):
+        if _alike(wrong, goal.expected, rel):
+            return text, "expected"
+        for other, another in goal.mistakes[number + 1 :]:
+            if _alike(wrong, other, 2 * rel) and text != another:
+                return text, another
+    return None
 
 
 def _other_kind(answer: object, wanted: str, advice: str) -> NotPlainError:

@@ -21,6 +21,7 @@ class ItemFacts(TypedDict, total=False):
     exercise: str
     points: float
     safety: bool
+    hidden: bool
     objectives: list[str]
     kind: str
     section: str

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from leverage.lessons import plain
-from leverage.lessons.goals import AnswerError, NumberGoal
+from leverage.lessons.goals import AnswerError, NumberGoal, unequal
 from leverage.lessons.plain import NotPlainError
 from leverage.lessons.wording import counted, format_number, format_pair, shortened
 
@@ -25,6 +25,8 @@ class Difference:
     key: str
     """Last key of a dictionary on the way there; empty if there is none."""
     text: str
+    expected: str = ""
+    """What should stand there; empty where `text` says it all."""
 
 
 def to_plain(value: object, place: str = "", depth: int = 0) -> Plain:
@@ -78,7 +80,7 @@ def first_mismatch(
     """Return the first place in which two plain answers differ, or None.
 
     >>> first_mismatch([{"side": "buy"}], [{"side": "sell"}], 1e-6)
-    Difference(place='[0]["side"]', key='side', text="is 'buy'; expected 'sell'")
+    Difference(place='[0]["side"]', key='side', text="is 'buy'", expected="'sell'")
     """
     if isinstance(right, dict) and isinstance(mine, dict):
         for name, wanted in right.items():
@@ -107,10 +109,12 @@ def first_mismatch(
         if goal.same(np.asarray(mine, dtype=float), goal.expected):
             return None
         shown = format_pair(cast(float, mine), cast(float, right))
-        return Difference(place, key, f"is {shown[0]}; expected {shown[1]}")
+        return Difference(place, key, f"is {shown[0]}", shown[1])
     if type(mine) is type(right) and mine == right:
         return None
-    return Difference(place, key, f"is {_plain_words(mine)}; expected {_plain_words(right)}")
+    if isinstance(right, dict | list):
+        return Difference(place, key, f"is {_plain_words(mine)}; expected {_plain_words(right)}")
+    return Difference(place, key, f"is {_plain_words(mine)}", _plain_words(right))
 
 
 def structure_problem(
@@ -120,8 +124,10 @@ def structure_problem(
     found = first_mismatch(mine, right, rel)
     if found is None:
         return None
-    return AnswerError(
-        f"{shown}{found.place} {found.text}.",
+    said = f"{shown}{found.place} {found.text}"
+    return unequal(
+        said,
+        found.expected,
         hidden=f"{name}: {found.key or 'a part'} is not right.",
         hint=hints.get(found.key, ""),
     )

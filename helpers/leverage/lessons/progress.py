@@ -5,11 +5,12 @@ The record is one JSON file on the learner's computer: `$LEVERAGE_PROGRESS`, or
 runs a notebook, and a place that cannot be written never stops a lesson.
 """
 
+import hashlib
 import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ _REPLACE_TRIES = 20
 _HINT_LIMIT = 500
 
 _said: set[str] = set()
+_tried: dict[str, tuple[int, str]] = {}
+"""Different wrong answers of this session by item, and the mark of the last."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def _place_name() -> str:
     return "the file that LEVERAGE_PROGRESS names" if chosen else _DEFAULT_PLACE
 
 
-def record(item_id: str, *, passed: bool, hint: str = "") -> None:
+def record(item_id: str, *, passed: bool, hint: str = "", answer: str = "") -> None:
     """Add one attempt at an item to the record; never raises, never writes while grading.
 
     Parameters
@@ -120,14 +123,72 @@ def record(item_id: str, *, passed: bool, hint: str = "") -> None:
         Whether this attempt passed. An item once passed stays passed.
     hint : str
         What the check said; kept until the item is passed.
+    answer : str
+        Mark of a wrong answer, from `answer_mark`; another mark than the last is another try.
     """
-    if os.environ.get("NBGRADER_EXECUTION"):
+    if is_graded():
         return
-    _update(lambda entries: _add_attempt(entries, item_id, passed, hint))
+    if answer:
+        _tried[item_id] = tries_with(item_id, answer), answer
+    _update(lambda entries: _add_attempt(entries, item_id, passed, hint, answer))
+
+
+def answer_mark(words: str) -> str:
+    """Return a mark by which a wrong answer is known again; it does not tell the answer."""
+    return hashlib.sha256(words.encode()).hexdigest()[:12]
+
+
+def tries_with(item_id: str, answer: str) -> int:
+    """Return how many different wrong answers an item has had, this one included.
+
+    Where the record cannot be kept, those of this session count.
+    """
+    entry = _whole_entry(_quiet_entries().get(item_id))
+    known: list[tuple[int, str]] = [
+        (entry["tries"], entry["answer"]),
+        _tried.get(item_id, (0, "")),
+    ]
+    return max(tries + int(answer not in ("", last)) for tries, last in known)
+
+
+def is_graded() -> bool:
+    """Tell whether a grader runs this notebook: then nothing is recorded and nothing kept back."""
+    return bool(os.environ.get("NBGRADER_EXECUTION"))
+
+
+def is_settled(item_id: str) -> bool:
+    """Tell whether `classroom score` has seen the item pass, hidden test included."""
+    return bool(_whole_entry(_quiet_entries().get(item_id))["settled"])
+
+
+def settle_items(results: Mapping[str, bool]) -> None:
+    """Note what `classroom score` found, hidden tests included, by item id."""
+
+    def change(entries: dict[str, Any]) -> None:
+        for item_id, passed in results.items():
+            if item_id in entries or passed:
+                entry = _whole_entry(entries.get(item_id))
+                entry["settled"] = passed
+                entry["passed"] = entry["passed"] or passed
+                entries[item_id] = entry
+
+    _update(change)
+
+
+def note_shown(item_ids: Iterable[str]) -> None:
+    """Note that the solution of these items was shown; what had passed before is not touched."""
+
+    def change(entries: dict[str, Any]) -> None:
+        for item_id in item_ids:
+            entry = _whole_entry(entries.get(item_id))
+            entry["shown"] = entry["shown"] or not entry["passed"]
+            entries[item_id] = entry
+
+    _update(change)
 
 
 def read_record() -> dict[str, dict[str, Any]]:
-    """Return the record by item id: `passed`, `attempts` and the last `hint`; {} when empty.
+    """Return the record by item id: `passed`, `attempts`, the last `hint` and more; {} when empty.
 
     A file that is not a record is set aside under another name, and the learner is told.
     """
@@ -160,13 +221,15 @@ def show_progress(chapter: str | int | None = None) -> None:
     else:
         lines += _progress_table(chosen, entries)
         lines += _to_revisit(chosen, entries)
-        lines += ["", "Counted here: the checks you can see.", _hidden_ones(chosen, entries)]
+        lines += _solutions_shown(chosen, entries)
+        lines += ["", *_hidden_ones(chosen, entries)]
     say("\n".join(lines))
 
 
 def forget_progress() -> None:
     """Delete the record from this computer, and say so."""
     path = progress_file()
+    _tried.clear()
     try:
         path.unlink()
     except FileNotFoundError:
@@ -189,9 +252,13 @@ def _safety(items: Mapping[str, ItemFacts]) -> int:
     return sum(bool(item.get("safety", False)) for item in items.values())
 
 
-def _add_attempt(entries: dict[str, Any], item_id: str, passed: bool, hint: str) -> None:
+def _add_attempt(
+    entries: dict[str, Any], item_id: str, passed: bool, hint: str, answer: str
+) -> None:
     entry = _whole_entry(entries.get(item_id))
     entry["attempts"] += 1
+    entry["tries"] += bool(answer) and answer != entry["answer"]
+    entry["answer"] = answer or entry["answer"]
     entry["passed"] = entry["passed"] or passed
     entry["hint"] = "" if passed else hint[:_HINT_LIMIT]
     entries[item_id] = entry
@@ -199,11 +266,23 @@ def _add_attempt(entries: dict[str, Any], item_id: str, passed: bool, hint: str)
 
 def _whole_entry(raw: object) -> dict[str, Any]:
     entry = dict(raw) if isinstance(raw, dict) else {}
-    attempts = entry.get("attempts")
-    entry["attempts"] = attempts if isinstance(attempts, int) and attempts > 0 else 0
-    entry["passed"] = entry.get("passed") is True
-    entry["hint"] = entry["hint"] if isinstance(entry.get("hint"), str) else ""
+    for name in ("attempts", "tries"):
+        count = entry.get(name)
+        entry[name] = count if isinstance(count, int) and count > 0 else 0
+    for name in ("passed", "settled", "shown"):
+        entry[name] = entry.get(name) is True
+    for name in ("hint", "answer"):
+        entry[name] = entry[name] if isinstance(entry.get(name), str) else ""
     return entry
+
+
+def _quiet_entries() -> Mapping[str, Any]:
+    """Return the record's entries as they are, or none; what is wrong is told when it is kept."""
+    try:
+        items = json.loads(progress_file().read_text(encoding="utf-8"))["items"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return items if isinstance(items, dict) else {}
 
 
 def _entries(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -375,7 +454,30 @@ def _progress_row(
         return title, f"none to earn{by_hand}", "none", "not scored"
     points = f"{score.points:g} of {score.possible:g}{by_hand}"
     safety = f"{score.safety_passed} of {score.safety_total}" if score.safety_total else "none"
-    return title, points, safety, "yes, by the visible checks" if score.mastered else "not yet"
+    by = ", by the visible checks" if _open_items(chapter, entries) else ""
+    return title, points, safety, f"yes{by}" if score.mastered else "not yet"
+
+
+def _open_items(chapter: ChapterFacts, entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the items that passed on the page and whose hidden test nobody has run since."""
+    return [
+        key
+        for key, item in chapter.get("items", {}).items()
+        if item.get("hidden") and key in entries
+        if entries[key]["passed"] and not entries[key]["settled"]
+    ]
+
+
+def _solutions_shown(
+    chosen: list[tuple[str, ChapterFacts]], entries: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    shown = [
+        item_label(str(item.get("exercise", key)))
+        for _, chapter in chosen
+        for key, item in chapter.get("items", {}).items()
+        if key in entries and entries[key]["shown"]
+    ]
+    return ["", f"Solutions shown: {', '.join(dict.fromkeys(shown))}."] if shown else []
 
 
 def _by_hand(chapter: ChapterFacts) -> str:
@@ -387,14 +489,22 @@ def _by_hand(chapter: ChapterFacts) -> str:
 
 def _hidden_ones(
     chosen: list[tuple[str, ChapterFacts]], entries: Mapping[str, Mapping[str, Any]]
-) -> str:
-    """Name the command that runs the hidden checks of the chapters worked on."""
+) -> list[str]:
+    """Name the command that runs the hidden checks of the chapters worked on, if any is open."""
     worked_on = [
-        name for name, chapter in chosen if any(key in entries for key in chapter.get("items", {}))
+        (name, chapter)
+        for name, chapter in chosen
+        if any(key in entries for key in chapter.get("items", {}))
     ]
-    names = worked_on or [name for name, _ in chosen]
-    numbers = " ".join(name.partition("_")[0] for name in names)
-    return f"Run 'classroom score {numbers}' for the hidden ones: only they settle mastery."
+    keys = [key for _, chapter in worked_on for key in chapter.get("items", {})]
+    scored = any(key in entries and entries[key]["settled"] for key in keys)
+    if scored and not any(_open_items(chapter, entries) for _, chapter in worked_on):
+        return ["Hidden tests of what passed are settled: 'classroom score' has run them."]
+    numbers = " ".join(name.partition("_")[0] for name, _ in worked_on or chosen)
+    return [
+        "Counted here: the checks you can see.",
+        f"Run 'classroom score {numbers}' for the hidden ones: only they settle mastery.",
+    ]
 
 
 def _passed(entries: Mapping[str, Mapping[str, Any]]) -> set[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from leverage.lessons import plain
-from leverage.lessons.goals import AnswerError, NumberGoal
+from leverage.lessons.goals import AnswerError, NumberGoal, unequal
 from leverage.lessons.plain import NotPlainError
 from leverage.lessons.wording import counted, format_number, format_pair, shortened
 
@@ -109,8 +109,9 @@ def _compare_column(name: str, what: str, mine: Any, right: Any, rel: float) -> 
         shown = [_cell_text(cell) for cell in (given, wanted)]
         if isinstance(given, float) and isinstance(wanted, float):
             shown = list(format_pair(given, wanted))
-        raise AnswerError(
-            f"{name}, {what}, row {row} is {shown[0]}; expected {shown[1]}.",
+        raise unequal(
+            f"{name}, {what}, row {row} is {shown[0]}",
+            shown[1],
             hidden=f"{name}: a value in a column is not right.",
         )
 
