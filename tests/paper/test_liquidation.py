@@ -219,6 +219,37 @@ def test_winners_are_deleveraged_by_rank_at_the_bankruptcy_price(ticks, rules, b
     assert balanced(exchange)
 
 
+def test_orders_that_have_nothing_left_to_reduce_go_when_a_winner_is_deleveraged(ticks, rules):
+    exchange = ticks(100, 80, rules=rules(), balance=1_000)
+    exchange.set_margin_mode("isolated", BTC)
+    exchange.set_leverage(10, BTC)
+    other = exchange.open_account("other", 1_000)
+    exchange.create_order(BTC, "market", "buy", 50)
+    other.create_order(BTC, "market", "sell", 5)
+    stop = {"stopLossPrice": 120, "reduceOnly": True}
+    order = other.create_order(BTC, "market", "buy", 5, None, stop)
+    exchange.step()
+    assert other.fetch_positions() == []
+    assert other.fetch_order(order["id"])["status"] == "canceled"
+
+
+@pytest.mark.parametrize("partial", [True, False])
+def test_who_is_bankrupt_after_a_gap_loses_the_margin_whoever_pays_the_rest(ticks, rules, partial):
+    # Two tiers above the first; the other account is deleveraged for what the fund of 3 lacks.
+    table = TierTable.marginal([0, 600, 2_000, 1e9], [0.005, 0.02, 0.05])
+    exchange = ticks(
+        98, 114.7, balance=1_000, insurance_fund=3, rules=rules(
+            tiers=table, partial_liquidation=partial, takeover="market"
+        ),
+    )  # fmt: skip
+    exchange.set_margin_mode("isolated", BTC)
+    exchange.set_leverage(40, BTC)
+    exchange.open_account("other", 1_000).create_order(BTC, "market", "buy", 9)
+    exchange.create_order(BTC, "market", "sell", 7)
+    exchange.run_until()
+    assert exchange.equity() == pytest.approx(1_000 - 7 * 98 / 40)
+
+
 def test_only_what_the_fund_lacks_is_deleveraged(ticks, rules, balanced):
     exchange, _, high = adl_case(ticks, rules)
     exchange._world.state.pots["USDT insurance fund"] = 100.0

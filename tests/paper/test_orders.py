@@ -383,3 +383,23 @@ def test_coins_of_a_billionth_are_traded_at_their_price(price, tick, rules):
     assert position["liquidationPrice"] == pytest.approx(end, rel=1e-12)
     exchange.run_until()
     assert exchange.fetch_my_liquidations(shib)
+
+
+def test_a_stop_for_more_than_is_left_pays_the_book_for_what_is_left(ticks):
+    exchange = ticks(100, 90, liquidity=2)
+    exchange.create_order(BTC, "market", "buy", 6)
+    stop = {"stopLossPrice": 95, "reduceOnly": True}
+    order = exchange.create_order(BTC, "market", "sell", 6, None, stop)
+    exchange.create_order(BTC, "market", "sell", 4)
+    exchange.run_until()
+    assert fills(exchange)[-1] == ("sell", 90.0, 2.0, "taker")
+    assert exchange.fetch_order(order["id"])["status"] == "canceled"
+
+
+@pytest.mark.parametrize("limit", [110, 109.5])
+def test_a_limit_gets_the_liquidity_of_a_tick_once_also_at_the_extreme_of_a_bar(hourly, limit):
+    exchange = hourly(FLAT, UP, liquidity=2)
+    exchange.create_order(BTC, "limit", "sell", 5, limit)
+    exchange.step(6)
+    times = [trade["timestamp"] for trade in exchange.fetch_my_trades()]
+    assert len(times) == len(set(times))

@@ -6,6 +6,7 @@ from leverage._grid import down_to, nearest_to, up_to
 from leverage.paper import ledger
 from leverage.paper.fills import absorb, settle
 from leverage.paper.instruments import Instrument, bankrupt_price
+from leverage.paper.matching import drop_idle
 from leverage.paper.state import (
     FEES,
     FUND,
@@ -73,7 +74,7 @@ def liquidate(world: World, group: MarginGroup, *, at_once: bool = False) -> Non
             return
         _cancel_orders(world, group)
         # Cutting down saves a position that has something left; without that all goes at once.
-        if equity <= 0 or not _cut_down(world, group, tradable):
+        if equity <= _DUST * need or not _cut_down(world, group, tradable):
             worst = min(tradable, key=lambda p: _profit_at_mark(world, p))
             debt += _close_whole(world, group, worst, debt)
         if group.is_isolated and not is_alive(group.account, group.positions[0]):
@@ -261,8 +262,9 @@ def _close_whole(world: World, group: MarginGroup, position: Position, debt: flo
     """
     account, code = group.account, group.code
     equity, _ = world.standing(group)
-    dust = _DUST * max(abs(equity), 1e-6)
     loss = -_profit_at_mark(world, position)
+    # Of equity that others have covered already, a rounding error of the loss may be left.
+    dust = _DUST * max(abs(equity), abs(loss), 1e-6)
     lacking = min(-equity - debt, loss)
     # Where nothing is lacking, the price is that at which the whole group has nothing left.
     bankrupt = (
@@ -320,6 +322,7 @@ def _deleverage(
         wanted = nearest_to(wanted - part, lot)
         for owner, side in ((group.account, -position.side), (account, position.side)):
             _close_at(world, owner, position.symbol, side, part, price)
+        drop_idle(world, account, position.symbol)
         _record_close(world, group.account, position, part, price, price)
         world.record(
             "auto-deleveraging",

@@ -226,7 +226,8 @@ class Engine:
         Returns
         -------
         bool or None
-            Whether something is met in the same millisecond as a settlement, which comes first;
+            Whether something is met at the end of the line, where the caller lets it happen once,
+            or in the same millisecond as a settlement, which comes first;
             None where a fill on the way has brought a cost that falls due before the moment.
         """
         world = self.world
@@ -240,7 +241,7 @@ class Engine:
             share, event = found
             passed += (1 - passed) * share
             now = departure + round(passed * (arrival - departure))
-            if is_settled and now >= arrival:
+            if share >= 1 or (is_settled and now >= arrival):
                 return True
             here = _between_all(state.prices, targets, share, joined)
             if isinstance(event, Order):

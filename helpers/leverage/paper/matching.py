@@ -93,6 +93,10 @@ def touches(world: World, order: Order) -> bool:
 def take(world: World, order: Order) -> None:
     """Fill what the book gives to an order that has started to work, as a taker."""
     wanted = order.remaining
+    if order.reduce_only:
+        held = reducible(world.state.accounts[order.account], order)
+        # The book is asked for what there is to reduce; without any, the fill cancels the order.
+        wanted = min(wanted, held.contracts) if held else wanted
     if order.price is None:
         fill(world, order, wanted, book_price(world, order.symbol, order.side, wanted), False)
         if order.status == "open":
@@ -180,7 +184,7 @@ def fill(world: World, order: Order, contracts: float, price: float, is_maker: b
         world.end_order(order, "canceled", "nothing left to reduce")
     if opening > 0 and (order.stop_loss or order.take_profit):
         _protect(world, order, opening)
-    _drop_idle(world, account, order.symbol)
+    drop_idle(world, account, order.symbol)
 
 
 def reducible(account: Account, order: Order) -> Position | None:
@@ -319,7 +323,7 @@ def next_id(world: World) -> str:
     return str(len(world.state.orders) + 1)
 
 
-def _drop_idle(world: World, account: Account, symbol: str) -> None:
+def drop_idle(world: World, account: Account, symbol: str) -> None:
     """Cancel reduce-only orders that have nothing left to reduce."""
     for order in world.orders_of(account, symbol):
         if order.reduce_only and reducible(account, order) is None:
