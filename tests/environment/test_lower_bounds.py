@@ -23,7 +23,7 @@ for package in (leverage, classroom):
         if not found.name.endswith("__main__"):
             importlib.import_module(found.name)
 from leverage.lessons import exercise
-from leverage.lessons.explorers import LeverageExplorer
+from leverage.lessons.explorers.leverage_explorer import LeverageExplorer
 explorer = LeverageExplorer()
 before = explorer.png()
 explorer.leverage.value = 20
