@@ -22,7 +22,8 @@ Nothing here is taken from `leverage.paper` or from any other part of the course
   does not hold, winners on the other side are closed at its bankruptcy price, by rank, but nobody into
   a loss or below the requirement; the fund pays; the rest is the venue's, or stays as a debt.
 - A fill closes what stands against it, then opens the rest. Fees go on the whole of it. Isolated
-  margin is value over leverage, and leaves in the proportion in which a position is closed.
+  margin is value over leverage, and leaves in the proportion in which a position is closed; a loss
+  that is larger than what leaves comes out of the margin that stays, not out of the wallet.
 - A resting limit order is reached when the other side of the book comes to it, half a spread from the
   last price, and a stop or target when the last price does. The limit fills at its price as a maker; what is reached when a stop works fills in
   the book as a taker. The book holds the same contracts at every level, one tick apart; a resting
@@ -240,7 +241,8 @@ class Reference:
         """Close a part of a position; give the profit."""
         gain = self.terms.profit(position.side, contracts, position.entry, price)
         wallet.cash += gain
-        position.margin -= position.margin * contracts / position.contracts
+        released = position.margin * contracts / position.contracts
+        position.margin -= max(released, min(-gain, position.margin))
         position.contracts -= contracts
         if not position.contracts:
             wallet.positions.remove(position)
