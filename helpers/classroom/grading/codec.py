@@ -136,10 +136,10 @@ class Encoder:
             return {"t": "d", "v": pairs, **_own_kind(kind, dict)}
         for base, tag in ((set, "s"), (frozenset, "fs")):
             if issubclass(kind, base):
-                return {
-                    "t": tag,
-                    "v": [self._value(part, depth + 1) for part in base.__iter__(value)],
-                }
+                # In one order everywhere: each process hashes texts in a way of its own, and a
+                # set that came back in another order would be taken for a changed one.
+                parts = [self._value(part, depth + 1) for part in base.__iter__(value)]
+                return {"t": tag, "v": sorted(parts, key=repr)}
         if kind is range or kind is slice:
             parts = [value.start, value.stop, value.step]
             return {"t": kind.__name__, "v": [self._value(part, depth + 1) for part in parts]}
