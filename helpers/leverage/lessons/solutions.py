@@ -30,10 +30,10 @@ def show_solution(exercise: str) -> None:
     ValueError
         If there is no such exercise.
 
-    Examples
-    --------
-    >>> show_solution("1.C")  # doctest: +SKIP
-    The solution of 1.C, shown after 2 tries:
+    Notes
+    -----
+    In a notebook, ``show_solution("1.C")`` prints *The solution of 1.C, shown after 2 tries:* and
+    the code.
     """
     solutions = _solutions()
     if not solutions:

@@ -150,7 +150,7 @@ class PlatformComparer(Explorer):
     --------
     >>> explorer = PlatformComparer()
     >>> explorer.ranking[0]
-    'MEXC'
+    'Binance'
     >>> explorer.fees.value, explorer.leverage.value = 0, 0
     >>> explorer.ranking[0]
     'Bybit'
