@@ -87,6 +87,9 @@ class PaperExchange(MarketData, Wallets, Settings, Shorthands):
     Within one millisecond, costs that fall due are settled first, on the mark; then positions that
     do not keep their requirement are closed; then orders fill.
 
+    Where bars are missing the market is closed: nothing fills and nobody is liquidated. Orders that
+    rest can be cancelled in the last tick before it reopens, and nothing can be ordered.
+
     Raises
     ------
     BadFeed
