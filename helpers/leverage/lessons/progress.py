@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leverage._places import own_place
 from leverage.lessons import manifest
 from leverage.lessons.manifest import ChapterFacts, ItemFacts
 from leverage.lessons.wording import counted, item_label, say, sentence, wrapped
@@ -97,13 +98,8 @@ def mastery(chapter: ChapterFacts, passed_ids: Collection[str]) -> Mastery:
 
 
 def progress_file() -> Path:
-    """Return where the record is kept: `$LEVERAGE_PROGRESS` or a file in the home folder."""
-    chosen = os.environ.get("LEVERAGE_PROGRESS", "").strip()
-    path = Path(chosen or _DEFAULT_PLACE)
-    try:
-        return path.expanduser()
-    except RuntimeError:  # no home folder is known: stay beside the notebook
-        return path if chosen else Path(path.name)
+    """Return where the record is kept: `$LEVERAGE_PROGRESS` or a file in the learner's folder."""
+    return own_place("LEVERAGE_PROGRESS", "progress.json")
 
 
 def _place_name() -> str:
