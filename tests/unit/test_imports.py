@@ -42,6 +42,7 @@ LAYERS = {
         {"grading"},
         {"authoring"},
         {"marking"},
+        {"desk"},
         {"doctor", "lab"},
         {"cli"},
         {"__main__"},
