@@ -43,6 +43,7 @@ LAYERS = {
         {"grading"},
         {"authoring"},
         {"marking"},
+        {"desk"},
         {"doctor", "lab"},
         {"cli"},
         {"__main__"},

@@ -11,7 +11,6 @@ import pytest
 
 from leverage import _places
 from leverage._extras import needs
-from leverage._places import own_place
 from leverage.history import cache_folder
 from leverage.lessons.progress import progress_file
 from leverage.survival import simulate_touches
@@ -22,10 +21,6 @@ PLACES = {
     "LEVERAGE_HISTORY": (cache_folder, "history"),
     "LEVERAGE_FACTS": (overlay_folder, "facts"),
 }
-
-
-def no_home() -> Path:
-    raise RuntimeError("Could not determine home directory.")
 
 
 @pytest.mark.parametrize("variable", PLACES)
@@ -39,7 +34,7 @@ def test_every_place_follows_its_variable_then_home_then_here(
     assert place() == tmp_path / "home" / "mine"
     monkeypatch.setenv(variable, " ")
     assert place() == tmp_path / "home" / ".leverage-course" / name
-    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.setattr(_places, "home_folder", lambda: None)
     monkeypatch.chdir(tmp_path)
     assert place() == tmp_path / ".leverage-course" / name
 
@@ -55,13 +50,6 @@ def test_in_the_browser_files_go_where_the_browser_keeps_them(
     assert place() == tmp_path / ".leverage-course" / name
     monkeypatch.setattr(_places, "BROWSER_DRIVE", tmp_path / "not mounted")
     assert place() == Path.home() / ".leverage-course" / name
-
-
-def test_a_home_that_is_not_known_does_not_break_a_place_that_names_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("LEVERAGE_FACTS", "~nobody-of-this-name/facts")
-    assert own_place("LEVERAGE_FACTS", "facts") == Path("~nobody-of-this-name/facts")
 
 
 def test_a_simulation_runs_in_one_where_no_thread_can_be_started(
