@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leverage._extras import needs
 from leverage._validate import checked_numbers
 from leverage.bots.placing import place_orders, used_ids
 from leverage.bots.views import (
@@ -278,7 +279,7 @@ def run_bot(
     A missing bar is passed without asking the bot, which could not trade: it sees nothing of it but
     the step between its last two bars. Only the kill switch looks at the age of the last price.
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     symbol = symbol or exchange.symbols[0]
     name = name or getattr(bot, "__name__", type(bot).__name__)
@@ -386,6 +387,7 @@ def _progress(wanted: bool, name: str, bars: int) -> Iterator[Callable[[], objec
     if not wanted:
         yield lambda: None
         return
+    needs("classroom", "tqdm")
     from tqdm.auto import tqdm
 
     with tqdm(total=bars, desc=name, unit=" bars") as shown:
