@@ -244,6 +244,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ClassroomError as error:
         print(f"classroom {arguments.command}: {error}", file=sys.stderr)
         return EXIT_USAGE
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("", "classroom", "leverage"):
+            raise
+        print(
+            f"classroom {arguments.command}: {error.name} is not installed; "
+            "pip install 'leverage-course[classroom]' brings it",
+            file=sys.stderr,
+        )
+        return EXIT_USAGE
     except OSError as error:
         if isinstance(error, BrokenPipeError):  # the reader went away: classroom check | head
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
