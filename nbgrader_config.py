@@ -56,6 +56,12 @@ c.CourseDirectory.ignore = [
     "*.mjs",
 ]
 
+# `nbgrader zip_collect` on class/downloaded/CHAPTER/archive/: names are read, and archives refused,
+# as by `classroom collect`.
+c.ZipCollectApp.downloaded_directory = "class/downloaded"
+c.ZipCollectApp.extractor_plugin = "classroom.desk.collect.RefusingExtractor"
+c.ZipCollectApp.collector_plugin = "classroom.desk.collect.RosterCollector"
+
 c.GenerateAssignment.preprocessors = [
     IncludeHeaderFooter,
     LockCells,

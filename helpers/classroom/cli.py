@@ -73,6 +73,16 @@ def parser() -> argparse.ArgumentParser:
         chapters="*",
     )
     add("score", "score your own notebooks, hidden tests included", chapters="*")
+    sub = add("collect", "sort hand-ins of Moodle, Canvas, a folder or the exchange into the class")
+    sub.add_argument("chapter", metavar="CHAPTER", help="01_basics, 1 or basics")
+    sub.add_argument(
+        "source", metavar="ZIP", type=Path,
+        help="the archive of all submissions, a folder of hand-ins, or nbgrader's exchange",
+    )  # fmt: skip
+    sub.add_argument(
+        "--roster", type=Path, metavar="CSV",
+        help="who is in the class: id, name, email, login, ... (kept as class/roster.csv)",
+    )  # fmt: skip
     sub = add("grade", "grade a class: sandboxed, resumable; then feedback, CSV and a report")
     sub.add_argument("chapter", metavar="CHAPTER", help="01_basics, 1 or basics")
     sub.add_argument(
@@ -154,6 +164,8 @@ def run_command(arguments: argparse.Namespace) -> int:
 
         score(project, project.select(arguments.chapters))
         return EXIT_OK
+    if arguments.command == "collect":
+        return run_collect(project, arguments)
     if arguments.command == "grade":
         return run_grade(project, arguments)
     if arguments.command == "demo":
@@ -166,6 +178,16 @@ def run_command(arguments: argparse.Namespace) -> int:
     from classroom.doctor import doctor
 
     return EXIT_OK if doctor(project) else EXIT_FINDINGS
+
+
+def run_collect(project: Project, arguments: argparse.Namespace) -> int:
+    """Sort hand-ins into the class; exit code 1 if one is nobody's."""
+    from classroom.desk.collect import NOT_MATCHED, collect
+    from classroom.marking.room import find_room
+
+    chapter = project.select([arguments.chapter])[0]
+    rows = collect(find_room(project), chapter, arguments.source, roster=arguments.roster)
+    return EXIT_FINDINGS if any(row.result == NOT_MATCHED for row in rows) else EXIT_OK
 
 
 def run_grade(project: Project, arguments: argparse.Namespace) -> int:
@@ -206,6 +228,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_command(arguments)
     except ClassroomError as error:
         print(f"classroom {arguments.command}: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("", "classroom", "leverage"):
+            raise
+        print(
+            f"classroom {arguments.command}: {error.name} is not installed; "
+            "pip install 'leverage-course[classroom]' brings it",
+            file=sys.stderr,
+        )
         return EXIT_USAGE
     except OSError as error:
         if isinstance(error, BrokenPipeError):  # the reader went away: classroom check | head

@@ -58,7 +58,7 @@ def solve_level(
     side: FloatArray, entry: FloatArray, backing: FloatArray, rate: FloatArray
 ) -> FloatArray:
     """Level where ``backing + side * (level - entry)`` equals ``rate * level``; 0 if none."""
-    remaining = _without_noise(entry - side * backing, entry)
+    remaining = without_noise(entry - side * backing, entry)
     return at_least_zero(remaining) / (1 - side * rate)
 
 
@@ -75,8 +75,14 @@ def net(*parts: FloatArray | float) -> FloatArray:
     return np.asarray(np.where(abs(total) <= _EXHAUSTED * size, 0.0, total))
 
 
-def _without_noise(remaining: FloatArray, entry: FloatArray) -> FloatArray:
-    """Replace what rounding errors leave of a position that is paid, or lost, in full by 0."""
+def without_noise(remaining: FloatArray, entry: FloatArray) -> FloatArray:
+    """Replace what rounding errors leave of a position that is paid, or lost, in full by 0.
+
+    Examples
+    --------
+    >>> float(without_noise(np.float64(-1e-16), np.float64(1.0)))
+    0.0
+    """
     with np.errstate(under="ignore"):
         noise = abs(remaining) <= _EXHAUSTED * entry
     return np.where(noise, 0.0, remaining) if noise.any() else remaining
@@ -114,7 +120,7 @@ def notional_at_liquidation(
     requirement makes more than one notional dead, it is the first one met from `start_notional`.
     """
     pieces = _pieces(tiers, fee_rate)
-    target = _without_noise(backing - falls * entry_notional, entry_notional)
+    target = without_noise(backing - falls * entry_notional, entry_notional)
     if fee_rate.ndim:
         place = (target[..., None] > pieces.ends).sum(axis=-1)
         slopes = np.take_along_axis(

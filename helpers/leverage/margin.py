@@ -16,10 +16,14 @@ from leverage._solve import (
     notional_at_liquidation,
     solve_hedge,
     solve_level,
+    without_noise,
 )
 from leverage._validate import FloatArray, as_result, checked, checked_flag, refuse_where, shown
 from leverage.contracts import notional, pnl
 from leverage.tiers import TierTable
+
+# A notional this near to the one wanted, as a share of all that is added up, is that one.
+_REACHED = 1e-9
 
 
 def position_value(margin: npt.ArrayLike, leverage: npt.ArrayLike) -> float | FloatArray:
@@ -906,8 +910,9 @@ def margin_for_liquidation_price(
     Raises
     ------
     ValueError
-        If an argument breaks its rule, shapes do not match, or the position needs no margin at
-        that price, because its profit there covers the requirement.
+        If an argument breaks its rule, shapes do not match, the position needs no margin at that
+        price, because its profit there covers the requirement, or no margin leads there, because
+        the requirement jumps nearer to the entry.
 
     See Also
     --------
@@ -950,20 +955,32 @@ def margin_for_liquidation_price(
         "give the price at which the position shall end",
     )
     size = quantity * contract_size
-    there = np.asarray(notional(price, size, inverse=inverse))
-    margin = (
+    there, at_entry = (np.asarray(notional(p, size, inverse=inverse)) for p in (price, entry_price))
+    needed = (
         table.maintenance_margin(there)
         + fee_rate * there
         - pnl(side, entry_price, price, size, inverse=inverse)
         - others
         + others_need
     )
+    gross = there + at_entry + abs(others) + others_need
+    margin = without_noise(needed, gross)
     refuse_where(
-        np.asarray(margin) < 0,
+        margin < 0,
         "liquidation_price",
         "a price at which the position needs margin",
         price,
         "without any it lives beyond that price",
+    )
+    falls = -side if inverse else side
+    backing = margin + (others - others_need)
+    reached = notional_at_liquidation(table, falls, at_entry, backing, fee_rate, at_entry)
+    refuse_where(
+        abs(reached - there) > _REACHED * gross,
+        "liquidation_price",
+        "a price that some margin leads to",
+        price,
+        "the requirement of the table jumps on the way there, and ends the position before",
     )
     return as_result(margin)
 

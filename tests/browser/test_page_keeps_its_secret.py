@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from pages import PANEL, Notebook, Trouble, open_notebook
+from pages import ANSWER_MS, PANEL, Notebook, Trouble, open_notebook
 
 from classroom.authoring.bank import read_bank
 from classroom.project import Project
@@ -29,8 +29,12 @@ def notebook(page: Page, lab_server: Server) -> Notebook:
 
 
 def visible_text(notebook: Notebook, index: int) -> str:
-    """Return what a cell shows, once it is on the screen."""
-    return notebook.cell(index).inner_text()
+    """Return what a cell shows, once JupyterLab has drawn it (it draws what comes into view)."""
+    cell = notebook.cell(index)
+    notebook.page.wait_for_function(
+        "node => node.innerText.trim()", arg=cell.element_handle(), timeout=ANSWER_MS
+    )
+    return cell.inner_text()
 
 
 def test_a_check_shows_its_name_and_nothing_that_it_expects(notebook: Notebook) -> None:

@@ -76,6 +76,7 @@ def _own_progress(tmp_path, monkeypatch):
     monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
     monkeypatch.setattr(progress, "_said", set())
     monkeypatch.setattr(progress, "_tried", {})
+    monkeypatch.setattr(progress, "_unwritten", [])
     monkeypatch.chdir(tmp_path)  # where no solutions are above
 
 

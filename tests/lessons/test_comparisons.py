@@ -155,6 +155,32 @@ def test_a_mistake_about_lists_and_ties_is_found(answer):
     assert "not yet" in compare(first_hit, answer, draw_prices)
 
 
+@pytest.mark.parametrize("finite", [0.0, 1e300, -1.0])
+def test_infinity_is_no_number_of_any_size(finite):
+    def solution(x):
+        return math.inf if x < 0.5 else x
+
+    says = compare(
+        solution,
+        lambda x: finite if x < 0.5 else x,
+        lambda pick: (pick.number(0, 1),),
+        mistakes={"endless": lambda x: math.inf},
+    )
+    assert "not yet" in says
+    assert "endless" not in says
+
+
+def test_an_answer_beside_a_pole_is_found():
+    def solution(x, limit):
+        return 1.0 if x == limit else math.inf
+
+    def draw(pick):
+        x = pick.number(1, 2)
+        return x, pick.one_of(x, pick.number(1, 2))
+
+    assert "not yet" in compare(solution, lambda x, limit: 2.0 if x == limit else math.inf, draw)
+
+
 def test_an_empty_list_is_drawn_unless_the_author_asks_for_more():
     def fragile(side, trigger, prices):
         prices[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from leverage import _places
 from leverage.lessons import forget_progress, manifest, progress, show_progress
 from leverage.lessons.progress import (
     mastery,
@@ -117,31 +118,96 @@ def test_nothing_is_written_while_nbgrader_grades(monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_notebooks_open_at_once_lose_no_attempt():
-    writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, name]) for name in ("ch01", "ch02", "ch03")
-    ]
-    assert [writer.wait(timeout=60) for writer in writers] == [0, 0, 0]
-    assert len(read_record()) == 12
+def test_eight_notebooks_open_at_once_lose_no_attempt():
+    names = [f"ch0{number}" for number in range(8)]
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, name]) for name in names]
+    assert [writer.wait(timeout=120) for writer in writers] == [0] * 8
+    assert len(read_record()) == 32
     assert {entry["attempts"] for entry in read_record().values()} == {10}
 
 
-def test_a_lock_left_by_a_stopped_notebook_is_broken(tmp_path):
+def test_a_lock_left_by_a_stopped_notebook_holds_nobody_up(tmp_path):
     lock = tmp_path / "progress.json.lock"
     lock.touch()
-    os.utime(lock, (0, 0))
     record("ch01_a_value", passed=True)
     assert passed_items() == {"ch01_a_value"}
     assert not lock.exists()
 
 
-def test_a_lock_held_too_long_does_not_hang_the_lesson(tmp_path, monkeypatch):
+@pytest.mark.skipif(os.name == "nt", reason="Windows locks by another call")
+def test_what_a_held_record_cannot_take_is_said_and_written_with_the_next_attempt(
+    tmp_path, monkeypatch, capsys
+):
+    import fcntl
+
     monkeypatch.setattr(progress, "_LOCK_WAIT_S", 0.05)
-    lock = tmp_path / "progress.json.lock"
-    lock.touch()
+    with (tmp_path / "progress.json.lock").open("w") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        record("ch01_a_value", passed=True)
+        assert read_record() == {}
+        assert "another notebook has held" in capsys.readouterr().out
+    record("ch01_q1", passed=True)
+    assert passed_items() == {"ch01_a_value", "ch01_q1"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows locks by another call")
+def test_what_could_not_be_written_is_written_when_the_kernel_ends(tmp_path):
+    code = """
+import fcntl
+from leverage.lessons import progress
+progress._LOCK_WAIT_S = 0.05
+holder = open(f"{progress.progress_file()}.lock", "w")
+fcntl.flock(holder, fcntl.LOCK_EX)
+progress.record("ch01_a_value", passed=True)
+holder.close()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True)
+    assert passed_items() == {"ch01_a_value"}
+
+
+def test_a_file_system_without_locks_keeps_the_record_all_the_same(tmp_path, monkeypatch):
+    def refuse(number, operation):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
     record("ch01_a_value", passed=True)
     assert passed_items() == {"ch01_a_value"}
-    assert lock.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows names the home folder otherwise")
+@pytest.mark.parametrize("home", ["", "  ", None])
+def test_an_empty_home_is_looked_up_in_the_list_of_users(monkeypatch, home):
+    import pwd
+
+    monkeypatch.setenv("LEVERAGE_PROGRESS", "")
+    monkeypatch.delenv("HOME")
+    if home is not None:
+        monkeypatch.setenv("HOME", home)
+    kept = Path(pwd.getpwuid(os.getuid()).pw_dir) / ".leverage-course" / "progress.json"
+    assert progress_file() == kept
+
+
+def test_where_no_home_folder_is_known_the_place_of_the_record_is_said(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("LEVERAGE_PROGRESS", "")
+    for module in (_places, progress):
+        monkeypatch.setattr(module, "home_folder", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    record("ch01_a_value", passed=True)
+    assert progress_file() == tmp_path / ".leverage-course" / "progress.json"
+    assert f"your progress is kept in {progress_file()}." in capsys.readouterr().out
+    show_progress()
+    assert f"kept only on this computer, in {tmp_path}" in capsys.readouterr().out
+
+
+def test_a_record_behind_a_byte_order_mark_is_read(tmp_path):
+    record("ch01_a_value", passed=True)
+    path = tmp_path / "progress.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    record("ch01_q1", passed=True)
+    assert passed_items() == {"ch01_a_value", "ch01_q1"}
+    assert list(tmp_path.glob("*.unreadable")) == []
 
 
 def test_a_write_that_fails_midway_keeps_the_old_record(monkeypatch, tmp_path, capsys):
@@ -150,11 +216,14 @@ def test_a_write_that_fails_midway_keeps_the_old_record(monkeypatch, tmp_path, c
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(progress.json, "dump", full)
-    record("ch01_q1", passed=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(progress.json, "dump", full)
+        record("ch01_q1", passed=True)
     assert passed_items() == {"ch01_a_value"}
     assert [path.name for path in tmp_path.iterdir()] == ["progress.json"]
     assert "No space left on device" in capsys.readouterr().out
+    record("ch01_b_borrowed", passed=True)
+    assert passed_items() == {"ch01_a_value", "ch01_q1", "ch01_b_borrowed"}
 
 
 @pytest.mark.parametrize("place", ["file/inside/p.json", "bad\0name"])

@@ -492,6 +492,18 @@ def stacked(name: str, rows: list[dict[str, Any]]) -> Any:
     return values[0] if name in {"inverse", "tiers"} else np.array(values)
 
 
+def fitted(function: Callable[..., Any], row: dict[str, Any]) -> dict[str, Any]:
+    """Let the other positions win at most what this one needs, where a margin is asked for."""
+    if function is not lv.margin_for_liquidation_price:
+        return row
+    contract = {name: row[name] for name in ("contract_size", "inverse")}
+    price, quantity = row["liquidation_price"], row["quantity"]
+    value = lv.notional(price, quantity, **contract)
+    profit = lv.pnl(row["side"], row["entry_price"], price, quantity, **contract)
+    needed = row["tiers"].maintenance_margin(value) + row["closing_fee_rate"] * value - profit
+    return row | {"other_pnl": min(row["other_pnl"], needed + row["other_requirement"])}
+
+
 def draw_arguments(
     data: st.DataObject, function: Callable[..., Any], length: int
 ) -> list[dict[str, Any]]:
@@ -500,7 +512,7 @@ def draw_arguments(
     inverse = data.draw(kinds, label="inverse")
     flag = {"inverse": inverse} if "inverse" in inspect.signature(function).parameters else {}
     return [
-        {name: data.draw(ARGUMENTS[name], label=name) for name in names} | flag
+        fitted(function, {name: data.draw(ARGUMENTS[name], label=name) for name in names} | flag)
         for _ in range(length)
     ]
 

@@ -636,6 +636,27 @@ def test_the_margin_for_a_liquidation_price_leads_there(
     assert found == pytest.approx(wanted, rel=1e-9)
 
 
+@given(st.sampled_from([LONG, SHORT]), st.booleans(), st.floats(-3, 3), st.floats(-3, 3))
+def test_the_margin_for_the_end_of_a_position_without_margin_is_zero(
+    side: int, inverse: bool, price_power: float, size_power: float
+) -> None:
+    # Rounding errors make it a little less than zero, which is no margin and no error.
+    table = TierTable.marginal([0, 1, 100, 1e4], [0.004, 0.005, 0.01])
+    entry, quantity = 10**price_power, 10**size_power
+    end = tiered_liquidation_price(side, entry, quantity, 0, table, inverse=inverse)
+    assert margin_for_liquidation_price(side, entry, quantity, end, table, inverse=inverse) == 0
+
+
+def test_a_price_behind_a_jump_of_the_requirement_is_refused() -> None:
+    # 95 coins need 5 % above 1 000 and 1 % below: a margin for 10 ends the long at 10.53 or before.
+    table = TierTable([0, 1_000, 1e9], [0.01, 0.05])
+    with pytest.raises(ValueError, match=r"a price that some margin leads to, was 10\.5; the req"):
+        margin_for_liquidation_price(LONG, 20, 95, 10.5, table)
+    assert margin_for_liquidation_price(LONG, 20, 95, 9, table) == pytest.approx(95 * 11.09)
+    with pytest.raises(ValueError, match=r"some margin leads to, was 0\.095"):
+        margin_for_liquidation_price(SHORT, 0.05, 95, 0.0951, table, inverse=True)
+
+
 def test_a_price_that_needs_no_margin_is_refused() -> None:
     table = TierTable.flat(0.004)
     with pytest.raises(ValueError, match="must be a price at which the position needs margin"):

@@ -114,11 +114,12 @@ class Room:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
         try:
-            return {unicodedata.normalize("NFC", row["student"]): row["time"] for row in rows}
+            times = {unicodedata.normalize("NFC", row["student"]): row["time"] for row in rows}
         except (KeyError, TypeError):
             raise ClassroomError(
                 f"{self.shown(path)} needs the columns student and time in its first line"
             ) from None
+        return {student: time for student, time in times.items() if time}
 
     def graded(self, student: str, chapter: str) -> Path:
         """Return the path of a student's executed notebook."""

@@ -169,12 +169,12 @@ def rounding_noise(solution: Function, sample: Sample, right: Expected) -> list[
                 gap = abs(one - other)
                 spread[size][place] = max(spread[size][place], gap)
     pairs = zip(spread[_HAIR], spread[_WIDER], strict=True)
-    return [_HAIRS * hair if hair <= _LINEAR * wider else 0.0 for hair, wider in pairs]
+    return [_HAIRS * hair if hair <= _LINEAR * wider < math.inf else 0.0 for hair, wider in pairs]
 
 
 def agrees(mine: Expected, right: Expected, solution: Function, sample: Sample, rel: float) -> bool:
     """Tell whether a result is the solution's own, up to rounding."""
-    if type(mine) is float and type(right) is float and abs(mine - right) <= rel * abs(right):
+    if type(mine) is float and type(right) is float and same_leaf(mine, right, rel):
         return True
     if same(mine, right, rel):
         return True

@@ -5,9 +5,11 @@ The record is one JSON file on the learner's computer: `$LEVERAGE_PROGRESS`, or
 runs a notebook, and a place that cannot be written never stops a lesson.
 """
 
+import atexit
 import hashlib
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -16,18 +18,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leverage._places import home_folder, in_browser, own_place
 from leverage.lessons import manifest
 from leverage.lessons.manifest import ChapterFacts, ItemFacts
 from leverage.lessons.wording import counted, item_label, say, sentence, wrapped
 
 MASTERY_SHARE = 0.8
 _DEFAULT_PLACE = "~/.leverage-course/progress.json"
-_LOCK_WAIT_S = 2.0
-_LOCK_STALE_S = 10.0
+_LOCK_WAIT_S = 5.0
+_LOCK_PAUSE_S = 0.005
 _REPLACE_TRIES = 20
 _HINT_LIMIT = 500
 
 _said: set[str] = set()
+_unwritten: list[Callable[[dict[str, Any]], None]] = []
+"""Changes that could not be written; they go with the next one, or when the kernel ends."""
 _tried: dict[str, tuple[int, str]] = {}
 """Different wrong answers of this session by item, and the mark of the last."""
 
@@ -97,19 +102,24 @@ def mastery(chapter: ChapterFacts, passed_ids: Collection[str]) -> Mastery:
 
 
 def progress_file() -> Path:
-    """Return where the record is kept: `$LEVERAGE_PROGRESS` or a file in the home folder."""
-    chosen = os.environ.get("LEVERAGE_PROGRESS", "").strip()
-    path = Path(chosen or _DEFAULT_PLACE)
-    try:
-        return path.expanduser()
-    except RuntimeError:  # no home folder is known: stay beside the notebook
-        return path if chosen else Path(path.name)
+    """Return where the record is kept: `$LEVERAGE_PROGRESS` or a file in the learner's folder.
+
+    Where the system knows no home folder, that is in the folder of the notebook, and the learner
+    is told; in the browser it is on the drive that the browser keeps.
+    """
+    return own_place("LEVERAGE_PROGRESS", "progress.json")
 
 
 def _place_name() -> str:
-    """Name the record's place without naming this computer's folders."""
-    chosen = os.environ.get("LEVERAGE_PROGRESS", "").strip()
-    return "the file that LEVERAGE_PROGRESS names" if chosen else _DEFAULT_PLACE
+    """Name the record's place without naming this computer's folders, where they are the usual."""
+    if os.environ.get("LEVERAGE_PROGRESS", "").strip():
+        return "the file that LEVERAGE_PROGRESS names"
+    return str(progress_file()) if in_browser() or not home_folder() else _DEFAULT_PLACE
+
+
+def _say_odd_place(path: Path) -> None:
+    if not os.environ.get("LEVERAGE_PROGRESS", "").strip() and not home_folder():
+        _note_once(f"Note: this computer names no home folder; your progress is kept in {path}.")
 
 
 def record(item_id: str, *, passed: bool, hint: str = "", answer: str = "") -> None:
@@ -230,6 +240,7 @@ def forget_progress() -> None:
     """Delete the record from this computer, and say so."""
     path = progress_file()
     _tried.clear()
+    _unwritten.clear()
     try:
         path.unlink()
     except FileNotFoundError:
@@ -279,7 +290,7 @@ def _whole_entry(raw: object) -> dict[str, Any]:
 def _quiet_entries() -> Mapping[str, Any]:
     """Return the record's entries as they are, or none; what is wrong is told when it is kept."""
     try:
-        items = json.loads(progress_file().read_text(encoding="utf-8"))["items"]
+        items = json.loads(progress_file().read_text(encoding="utf-8-sig"))["items"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return items if isinstance(items, dict) else {}
@@ -290,20 +301,35 @@ def _entries(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _update(change: Callable[[dict[str, Any]], None]) -> None:
-    path = progress_file()
+    _unwritten.append(change)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _locked(path):
-            data = _read_file(path)
-            change(data["items"])
-            _write_file(path, data)
+        _write_changes()
     except (OSError, ValueError) as error:
         _note_unusable(error)
 
 
+def _write_changes() -> None:
+    path = progress_file()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _locked(path):
+        data = _read_file(path)
+        for change in _unwritten:
+            change(data["items"])
+        _write_file(path, data)
+    _unwritten.clear()
+    _say_odd_place(path)
+
+
+@atexit.register
+def _write_the_rest() -> None:
+    if _unwritten:
+        with suppress(OSError, ValueError):  # it was noted when it happened
+            _write_changes()
+
+
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {"version": 1, "items": {}}
     except (ValueError, RecursionError):
@@ -351,46 +377,86 @@ def _replace(source: Path, target: Path) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
+    """Hold the record alone, by a lock of the operating system: it ends with its holder.
+
+    The holder deletes the lock file; whoever got the lock of a deleted one opens the next.
+    """
     lock = path.with_name(f"{path.name}.lock")
-    held = _take_lock(lock)
-    try:
-        yield
-    finally:
-        if held:
-            with suppress(OSError):
-                lock.unlink()
-
-
-def _take_lock(lock: Path) -> bool:
-    """Create the lock file; after a fair wait go on without, since a lesson must not hang."""
     deadline = time.monotonic() + _LOCK_WAIT_S
     while True:
+        with _opened(lock, deadline) as number:
+            if _lock(number, deadline) and _is_still(lock, number):
+                try:
+                    yield
+                finally:
+                    with suppress(OSError):  # Windows deletes no open file: then it stays
+                        lock.unlink()
+                return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"another notebook has held {lock} for {_LOCK_WAIT_S:g} s")
+
+
+@contextmanager
+def _opened(lock: Path, deadline: float) -> Iterator[int]:
+    while True:
         try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            return True
-        except FileExistsError:
-            pass
+            number = os.open(lock, os.O_CREAT | os.O_RDWR, 0o600)
+            break
         except PermissionError:  # Windows, while the holder is deleting it
-            if os.name != "nt":
+            if os.name != "nt" or time.monotonic() > deadline:
                 raise
-        with suppress(OSError):
-            if time.time() - lock.stat().st_mtime > _LOCK_STALE_S:
-                lock.unlink()
-                continue
+            time.sleep(_LOCK_PAUSE_S)
+    try:
+        yield number
+    finally:
+        os.close(number)
+
+
+def _lock(number: int, deadline: float) -> bool:
+    while not _try_lock(number):
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.01)
+        time.sleep(_LOCK_PAUSE_S)
+    return True
+
+
+def _is_still(lock: Path, number: int) -> bool:
+    try:
+        return os.path.samestat(lock.stat(), os.fstat(number))
+    except FileNotFoundError:
+        return False
+
+
+def _try_lock(number: int) -> bool:
+    """Take the lock if nobody has it; a file system that knows no locks gives it to everybody."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt  # there is one of the two, by system
+
+            msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except (OSError, ImportError):  # no locks here: in the browser there is one notebook's kernel
+        return True
+    return True
 
 
 def _note_unusable(error: OSError | ValueError) -> None:
-    path = str(progress_file())
-    if path in _said:
-        return
-    _said.add(path)
-    say(
-        f"Note: your progress cannot be kept in {path} ({_reason(error)}). Lessons go on without"
-        " it. To keep it elsewhere, set LEVERAGE_PROGRESS to a file that you can write."
+    _note_once(
+        f"Note: your progress cannot be kept in {progress_file()} ({_reason(error)}). Lessons go"
+        " on without it, and what you did is written as soon as it can be. To keep it elsewhere,"
+        " set LEVERAGE_PROGRESS to a file that you can write."
     )
+
+
+def _note_once(words: str) -> None:
+    if words not in _said:
+        _said.add(words)
+        say(words)
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -1,0 +1,1 @@
+"""The teacher's desk: hand-ins come in from where they were collected, marks and pages go back."""

@@ -1,0 +1,269 @@
+"""Who is in the class: a table that a platform exports, or that a teacher keeps, read by its header.
+
+Known are what Moodle (participants, grading worksheet), Canvas (gradebook) and nbgrader export, and
+any CSV file with such columns. A person is found by id, e-mail address, login or name.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+from classroom.errors import ClassroomError
+from classroom.marking.grade import is_student_id
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "id": ("id", "student id", "student_id", "studentid", "folder", "course id"),
+    "login": (
+        "username", "login", "login id", "sis login id", "user name", "anmeldename", "benutzername",
+        "nom d'utilisateur", "nombre de usuario",
+    ),
+    "email": (
+        "email", "e-mail", "email address", "e-mail address", "mail", "e-mail-adresse",
+        "adresse de courriel", "correo electrónico", "dirección de correo",
+    ),
+    "number": (
+        "id number", "idnumber", "sis user id", "matriculation number", "matrikelnummer",
+        "id-nummer", "numéro d'identification", "número de id",
+    ),
+    "canvas_id": ("canvas id", "canvas user id", "lms_user_id", "lms user id", "lms id"),
+    "participant": ("identifier", "participant", "id.", "identifikation", "teilnehmernummer"),
+    "first_name": ("first name", "first_name", "firstname", "given name", "vorname", "prénom", "nombre"),
+    "last_name": (
+        "last name", "last_name", "lastname", "surname", "family name", "nachname", "nom",
+        "nom de famille", "apellido(s)", "apellidos",
+    ),
+    "name": ("name", "full name", "fullname", "student name", "vollständiger name", "nom complet", "nombre completo"),
+    "section": ("section", "group", "groups", "gruppe", "gruppen"),
+    "handed_in": ("last modified (submission)", "zuletzt geändert (abgabe)"),
+}  # fmt: skip
+"""Usual names of columns, in lower case, by what they hold."""
+
+
+@dataclass(frozen=True)
+class RosterEntry:
+    """One person of a class; a field that the table does not have is empty."""
+
+    id: str
+    """Name of the person's folder in class/submitted/, and id in the gradebook."""
+    login: str = ""
+    email: str = ""
+    number: str = ""
+    """Moodle's *ID number*, Canvas's *SIS User ID*."""
+    canvas_id: str = ""
+    participant: str = ""
+    """Moodle's number of a participant of one assignment, from its grading worksheet."""
+    first_name: str = ""
+    last_name: str = ""
+    name: str = ""
+    section: str = ""
+    handed_in: str = ""
+    """Time of hand-in as Moodle's grading worksheet says it."""
+
+    @property
+    def full_name(self) -> str:
+        """First and last name, however the table has them."""
+        if self.first_name or self.last_name:
+            return f"{self.first_name} {self.last_name}".strip()
+        last, comma, first = self.name.partition(",")
+        return f"{first.strip()} {last.strip()}" if comma else self.name
+
+    @property
+    def sortable_name(self) -> str:
+        """Last name, first name, as Canvas sorts people."""
+        if self.first_name or self.last_name:
+            return ", ".join(part for part in (self.last_name, self.first_name) if part)
+        if "," in self.name:
+            return self.name
+        first, _, last = self.name.rpartition(" ")
+        return f"{last}, {first}" if first else last
+
+
+@dataclass(frozen=True)
+class Roster:
+    """Everybody in a class."""
+
+    people: tuple[RosterEntry, ...]
+    header: tuple[str, ...] = ()
+    """The table's own header; Canvas's names its assignments."""
+
+    def find(self, *keys: tuple[str, str], among: str = "") -> tuple[RosterEntry | None, str]:
+        """Return the one person that the first telling key means, or None and why not.
+
+        Parameters
+        ----------
+        *keys : tuple of str
+            What a key is (a field of `RosterEntry`, or `any`), and its text.
+        among : str
+            A platform's number; where several people have one name, it tells them apart.
+
+        Examples
+        --------
+        >>> class_of_two = Roster((RosterEntry("7", name="Ada Lovelace"), RosterEntry("8", name="Bo Diaz Gil")))
+        >>> class_of_two.find(("name", "lovelaceada"))[0].id, class_of_two.find(("any", "8"))[0].id
+        ('7', '8')
+        >>> class_of_two.find(("name", "Eve"))
+        (None, 'nobody in the roster is called Eve')
+        """
+        for kind, text in keys:
+            tables = (kind,) if kind != "any" else ("id", "email", "login", "number", "name")
+            for table in tables:
+                found = self._index[table].get(match_key(text), ()) if match_key(text) else ()
+                alike = [self.people[index] for index in found]
+                if len(alike) > 1 and among:
+                    alike = [p for p in alike if among in (p.id, p.number, p.canvas_id)] or alike
+                if len(alike) == 1:
+                    return alike[0], ""
+                if alike:
+                    ids = ", ".join(person.id for person in alike[:4])
+                    return None, f"{len(alike)} people in the roster are called {text}: {ids}"
+        said = " or ".join(dict.fromkeys(text for _, text in keys if text))
+        return None, f"nobody in the roster is called {said}"
+
+    @cached_property
+    def _index(self) -> Mapping[str, Mapping[str, tuple[int, ...]]]:
+        made: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for index, person in enumerate(self.people):
+            for item in fields(person):
+                if item.name != "name" and (key := match_key(getattr(person, item.name))):
+                    made[item.name][key].append(index)
+            for key in dict.fromkeys(name_keys(person)):
+                made["name"][key].append(index)
+        return defaultdict(dict, {k: {n: tuple(i) for n, i in t.items()} for k, t in made.items()})
+
+
+def match_key(text: str) -> str:
+    """Return what two spellings of a name or an address have in common.
+
+    >>> match_key("García Márquez, José"), match_key("JO-SE_1")
+    ('garcíamárquezjosé', 'jose1')
+    """
+    composed = unicodedata.normalize("NFKC", text).casefold()
+    composed = unicodedata.normalize("NFC", composed)
+    return "".join(c for c in composed if unicodedata.category(c)[0] in "LNM")
+
+
+def name_keys(person: RosterEntry) -> Iterator[str]:
+    """Yield the folded names that platforms may give a person: first or last name first."""
+    yield match_key(person.full_name)
+    yield match_key(person.sortable_name)
+    words = person.full_name.split()
+    for turn in range(1, len(words)):  # which words are the last name is not always said
+        yield match_key("".join(words[turn:] + words[:turn]))
+
+
+def read_roster(path: Path) -> Roster:
+    """Return the people in a table.
+
+    Raises
+    ------
+    ClassroomError
+        If the file cannot be read as a table, or no column says who somebody is.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ClassroomError(f"there is no roster {path}") from None
+    return roster_of(content, path.name)
+
+
+def roster_of(content: bytes, name: str) -> Roster:
+    """Return the people in the content of a table; `name` is for sentences."""
+    if content[:4] == b"PK\x03\x04":
+        raise ClassroomError(f"{name} is a workbook; save it as CSV and give that file")
+    text = _decoded(content)
+    first = text.partition("\n")[0]
+    separator = max(",;\t", key=first.count)
+    rows = list(csv.reader(io.StringIO(text), delimiter=separator))
+    header = tuple(cell.strip() for cell in rows[0]) if rows else ()
+    columns = known_columns(header)
+    if not set(columns) - {"section", "handed_in"}:
+        raise ClassroomError(
+            f"{name} has no column that says who somebody is; give its first line names such as "
+            "id, name, email, login (found: " + (", ".join(header)[:120] or "nothing") + ")"
+        )
+    people = []
+    for row in rows[1:]:
+        values = {
+            field: unicodedata.normalize("NFC", row[index].strip()) if index < len(row) else ""
+            for field, index in columns.items()
+        }
+        values = {field: value for field, value in values.items() if value}
+        if not set(values) - {"section", "handed_in"} or _is_note(values):
+            continue
+        values["participant"] = "".join(c for c in values.get("participant", "") if c.isdigit())
+        order = ("id", "login", "number", "email", "canvas_id", "name", "first_name")
+        key = next((values[field] for field in order if values.get(field)), "")
+        if not values.get("id") and key in (values.get("name"), values.get("first_name")):
+            key = RosterEntry("", **values).full_name
+        people.append(RosterEntry(**{**values, "id": key}))
+    _refuse_bad_ids(people, name)
+    return Roster(tuple(people), header)
+
+
+def known_columns(header: Iterable[str]) -> dict[str, int]:
+    """Return the place of each known column.
+
+    Canvas calls a name `Student` and its own number `ID`.
+
+    >>> known_columns(["Student", "ID", "SIS Login ID", "Section"])
+    {'canvas_id': 1, 'login': 2, 'section': 3, 'name': 0}
+    """
+    names = [
+        unicodedata.normalize("NFC", name).strip().lstrip("\ufeff").casefold() for name in header
+    ]
+    canvas = "student" in names and "id" in names
+    found: dict[str, int] = {}
+    for index, name in enumerate(names):
+        for field, usual in COLUMNS.items():
+            if name in usual and field not in found:
+                found["canvas_id" if canvas and name == "id" else field] = index
+    if "student" in names:
+        found["name" if canvas or "id" in found else "id"] = names.index("student")
+    return found
+
+
+def _decoded(content: bytes) -> str:
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", "replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace")
+
+
+def _is_note(values: Mapping[str, str]) -> bool:
+    """Tell whether a row of Canvas's gradebook is none of a person."""
+    name = values.get("name", "")
+    return name.startswith(("Points Possible", "Student, Test")) or (
+        "canvas_id" not in values and name.strip() in ("", "Manual Posting", "Muted")
+        and not {"id", "login", "email", "number", "first_name", "last_name", "participant"} & set(values)
+    )  # fmt: skip
+
+
+def is_folder_name(student: str) -> bool:
+    """Tell whether an id can name a student's folder, on any system."""
+    return (
+        is_student_id(student)
+        if student and student[0] != "." and not set(student) & set('/\\:*?"<>|')
+        else False
+    )
+
+
+def _refuse_bad_ids(people: Iterable[RosterEntry], name: str) -> None:
+    seen: set[str] = set()
+    for person in people:
+        if not is_folder_name(person.id):
+            raise ClassroomError(
+                f"{name}: the id {person.id!r} cannot be the name of a folder; ids are letters, "
+                "digits and signs such as . - _ @"
+            )
+        if person.id.casefold() in seen:
+            raise ClassroomError(f"{name}: the id {person.id!r} stands twice")
+        seen.add(person.id.casefold())
