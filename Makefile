@@ -91,7 +91,7 @@ clean: ## remove the environment and all caches (never your notebooks)
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "The course needs Python 3.11, 3.12 or 3.13; %s is %d.%d. Give another: make PYTHON=python3.12 ..." % ((sys.executable,) + v))'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 14) else "The course needs Python 3.11, 3.12, 3.13 or 3.14; %s is %d.%d. Give another: make PYTHON=python3.12 ..." % ((sys.executable,) + v))'
 	@echo "Making the environment in $(VENV) (once; a few minutes) ..."
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is incomplete. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
 

@@ -63,8 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     os.environ["LEVERAGE_PROGRESS"] = str(SCRATCH / "progress.json")
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # see classroom.cli
+    sys.path.insert(0, str(ROOT / "tests"))
     if config.getoption("nbval", False):
-        sys.path.insert(0, str(ROOT / "tests"))
         from executed_by_nbval import Plugin
 
         config.pluginmanager.register(Plugin())

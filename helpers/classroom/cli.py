@@ -117,6 +117,14 @@ def parser() -> argparse.ArgumentParser:
         "--no-outputs", action="store_true", help="no feedback, CSV and report afterwards"
     )
     sub = add(
+        "giveback", "make the grade files and pages that Moodle, Canvas and the exchange take"
+    )
+    sub.add_argument("chapter", metavar="CHAPTER", help="01_basics, 1 or basics")
+    sub.add_argument(
+        "--roster", type=Path, metavar="CSV",
+        help="who is in the class: id, name, email, login, ... (kept as class/roster.csv)",
+    )  # fmt: skip
+    sub = add(
         "demo", "grade a made class from end to end and compare with what is expected", chapters="?"
     )
     sub.add_argument("--folder", type=Path, help="where the class is made (default class/demo)")
@@ -168,6 +176,13 @@ def run_command(arguments: argparse.Namespace) -> int:
         return run_collect(project, arguments)
     if arguments.command == "grade":
         return run_grade(project, arguments)
+    if arguments.command == "giveback":
+        from classroom.desk.giveback import giveback
+        from classroom.marking.room import find_room
+
+        chapter = project.select([arguments.chapter])[0]
+        done = giveback(find_room(project), chapter, roster=arguments.roster)
+        return EXIT_FINDINGS if done.left_out else EXIT_OK
     if arguments.command == "demo":
         from classroom.marking.demo import demo
 
@@ -228,6 +243,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_command(arguments)
     except ClassroomError as error:
         print(f"classroom {arguments.command}: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("", "classroom", "leverage"):
+            raise
+        print(
+            f"classroom {arguments.command}: {error.name} is not installed; "
+            "pip install 'leverage-course[classroom]' brings it",
+            file=sys.stderr,
+        )
         return EXIT_USAGE
     except OSError as error:
         if isinstance(error, BrokenPipeError):  # the reader went away: classroom check | head

@@ -82,11 +82,9 @@ def can_write(folder: Path) -> bool:
 def python_state() -> Diagnosis:
     """Look at the running Python."""
     version = ".".join(map(str, sys.version_info[:3]))
-    ok = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    remedy = (
-        "install Python 3.11, 3.12 or 3.13 and make the environment again: 'make clean install'"
-    )
-    return Diagnosis("Python 3.11 to 3.13", version, ok, True, remedy)
+    ok = (3, 11) <= sys.version_info[:2] <= (3, 14)
+    remedy = "install Python 3.11, 3.12, 3.13 or 3.14 and make the environment again: 'make clean install'"
+    return Diagnosis("Python 3.11 to 3.14", version, ok, True, remedy)
 
 
 def helpers_state(project: Project) -> Diagnosis:

@@ -190,7 +190,7 @@ def crash_bars(date: str, symbol: str = "BTC", *, entry_hour: int = 0) -> pd.Dat
     >>> float(crash_bars("2020-03-12")["open"].iloc[0])
     7934.52
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     bars = load_hourly_window(date, symbol)
     entry = pd.Timestamp(date, tz="UTC") + pd.Timedelta(hours=entry_hour)
@@ -347,7 +347,7 @@ def survival_table(maintenance_margin_rate: float = MAINTENANCE_RATE) -> pd.Data
     >>> survival_table().loc[("2024-08-05", "ETH"), ["fall", "long"]].astype(float).round(2).tolist()
     [-0.28, 4.59]
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     rows = []
     for window in crash_windows():
@@ -425,7 +425,7 @@ def replay(
     {'BTC': 'open', 'ETH': 'liquidated'}
     {'BTC': 'liquidated', 'ETH': 'liquidated'}
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     checked_choice("mode", mode, ("isolated", "cross"))
     (money,) = checked(balance=balance)
@@ -557,7 +557,7 @@ def tail_table(log_returns: npt.ArrayLike, sigmas: Sequence[float]) -> pd.DataFr
     >>> table["seen"].tolist(), table["expected"].round(3).tolist()
     ([125, 4], [96.825, 0.001])
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     (returns,) = checked(log_returns=log_returns)
     if returns.size < 2 or not returns.std():

@@ -88,7 +88,7 @@ def join_venues(
     9   kraken   futures_linear  not refused  not refused  not refused
     10  kraken  futures_inverse  not refused  not refused  not refused
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     check_single(leverage=leverage)
     rows = []
@@ -140,7 +140,7 @@ def jurisdiction_table(
       limit  age_days
     0    2x      1704
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     return pd.DataFrame(
         [
@@ -180,7 +180,7 @@ def rows_older_than(table: pd.DataFrame, *, days: int, on: date | str = GATHERED
               place      product       as_of  age_days
     35  South Korea  spot margin  2025-09-05       451
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     limit = checked_days(days)
     if "as_of" not in table:

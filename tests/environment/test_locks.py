@@ -130,9 +130,13 @@ def test_the_locks_pin_every_dependency_of_the_project_within_its_range(
 ) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     course = pins[LOCKS[0]]
-    wanted = [(course, text) for text in project["dependencies"]]
     everything = course + pins[LOCKS[1]]
-    wanted += [(everything, text) for text in project["optional-dependencies"]["test"]]
+    extras = project["optional-dependencies"]
+    own = f"{project['name']}["
+    assert [text for text in extras["classroom"] if text.startswith(own)] == [f"{own}lessons]"]
+    in_course = [*project["dependencies"], *extras["lessons"], *extras["classroom"]]
+    wanted = [(course, text) for text in in_course if not text.startswith(own)]
+    wanted += [(everything, text) for text in extras["test"]]
     for available, text in wanted:
         requirement = Requirement(text)
         name = canonicalize_name(requirement.name)

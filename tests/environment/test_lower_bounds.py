@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ from binder_environment import copy_repository
 pytestmark = pytest.mark.environment
 
 UV_LIMIT_S = 600
-EXTRAS = "fast,cluster,postgres"  # all that are not tools of this repository
+EXTRAS = ("lessons", "classroom", "fast", "live", "cluster", "postgres")
 # An explorer that draws, a check that passes, and all modules of both packages.
 USED = """
 import importlib, pkgutil, warnings
+import ccxt, distributed, numba, psycopg
 import leverage, classroom
 for package in (leverage, classroom):
     for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
@@ -46,6 +48,8 @@ def run(command: list[str], folder: Path) -> str:
 def test_the_lowest_allowed_versions_carry_an_explorer_and_a_check(
     root: Path, tmp_path: Path
 ) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(project["optional-dependencies"]) == {*EXTRAS, "test"}
     uv = shutil.which("uv", path=str(Path(sys.executable).parent))
     assert uv, "the program uv was not found; install the tools with: make install"
     checkout = copy_repository(root, tmp_path / "checkout")
@@ -53,7 +57,15 @@ def test_the_lowest_allowed_versions_carry_an_explorer_and_a_check(
     python = str(tmp_path / "lowest" / "bin" / "python")
     quiet = ["--quiet", "--system-certs", "--python", python]
     run(
-        [uv, "pip", "install", *quiet, "--resolution", "lowest-direct", f"{checkout}[{EXTRAS}]"],
+        [
+            uv,
+            "pip",
+            "install",
+            *quiet,
+            "--resolution",
+            "lowest-direct",
+            f"{checkout}[{','.join(EXTRAS)}]",
+        ],
         tmp_path,
     )
     run([python, "-P", "-c", USED], tmp_path)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from leverage import _places
 from leverage.lessons import forget_progress, manifest, progress, show_progress
 from leverage.lessons.progress import (
     mastery,
@@ -190,11 +191,12 @@ def test_where_no_home_folder_is_known_the_place_of_the_record_is_said(
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setenv("LEVERAGE_PROGRESS", "")
-    monkeypatch.setattr(progress, "_home", lambda: None)
+    for module in (_places, progress):
+        monkeypatch.setattr(module, "home_folder", lambda: None)
     monkeypatch.chdir(tmp_path)
     record("ch01_a_value", passed=True)
-    assert progress_file() == tmp_path / "progress.json"
-    assert f"your progress is kept in {tmp_path / 'progress.json'}." in capsys.readouterr().out
+    assert progress_file() == tmp_path / ".leverage-course" / "progress.json"
+    assert f"your progress is kept in {progress_file()}." in capsys.readouterr().out
     show_progress()
     assert f"kept only on this computer, in {tmp_path}" in capsys.readouterr().out
 

@@ -171,6 +171,22 @@ def test_an_outage_refuses_orders_and_stops_jump_the_gap(hourly):
     assert kinds == [("outage", 2 * HOUR), ("reopened", 4 * HOUR)]
 
 
+def test_what_rests_can_be_cancelled_in_the_last_tick_before_a_market_reopens(hourly):
+    exchange = hourly(QUIET, QUIET, None, None, (80, 82, 79, 81))
+    limit = exchange.create_order(BTC, "limit", "buy", 1, 90)
+    other = exchange.create_order(BTC, "limit", "buy", 1, 89)
+    exchange.run_until(START + 3 * HOUR)
+    with pytest.raises(exchange_errors.OnMaintenance, match="last tick before it reopens"):
+        exchange.cancel_order(limit["id"])
+    exchange.step(1)
+    assert not exchange.is_open(BTC)
+    with pytest.raises(exchange_errors.OnMaintenance):
+        exchange.create_order(BTC, "market", "buy", 1)
+    assert exchange.cancel_order(limit["id"])["status"] == "canceled"
+    exchange.run_until()
+    assert [trade["order"] for trade in exchange.fetch_my_trades()] == [other["id"]]
+
+
 def test_nothing_is_liquidated_while_closed_and_funding_still_falls_due(bars, rules):
     hours = [QUIET, QUIET, *[None] * 9, (70, 70, 70, 70)]
     exchange = PaperExchange(bars(*hours), rules=rules(), funding=0.001, balance=100)

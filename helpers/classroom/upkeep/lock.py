@@ -14,15 +14,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-SUPPORTED_PYTHONS = ("3.11", "3.12", "3.13")
+SUPPORTED_PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 RUNTIME_HEADER = """\
-# What running the course needs, pinned with hashes for Python 3.11 to 3.13.
-# Made from pyproject.toml by `make lock`; do not edit by hand.
+# What running the course needs, pinned with hashes for Python 3.11 to 3.14.
+# Made from pyproject.toml (extra: classroom) by `make lock`; do not edit by hand.
 """
 TEST_HEADER = """\
-# What tests and tools need on top of the course, pinned with hashes for Python 3.11 to 3.13.
-# Made from pyproject.toml (extra: test) by `make lock`; do not edit by hand.
+# What tests and tools need on top of the course, pinned with hashes for Python 3.11 to 3.14.
+# Made from pyproject.toml (extras: classroom, test) by `make lock`; do not edit by hand.
 -r ../binder/requirements.txt
 """
 
@@ -96,10 +96,12 @@ def renew(root: Path, *, upgrade: bool = True) -> None:
             everything.write_text("".join(pinned), encoding="utf-8")
         # First all of it, then the course within it: a tool's exact pin binds the course too,
         # so that one version of each package fits both.
-        full = compile_lock(root, everything, "--extra", "test", upgrade=upgrade)
+        course_extra = ("--extra", "classroom")
+        full = compile_lock(root, everything, *course_extra, "--extra", "test", upgrade=upgrade)
         if runtime.exists():
             course.write_text(_read_blocks(runtime), encoding="utf-8")
-        base = compile_lock(root, course, "--constraint", str(everything), upgrade=upgrade)
+        pins = ("--constraint", str(everything))
+        base = compile_lock(root, course, *course_extra, *pins, upgrade=upgrade)
         base, on_top = parted(base, full)
     runtime.write_text(RUNTIME_HEADER + base, encoding="utf-8")
     test.write_text(TEST_HEADER + on_top, encoding="utf-8")

@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leverage._extras import needs
 from leverage._validate import checked_numbers
 from leverage.bots.placing import place_orders, used_ids
-from leverage.bots.views import AccountView, Bot, MarketView, look, settlement_of, to_position
+from leverage.bots.views import (
+    AccountView,
+    Bot,
+    BotOrder,
+    MarketView,
+    is_kind,
+    look,
+    settlement_of,
+    to_position,
+)
 from leverage.sizing import max_drawdown
 
 if TYPE_CHECKING:
@@ -245,7 +255,8 @@ def run_bot(
     leverage : float, optional
         Set on the exchange before the first order.
     kill_switch : KillSwitch, optional
-        Closes everything, for good, when a limit is passed; after a restart too, with `after`.
+        Closes everything, for good, when a limit is passed; after a restart too, with `after`. In an
+        outage it cancels what rests before the market reopens, and closes at the first price then.
     bars : int, optional
         Stop after so many bars.
     after : BotRun, optional
@@ -268,7 +279,7 @@ def run_bot(
     A missing bar is passed without asking the bot, which could not trade: it sees nothing of it but
     the step between its last two bars. Only the kill switch looks at the age of the last price.
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     symbol = symbol or exchange.symbols[0]
     name = name or getattr(bot, "__name__", type(bot).__name__)
@@ -282,19 +293,32 @@ def run_bot(
     def see() -> tuple[MarketView, AccountView, list[dict[str, Any]]]:
         return look(exchange, symbol, timeframe=shown, count=max(needed, BARS_SEEN))
 
-    market, account, _ = see()
+    orders, refused = 0, list[str]()
+
+    def send(wanted: Sequence[BotOrder]) -> None:
+        nonlocal orders
+        done = place_orders(exchange, market, wanted, waiting, bot=name, used=used)
+        orders += done.sent
+        refused.extend(done.refused)
+
+    market, account, waiting = see()
     before, start = _Books.of(exchange, code), account.equity
     peak = start if after is None else max(start, after.peak)
     # Read once: the paper exchange itself takes no id twice.
     used = used_ids(exchange, market)
     rows: list[tuple[int, float, float, float]] = []
-    orders, refused, stopped = 0, [], after.stopped if after is not None else ""
+    stopped = after.stopped if after is not None else ""
     length = exchange.parse_timeframe(shown) * 1_000
     left = -((exchange.now - exchange.end) // length)
     with _progress(progress, name, left if count is None else min(count, left)) as tick:
-        while len(rows) != count and exchange.step(
-            1, unit="bar", symbol=symbol, timeframe=timeframe
-        ):
+        while len(rows) != count:
+            if stopped and not exchange.is_open(symbol):
+                _go_to_reopening(exchange, symbol)
+                market, account, waiting = see()
+                if exchange.is_open(symbol):
+                    send(to_position(account, 0.0))
+            if not exchange.step(1, unit="bar", symbol=symbol, timeframe=timeframe):
+                break
             tick()
             market, account, waiting = see()
             peak = max(peak, account.equity)
@@ -310,9 +334,7 @@ def run_bot(
                 raise TypeError(
                     f"{name} must return a list of orders, returned {wanted!r}; [] stands for none"
                 )
-            done = place_orders(exchange, market, wanted, waiting, bot=name, used=used)
-            orders += done.sent
-            refused += done.refused
+            send(wanted)
     if rows:
         # What the last decision cost belongs to the run.
         account = see()[1]
@@ -347,12 +369,25 @@ def run_bot(
     )
 
 
+def _go_to_reopening(exchange: Any, symbol: str) -> None:
+    """Cancel what rests as soon as a closed market lets you, and go to its first new price."""
+    while not exchange.is_open(symbol):
+        try:
+            exchange.cancel_all_orders(symbol)
+        except Exception as refusal:
+            if not is_kind(refusal, "OnMaintenance"):
+                raise
+        if not exchange.step(1):
+            return
+
+
 @contextmanager
 def _progress(wanted: bool, name: str, bars: int) -> Iterator[Callable[[], object]]:
     """Give a function to call after every bar; it moves a progress bar, or does nothing."""
     if not wanted:
         yield lambda: None
         return
+    needs("classroom", "tqdm")
     from tqdm.auto import tqdm
 
     with tqdm(total=bars, desc=name, unit=" bars") as shown:

@@ -7,7 +7,6 @@ hourly series into a local cache. Times are UTC. Missing hours and days stay mis
 from __future__ import annotations
 
 import json
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leverage._places import own_place
 from leverage.bars import read_bars
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def crash_windows() -> tuple[CrashWindow, ...]:
     >>> crash_windows()[2].title, crash_windows()[2].symbols
     ('Black Thursday', ('BTC',))
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     return tuple(
         CrashWindow(
@@ -216,7 +216,7 @@ def crashes() -> pd.DataFrame:
     >>> crashes().loc["2021-05-19", "confidence"]
     'secondary'
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     table = _crash_rows().set_index("date").drop(columns=["symbols", "start"])
     return table.assign(reported_usd=pd.to_numeric(table["reported_usd"], errors="raise"))
@@ -241,7 +241,7 @@ def outages(symbol: str = "BTC") -> pd.DataFrame:
     >>> longest["start"].isoformat(), int(longest["hours"]), longest["kind"]
     ('2018-02-08T01:00:00+00:00', 33, 'no trades')
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     text = (_DATA / "outages.csv").read_text(encoding="utf-8")
     table = pd.read_csv(StringIO(text), parse_dates=["start", "end"])
@@ -271,7 +271,7 @@ def find_outages(hourly: pd.DataFrame) -> pd.DataFrame:
     >>> find_outages(load_hourly_window("2021-04-18"))[["hours", "kind"]].values.tolist()
     [[2, 'missing']]
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     if "volume" not in hourly:
         raise ValueError(
@@ -329,8 +329,7 @@ def load_hourly(symbol: str = "BTC") -> pd.DataFrame:
 
 def cache_folder() -> Path:
     """Return where the whole hourly series is kept: ``$LEVERAGE_HISTORY`` or a folder at home."""
-    chosen = os.environ.get("LEVERAGE_HISTORY")
-    return Path(chosen) if chosen else Path.home() / ".leverage-course" / "history"
+    return own_place("LEVERAGE_HISTORY", "history")
 
 
 def log_returns(bars: pd.DataFrame, *, timeframe: str | None = None) -> pd.Series[float]:
@@ -358,7 +357,7 @@ def log_returns(bars: pd.DataFrame, *, timeframe: str | None = None) -> pd.Serie
     >>> float(log_returns(load_daily("BTC")).min().round(3))
     -0.503
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     if len(bars) < 2:
         raise ValueError(f"bars must be at least two, were {len(bars)}; give a longer history")
@@ -443,7 +442,7 @@ def published_points() -> pd.DataFrame:
     >>> list(fallen.index)
     ['XRP', 'DOGE', 'ADA', 'LINK']
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     text = (_DATA / "points_2025-10-10.csv").read_text(encoding="utf-8")
     return pd.read_csv(StringIO(text), index_col="symbol")
@@ -473,7 +472,7 @@ def point_bars(symbol: str = "BTC") -> pd.DataFrame:
     >>> point_bars("BTC")[["open", "low", "close"]].to_numpy().tolist()
     [[121662.41, 121662.41, 122550.0], [122550.0, 102000.0, 112774.5]]
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     points = published_points()
     if symbol not in points.index:
@@ -513,7 +512,7 @@ def _bundled(kind: str, symbol: str) -> pd.DataFrame:
 
 
 def _read_bars(text: str) -> pd.DataFrame:
-    import pandas as pd
+    from leverage._pandas import pd
 
     bars = pd.read_csv(StringIO(text), index_col="time")
     bars.index = pd.DatetimeIndex(pd.to_datetime(bars.index, utc=True), name="time").as_unit("s")
@@ -521,7 +520,7 @@ def _read_bars(text: str) -> pd.DataFrame:
 
 
 def _crash_rows() -> pd.DataFrame:
-    import pandas as pd
+    from leverage._pandas import pd
 
     text = (_DATA / "crashes.csv").read_text(encoding="utf-8")
     return pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)

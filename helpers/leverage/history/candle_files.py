@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-import pandas as pd
 
+from leverage._pandas import pd
 from leverage.bars import read_bars
 
 COLUMNS = ["open", "high", "low", "close", "volume"]

@@ -10,6 +10,7 @@ with an error, so that a check can name them.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from leverage._extras import needs
 from leverage.lessons import cells
 from leverage.lessons.checks import AuthorError, Check, CheckFailed, Exercise, exercise
 from leverage.lessons.progress import forget_progress, show_progress
@@ -63,6 +64,7 @@ __all__ = [
     *_HOME_OF,
 ]
 
+needs("lessons", "ipywidgets", "matplotlib", "pandas", "PIL")
 cells.watch()
 
 

@@ -161,7 +161,7 @@ class Label(Artist):
         context.restore()
 
     def _pixels(self) -> npt.NDArray[np.uint8]:
-        figure = cast("Figure", self.get_figure(root=True))
+        figure = cast("Figure", self.figure)
         font = _font(self._size * figure.dpi / 72, self._bold)
         return _text_pixels(self.text, font, self.align, self._ground, self._edge)
 

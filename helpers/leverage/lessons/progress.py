@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leverage._places import home_folder, in_browser, own_place
 from leverage.lessons import manifest
 from leverage.lessons.manifest import ChapterFacts, ItemFacts
 from leverage.lessons.wording import counted, item_label, say, sentence, wrapped
@@ -101,39 +102,23 @@ def mastery(chapter: ChapterFacts, passed_ids: Collection[str]) -> Mastery:
 
 
 def progress_file() -> Path:
-    """Return where the record is kept: `$LEVERAGE_PROGRESS` or a file in the home folder.
+    """Return where the record is kept: `$LEVERAGE_PROGRESS` or a file in the learner's folder.
 
-    Where the system knows no home folder, it is `progress.json` in the folder of the notebook;
-    the learner is told.
+    Where the system knows no home folder, that is in the folder of the notebook, and the learner
+    is told; in the browser it is on the drive that the browser keeps.
     """
-    path = Path(os.environ.get("LEVERAGE_PROGRESS", "").strip() or _DEFAULT_PLACE)
-    if path.parts[0] != "~":
-        return path
-    home = _home()
-    return home.joinpath(*path.parts[1:]) if home else Path.cwd() / path.name
-
-
-def _home() -> Path | None:
-    """Return the home folder; where HOME is empty, the one of the system's list of users."""
-    try:
-        if os.name == "nt" or os.environ.get("HOME", "").strip():
-            return Path.home()
-        import pwd  # Windows has none
-
-        return Path(pwd.getpwuid(os.getuid()).pw_dir)
-    except (ImportError, KeyError, RuntimeError):
-        return None
+    return own_place("LEVERAGE_PROGRESS", "progress.json")
 
 
 def _place_name() -> str:
     """Name the record's place without naming this computer's folders, where they are the usual."""
     if os.environ.get("LEVERAGE_PROGRESS", "").strip():
         return "the file that LEVERAGE_PROGRESS names"
-    return _DEFAULT_PLACE if _home() else str(progress_file())
+    return str(progress_file()) if in_browser() or not home_folder() else _DEFAULT_PLACE
 
 
 def _say_odd_place(path: Path) -> None:
-    if not os.environ.get("LEVERAGE_PROGRESS", "").strip() and not _home():
+    if not os.environ.get("LEVERAGE_PROGRESS", "").strip() and not home_folder():
         _note_once(f"Note: this computer names no home folder; your progress is kept in {path}.")
 
 

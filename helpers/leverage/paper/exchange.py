@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Self
@@ -33,7 +33,7 @@ from leverage.paper.order_desk import Ticket
 from leverage.paper.replies import WAYS, end_prices, position_dict, transaction_dict
 from leverage.paper.settings import Settings
 from leverage.paper.shorthands import Shorthands
-from leverage.paper.state import FUND, OUTSIDE, SPOT, Account, position_key
+from leverage.paper.state import FUND, OUTSIDE, SPOT, Account, Posting, position_key
 from leverage.paper.tape import checked_path, make_tape
 from leverage.paper.wallets import Wallets
 from leverage.paper.world import World
@@ -86,6 +86,9 @@ class PaperExchange(MarketData, Wallets, Settings, Shorthands):
 
     Within one millisecond, costs that fall due are settled first, on the mark; then positions that
     do not keep their requirement are closed; then orders fill.
+
+    Where bars are missing the market is closed: nothing fills and nobody is liquidated. Orders that
+    rest can be cancelled in the last tick before it reopens, and nothing can be ordered.
 
     Raises
     ------
@@ -436,13 +439,10 @@ class PaperExchange(MarketData, Wallets, Settings, Shorthands):
 
     def postings(self) -> list[dict[str, Any]]:
         """Every move of money of all accounts, oldest first."""
-        return [
-            {
-                ("timestamp" if key == "time" else "currency" if key == "code" else key): value
-                for key, value in asdict(posting).items()
-            }
-            for posting in self._world.state.postings
-        ]
+        names = {"time": "timestamp", "code": "currency"}
+        shown = [(item.name, names.get(item.name, item.name)) for item in fields(Posting)]
+        postings = self._world.state.postings
+        return [{name: getattr(one, own) for own, name in shown} for one in postings]
 
     @property
     def last_posting(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from math import isfinite
 from typing import Any, TypeAlias
 
@@ -83,9 +84,7 @@ class Face:
             code for one in instruments for code in (one.settle, one.quote, one.base)
         )
         self.currencies = {code: currency_dict(code, code in _FIAT) for code in codes}
-        own = timeframe_of(world.tape.length)
-        longer = (name for name in TIMEFRAMES if length_of(name) % world.tape.length == 0)
-        self.timeframes = {name: name for name in (own, *longer)}
+        self.timeframes = {name: name for name in _timeframes(world.tape.length)}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._world.rules.name!r}, account {self._name!r})"
@@ -247,6 +246,13 @@ class Face:
             )
 
 
+@cache
+def _timeframes(length: int) -> tuple[str, ...]:
+    """Name the timeframes into which bars of a length can be merged, their own one first."""
+    longer = (name for name in TIMEFRAMES if length_of(name) % length == 0)
+    return (timeframe_of(length), *longer)
+
+
 def _snake_case(name: str) -> str:
     """Write a method's name as Python does: ``fetch_ohlcv`` for ``fetchOHLCV``."""
     snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
@@ -259,6 +265,8 @@ def _camel_case(name: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-def _ccxt_methods(parts: tuple[type, ...]) -> list[str]:
+@cache
+def _ccxt_methods(parts: tuple[type, ...]) -> tuple[str, ...]:
     """Name ccxt's methods that a face has: those that its parts define."""
-    return [_camel_case(name) for part in parts for name in vars(part) if not name.startswith("_")]
+    names = [_camel_case(name) for part in parts for name in vars(part) if not name.startswith("_")]
+    return tuple(names)

@@ -84,7 +84,8 @@ def period_bars(coin: str, period: str, *, seed: int = 9) -> pd.DataFrame:
 def _made_bars(coin: str, seed: int) -> pd.DataFrame:
     """Group an hourly path with jumps into days; prices are rounded to a tenth, as venues do."""
     import numpy as np
-    import pandas as pd
+
+    from leverage._pandas import pd
 
     hourly = jump_diffusion(
         COIN_PRICES[coin],
@@ -297,7 +298,7 @@ class _Watch:
 
 def day_of(milliseconds: int) -> str:
     """Return the UTC day of a moment, as 2018-01-31."""
-    import pandas as pd
+    from leverage._pandas import pd
 
     return str(pd.Timestamp(milliseconds, unit="ms").date())
 

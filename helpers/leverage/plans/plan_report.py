@@ -71,7 +71,7 @@ class PlanReport:
 
     def table(self) -> pd.DataFrame:
         """Return one row for each period."""
-        import pandas as pd
+        from leverage._pandas import pd
 
         return pd.DataFrame([done.summary() for done in self.runs]).set_index("period")
 

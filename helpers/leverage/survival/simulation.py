@@ -312,9 +312,12 @@ class _Tally:
 
 
 def _in_threads(count: Callable[[int], _Tally], workers: int) -> _Tally:
-    """Let each worker count its share of the paths in a thread of its own."""
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        total, *others = pool.map(count, range(workers))
+    """Let each worker count its share of the paths in a thread of its own, if there are threads."""
+    try:
+        with ThreadPoolExecutor(max_workers=workers) as pool:
+            total, *others = pool.map(count, range(workers))
+    except RuntimeError:  # no thread can be started, as in WebAssembly: one does it all
+        total, *others = map(count, range(workers))
     for other in others:
         total.merge(other)
     return total

@@ -50,7 +50,7 @@ def platform_factors(*, notional: float = 100_000.0, entry_price: float = 50_000
     >>> platform_factors(notional=1_000_000)["max_leverage"][["binance", "gemini"]].to_dict()
     {'binance': 75.0, 'gemini': nan}
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     check_single(notional=notional, entry_price=entry_price)
     offers = compare(1, entry_price, notional=notional, leverage=1)
@@ -149,7 +149,7 @@ def score_factors(factors: pd.DataFrame, *, unknown: float = 0.0) -> pd.DataFram
     >>> score_factors(factors)["taker_fee_rate"].round(2).to_dict()
     {'binance': 0.33, 'bybit': 0.0, 'mexc': 1.0}
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     return pd.DataFrame(
         {

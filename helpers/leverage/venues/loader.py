@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypedDict
 
+from leverage._places import own_place
 from leverage.venues.provenance import (
     UNDATED,
     Source,
@@ -129,8 +129,7 @@ def overlay_folder() -> Path:
     >>> overlay_folder().is_absolute()
     True
     """
-    chosen = os.environ.get("LEVERAGE_FACTS")
-    return Path(chosen).absolute() if chosen else Path.home() / ".leverage-course" / "facts"
+    return own_place("LEVERAGE_FACTS", "facts").absolute()
 
 
 def chosen(venues: Iterable[str] | str | None) -> tuple[str, ...]:

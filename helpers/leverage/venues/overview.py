@@ -55,7 +55,7 @@ def venue_table(*, compact: bool = False, on: date | str | None = None) -> pd.Da
          venue  max_leverage  max_leverage_holds_to
     0  binance         150.0               300000.0
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     day = as_date("on", on)
     loaded = [load_venue(name, on=day) for name in chosen(None)]
