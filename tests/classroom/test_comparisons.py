@@ -72,7 +72,9 @@ def test_the_solution_stands_in_the_hidden_part_with_all_that_it_needs() -> None
 
 
 def test_the_solution_brings_the_imports_of_its_cell_along() -> None:
-    answer = "import math\nfrom math import floor as down\ndef part(x):\n    return math.e * down(x)"
+    answer = (
+        "import math\nfrom math import floor as down\ndef part(x):\n    return math.e * down(x)"
+    )
     test = TEST.replace('"capped_side", (1, 2.0, [5.123456]), 2.0', '"part", (0.5,), 0.0')
     test = test.replace('"capped_side"', '"part"')
     source = with_solution(test.format(draw="lambda pick: (pick.number(1, 9),)"), [answer])
