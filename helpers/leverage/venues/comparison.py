@@ -487,7 +487,8 @@ def _note_background(
     for name in dict.fromkeys([*names, "asset_scope"]):
         fact = product.facts.get(name)
         if fact is not None and fact.is_known and fact.confidence == "background":
-            found.conditions.append(f"{fact.name} is background knowledge, not read in a source")
+            how = "read for later days only" if fact.sources else "not read in a source"
+            found.conditions.append(f"{fact.name} is background knowledge, {how}")
 
 
 def _check_life(trade: ComparedTrade, price: float, found: _Findings) -> None:
