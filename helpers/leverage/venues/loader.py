@@ -117,16 +117,41 @@ def load_venue(
     path = overlay_folder() / f"{name}.toml"
     if not live or not path.is_file():
         return _bundled_venue(name, day, place)
-    try:
-        overlay = tomllib.loads(path.read_text(encoding="utf-8"))
-        data = _with_overlay(_data(name), overlay)
-        before = day is not None and day < overlay["fetched"]
-    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path} cannot be used ({type(error).__name__}: {error}); delete it, or fetch it "
-            f"again with `python -m leverage.venues refresh {name}`"
-        ) from error
-    return _bundled_venue(name, day, place) if before else _venue(name, data, day, place)
+    state = path.stat()
+    return _live_venue(name, day, place, path, (state.st_mtime_ns, state.st_size))
+
+
+def facts_in_use(*, live: bool = True) -> str:
+    """Say which facts a result rests on: the bundled ones, or which were fetched and when.
+
+    Parameters
+    ----------
+    live : bool, default True
+        As for :func:`load_venue`.
+
+    Returns
+    -------
+    str
+        One sentence.
+
+    Examples
+    --------
+    >>> facts_in_use(live=False)
+    'Facts as bundled.'
+    """
+    if not live:
+        return "Facts as bundled."
+    fetched = [
+        f"{venue.name} {venue.gathered}"
+        for venue in (load_venue(name, live=True) for name in venue_names())
+        if (overlay_folder() / f"{venue.id}.toml").is_file()
+    ]
+    if not fetched:
+        return (
+            "Nothing was fetched, so facts are as bundled; "
+            "`python -m leverage.venues refresh` fetches."
+        )
+    return f"Facts fetched: {', '.join(fetched)}; as bundled for the others."
 
 
 def overlay_folder() -> Path:
@@ -182,6 +207,22 @@ def _data(name: str) -> dict[str, Any]:
 @cache
 def _bundled_venue(name: str, on: date | None, place: str) -> Venue:
     return _venue(name, _data(name), on, place)
+
+
+@cache
+def _live_venue(
+    name: str, on: date | None, place: str, path: Path, _state: tuple[int, int]
+) -> Venue:
+    try:
+        overlay = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = _with_overlay(_data(name), overlay)
+        before = on is not None and on < overlay["fetched"]
+    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} cannot be used ({type(error).__name__}: {error}); delete it, or fetch it "
+            f"again with `python -m leverage.venues refresh {name}`"
+        ) from error
+    return _bundled_venue(name, on, place) if before else _venue(name, data, on, place)
 
 
 def _with_overlay(data: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
