@@ -350,13 +350,18 @@ class StudentClient:
                 raise NoRoomError
         return self._send(request)
 
-    def _send(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _send(
+        self,
+        request: dict[str, Any],
+        deadline: float | None = None,
+        late: Callable[[], float] | None = None,
+    ) -> dict[str, Any]:
         if self.ended:
             raise StudentEndedError
         if self._copy_died:
             raise DiedError
         try:
-            return self._dialogue.ask(request, self._deadline, self._late)
+            return self._dialogue.ask(request, deadline or self._deadline, late or self._late)
         except ClosedError:
             if self._copied:
                 self._copy_died = True
@@ -611,18 +616,32 @@ class StudentClient:
         """Go on with a copy of the student's process, which works on a duplicate of the files."""
         if self._ask_keeper("prepare").get("refused"):
             return
-        answer = self._send({"op": "snapshot"})
+        answer = self._send({"op": "snapshot"}, after(BETWEEN_INTERRUPTS), self._await_copy)
         if "refused" in answer or "error" in answer:
             self._ask_keeper("drop")
             return
         copy = Channel(self._home.taken_socket())
-        if self._ask_keeper("swap").get("refused"):
+        if self._ask_keeper_for_copy("swap").get("refused"):
             copy.close()
             return
         self._copied, self._dialogue.channel = True, copy
         with suppress(DiedError):
             if "error" in self._send({"op": "settle"}):
                 self._copy_died = True
+
+    def _await_copy(self) -> float:
+        """Go on waiting for a copy that does not answer yet, unless it was killed before it could."""
+        self._ask_keeper_for_copy("miss")
+        return after(BETWEEN_INTERRUPTS) if time.monotonic() < self._deadline else self._late()
+
+    def _ask_keeper_for_copy(self, what: str) -> dict[str, Any]:
+        """Ask the keeper about a copy that nothing of the student's has run in yet."""
+        answer = self._ask_keeper(what)
+        if answer.get("lost"):
+            self.struck = True
+            self._end(STUDENT_ENDED)
+            raise StudentEndedError
+        return answer
 
     def leave_copy(self) -> None:
         """Throw the copy away, if there is one, and go on with the process itself."""
