@@ -10,8 +10,6 @@ file. Both were read in copies on 2026-11-30.
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from pathlib import Path
 from nbgrader.apps.api import NbGraderAPI
 from traitlets.config import Config
 
+from classroom.desk.archives import packed
 from classroom.desk.hand_ins import CANVAS, EXCHANGE, MOODLE
 from classroom.errors import ClassroomError
 from classroom.grading.reading import read_release
@@ -29,9 +28,6 @@ from classroom.marking.people import Collected, class_people, keep_roster, read_
 from classroom.marking.room import EXCHANGE_FILES, Room, write_if_new
 from classroom.project import Chapter
 from leverage.lessons.wording import counted
-
-FIXED_TIME = (1980, 1, 1, 0, 0, 0)
-"""Time of every file in an archive, so that the same pages make the same archive."""
 
 
 @dataclass(frozen=True)
@@ -136,17 +132,6 @@ def canvas_page(key: str, assignment: str) -> str:
     'lovelaceada_LATE_91_5001_01_basics.html'
     """
     return f"{key}_{assignment}.html"
-
-
-def packed(files: Mapping[str, bytes]) -> bytes:
-    """Return a zip archive, the same for the same files."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in sorted(files.items()):
-            info = zipfile.ZipInfo(name, FIXED_TIME)
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, content, zipfile.ZIP_DEFLATED)
-    return made.getvalue()
 
 
 def release_pages(
