@@ -36,6 +36,7 @@ from classroom.grading.model import (
     Limits,
     ReleaseCell,
 )
+from classroom.grading.repair import bound_names
 from classroom.grading.runner import Recorder, RunnerShell
 from classroom.markers import hidden_lines
 from leverage.lessons import checks
@@ -253,6 +254,11 @@ class RemoteWatch:
         """Return the stop of the cell run last."""
         return self._ask(name, last=True)
 
+    def source_of(self, name: str) -> str:
+        """Return the text of the student's cell that bound `name` last."""
+        found = (cell for cell in reversed(self._session.sources) if name in bound_names(cell))
+        return next(found, "")
+
     def is_imported(self, name: str) -> bool:
         """Tell whether the notebook got `name` by an import."""
         return bool(self._session.ask({"op": "imported", "name": name}).get("imported"))
@@ -286,6 +292,8 @@ class StudentClient:
         self._quiet: Callable[[], bool] = lambda: False
         self.tampering: list[str] = []
         self.notes: list[str] = []
+        self.sources: list[str] = []
+        """The student's cells that have run."""
 
     def _reported(self, what: str) -> None:
         if what not in self.tampering and len(self.tampering) < 100:
@@ -384,6 +392,7 @@ class StudentClient:
     def run(self, source: str, cell_id: str, *, draws: bool) -> dict[str, Any]:
         """Run one of the student's cells; `draws` is False where nobody looks at its pictures."""
         self.begin()
+        self.sources.append(source)
         return self.ask({"op": "run", "source": source, "id": cell_id, "draws": draws})
 
     def look(self) -> None:
