@@ -19,8 +19,10 @@ from classroom.authoring.glossary import read_glossary
 from classroom.authoring.texts import HEADING_OR_TERM, Lesson, read_lesson
 from classroom.authoring.trial import Trial, grade_id, is_answer, is_test, try_answers
 from classroom.errors import ClassroomError
+from classroom.grading.repair import bound_names
 from classroom.markers import BEGIN_HIDDEN, HIDDEN, SECRET_WORDS, SOLUTION, STUB, VISIBLE, numbered
 from classroom.project import Chapter, Page, Project, Review, relative
+from leverage.lessons.own_work import handed_on_to, imported_functions
 from leverage.lessons.wording import counted
 
 MINIMUM_RIGHT = 1
@@ -299,14 +301,24 @@ def answers_score_as_stated(lesson: Lesson, trials: Iterable[Trial]) -> Iterator
             yield Finding(answer.place, answer.exercise, problem, remedy)
 
 
+def is_handed_on(code: str, imported: Mapping[str, str]) -> bool:
+    """Tell whether an answer leaves its question to a function of the course."""
+    return any(handed_on_to(name, lambda _: code, {}, imported) for name in bound_names(code))
+
+
 def comparisons_ask_enough(lesson: Lesson, trials: Iterable[Trial]) -> Iterator[Finding]:
     """Comparisons with the solution reach all of it, and tell every wrong answer from it."""
+    imported: dict[str, str] = {}
+    for cell in lesson.notebook.cells:
+        imported |= imported_functions(cell.source) if cell.cell_type == "code" else {}
     for trial in trials:
         answer = trial.answer
         for problem in trial.survey.problems() if trial.survey else ():
             remedy = "Widen what the comparison draws (check.compare)"
             yield Finding(where(lesson), answer.exercise, problem, remedy)
-        if not answer.right and trial.compared and not trial.differs:
+        if answer.right or not trial.compared or trial.differs:
+            continue
+        if not is_handed_on(answer.code, imported):
             yield Finding(
                 answer.place,
                 answer.exercise,
