@@ -16,6 +16,7 @@ from classroom.authoring.build import Course, lesson_environment, render, shared
 from classroom.authoring.execute import error_of, start_session
 from classroom.authoring.formulas import read_formulas, unlisted
 from classroom.authoring.glossary import read_glossary
+from classroom.authoring.mutants import Tally, tally_chapter
 from classroom.authoring.texts import HEADING_OR_TERM, Lesson, read_lesson
 from classroom.authoring.trial import Trial, grade_id, is_answer, is_test, try_answers
 from classroom.errors import ClassroomError
@@ -333,7 +334,7 @@ def answers_are_in_order(lesson: Lesson, trials: Sequence[Trial]) -> Iterator[Fi
     yield from comparisons_ask_enough(lesson, trials)
 
 
-def told_in_numbers(trials: Sequence[Trial]) -> str:
+def told_in_numbers(trials: Sequence[Trial], tallies: Sequence[Tally]) -> str:
     """Return what the tests of a chapter ask, in one line."""
     surveys = [trial.survey for trial in trials if trial.survey and trial.survey.functions]
     asked = sum(len(survey.functions) for survey in surveys)
@@ -343,9 +344,11 @@ def told_in_numbers(trials: Sequence[Trial]) -> str:
     )
     right = sum(trial.answer.right for trial in trials if not trial.survey)
     wrong = sum(not trial.answer.right for trial in trials)
+    rejected, tried = sum(t.rejected for t in tallies), sum(t.tried for t in tallies)
     return (
         f"{compared} of {counted(asked, 'function')} compared with the solution, "
         f"{reached} of {wanted} outcomes of its branches reached; "
+        f"{rejected} of {counted(tried, 'mutant')} rejected; "
         f"bank: {right} right, {wrong} wrong"
     )
 
@@ -627,19 +630,20 @@ def check(
         if chapter.name not in course.all:
             continue
         lesson = course.lesson(chapter)
-        before, trials = len(findings), list[Trial]()
+        before, trials, tallies = len(findings), list[Trial](), list[Tally]()
         try:
             files |= render(course, lesson)
             findings += text_is_in_order(lesson)
             with lesson_environment(course) as environment:
                 trials = list(try_answers(lesson, all_answers(lesson), environment))
                 findings += answers_are_in_order(lesson, trials)
+                tallies = list(tally_chapter(lesson, environment))
                 if chapter.student_notebook.exists():
                     findings += untouched_notebook_runs(lesson, run_untouched(lesson, environment))
         except ClassroomError as error:
             findings.append(as_finding(error))
         found = len(findings) - before
-        asked = f"; {told_in_numbers(trials)}" if trials else ""
+        asked = f"; {told_in_numbers(trials, tallies)}" if trials else ""
         say(f"{chapter.name}: {'no findings' if not found else f'{found} findings'}{asked}")
     if complete and len(chapters) == len(project.texts()):
         findings += files_are_current(course, {**files, **shared_files(course, files)})

@@ -475,15 +475,24 @@ class StudentClient:
             ended = RuntimeError("the process ended while your function ran")
             return [CallResult(error=ended)] * len(cases)
         printed = str(answer.get("printed", ""))
-        results = [self._result(data, printed) for data in list(answer["each"])[: len(cases)]]
+        errors: dict[str, BaseException] = {}
+        results = [
+            self._result(data, printed, errors) for data in list(answer["each"])[: len(cases)]
+        ]
         missing = RuntimeError("your function was stopped before it had answered every time")
         return results + [CallResult(error=missing)] * (len(cases) - len(results))
 
-    def _result(self, data: Mapping[str, Any], printed: str) -> CallResult:
+    def _result(
+        self, data: Mapping[str, Any], printed: str, errors: dict[str, BaseException]
+    ) -> CallResult:
+        """Return what one call did; errors that say the same are one, which costs less."""
         changed = bool(data.get("changed"))
-        if "error" in data:
-            return CallResult(error=self._error(data["error"]), changed=changed)
-        return CallResult(self.decode(data["value"]), printed, changed=changed)
+        if "error" not in data:
+            return CallResult(self.decode(data["value"]), printed, changed=changed)
+        said = repr(data["error"])
+        if said not in errors:
+            errors[said] = self._error(data["error"])
+        return CallResult(error=errors[said], changed=changed)
 
     def undo_changes(self) -> None:
         """Put back what the student's functions changed of a test's own data.
