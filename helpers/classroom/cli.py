@@ -134,6 +134,13 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("chapter", metavar="CHAPTER", help="01_basics, 1 or basics")
     sub.add_argument("--for", dest="system", choices=["gradescope", "prairielearn"], required=True)
     sub.add_argument("-o", "--output", type=Path, default=Path("autograder.zip"), metavar="FILE")
+    sub = add("update", "fetch a newer course and keep every answer")
+    sub.add_argument(
+        "archive", metavar="ZIP", type=Path, nargs="?",
+        help="the newer handout, where this is no git checkout",
+    )  # fmt: skip
+    sub = add("handout", "pack what learners get: no solutions, no hidden tests", chapters="*")
+    sub.add_argument("-o", "--output", type=Path, default=Path("handout.zip"), metavar="FILE")
     sub = add(
         "giveback", "make the grade files and pages that Moodle, Canvas and the exchange take"
     )
@@ -209,6 +216,18 @@ def run_command(arguments: argparse.Namespace) -> int:
 
         chapter = project.select([arguments.chapter])[0]
         write_autograder(project, chapter, arguments.system, arguments.output)
+        return EXIT_OK
+    if arguments.command == "update":
+        from classroom.desk.update import update
+
+        update(project, arguments.archive)
+        return EXIT_OK
+    if arguments.command == "handout":
+        from classroom.desk.handout import write_handout
+
+        everything = (*project.chapters(), *project.reviews())
+        chosen = project.select(arguments.chapters) if arguments.chapters else everything
+        write_handout(project, chosen, arguments.output)
         return EXIT_OK
     if arguments.command == "giveback":
         from classroom.desk.giveback import giveback

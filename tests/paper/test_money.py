@@ -115,6 +115,19 @@ def test_closing_a_part_of_what_lives_on_its_profit_makes_no_money(hourly, rules
     assert balanced(exchange)
 
 
+def test_a_debt_is_what_is_free_and_nothing_is_used(ticks, rules):
+    exchange = ticks(
+        100, 50, balance=10,
+        rules=rules(
+            insurance_fund=False, negative_balance_protection=False, auto_deleveraging=False
+        ),
+    )  # fmt: skip
+    exchange.create_order(BTC, "market", "buy", 1)
+    exchange.run_until()
+    assert exchange.fetch_balance()["USDT"] == {"free": -40.0, "used": 0.0, "total": -40.0}
+    assert [str(amount) for amount in exchange.fetch_balance()["BTC"].values()] == ["0.0"] * 3
+
+
 def test_dated_rates_settle_at_their_times(rules):
     rates = [(START + 3 * HOUR, 0.001), (START + 5 * HOUR, -0.002)]
     exchange = PaperExchange(day(), rules=rules(), funding=rates, balance=1_000)

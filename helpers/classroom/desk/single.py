@@ -87,7 +87,7 @@ def hand_in_at(source: Path) -> Submission:
         raise ClassroomError(f"there is no notebook {source}") from None
 
 
-def plain_result(release: Release, outcome: Outcome) -> dict[str, Any]:
+def json_result(release: Release, outcome: Outcome) -> dict[str, Any]:
     """Return a result as plain JSON: everything that a person may see."""
     verdict = outcome.verdict
     return {
@@ -167,7 +167,7 @@ def prairielearn_result(release: Release, outcome: Outcome) -> dict[str, Any]:
 
 
 RESULT_FORMS: Mapping[str, Callable[[Release, Outcome], dict[str, Any]]] = {
-    "json": plain_result,
+    "json": json_result,
     "gradescope": gradescope_result,
     "prairielearn": prairielearn_result,
 }

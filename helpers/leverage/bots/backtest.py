@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leverage._extras import needs
-from leverage._validate import checked_numbers
+from leverage._validate import checked_numbers, shown
 from leverage.bots.placing import place_orders, used_ids
 from leverage.bots.views import (
     AccountView,
@@ -84,15 +84,13 @@ for 20 %
             Highest equity so far, in quote currency.
         """
         if market.age > self.max_age:
-            return f"the newest price is {market.age:,.0f} s old, more than {self.max_age:,.0f}"
+            return f"the newest price is {shown(market.age)} s old, more than {shown(self.max_age)}"
         fall = 1 - account.equity / peak if peak > 0 else 0.0
         if fall >= self.max_drawdown:
-            return f"the drawdown is {fall:.1%}, the limit {self.max_drawdown:.1%}"
+            return f"the drawdown is {100 * fall:.4g}%, the limit {100 * self.max_drawdown:.4g}%"
         exposure = market.exposure(account)
         if exposure > self.max_exposure:
-            return (
-                f"the notional is {exposure:.1f} times the equity, the limit {self.max_exposure:g}"
-            )
+            return f"the notional is {exposure:.4g} times the equity, the limit {self.max_exposure:.4g}"
         return ""
 
 

@@ -18,6 +18,7 @@ from leverage.paper.exchange_errors import (
     BadSymbol,
     InsufficientFunds,
     InvalidOrder,
+    NoSuchMethod,
 )
 from leverage.paper.formats import amounts, as_milliseconds, decimal_text, iso
 from leverage.paper.replies import currency_dict, features_dict, market_dict
@@ -31,6 +32,11 @@ TIMEFRAMES = (
 )  # fmt: skip
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "M": 2_592_000, "y": 31_536_000}
 _FIAT = ("USD", "EUR", "GBP", "GUSD")
+# What the names of ccxt's unified methods begin with.
+_VERBS = (
+    "add_", "borrow_", "cancel_", "close_", "create_", "deposit", "edit_", "fetch_", "load_",
+    "reduce_", "repay_", "set_", "sign_in", "transfer", "un_watch_", "watch_", "withdraw",
+)  # fmt: skip
 _CANNOT = (
     "future",
     "option",
@@ -94,6 +100,8 @@ class Face:
         snake = _snake_case(name)
         if snake != name and not name.startswith("_") and hasattr(type(self), snake):
             return getattr(self, snake)
+        if snake.startswith(_VERBS):
+            raise NoSuchMethod(f"{name} is not supported here; see has for what is")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __getitem__(self, name: str) -> Any:
@@ -136,9 +144,9 @@ class Face:
         return None if timestamp is None else iso(int(timestamp))
 
     @staticmethod
-    def parse8601(text: Any) -> int | None:
+    def parse8601(timestamp: Any) -> int | None:
         """Read a time in ISO form, in milliseconds."""
-        return None if text is None else as_milliseconds(str(text))
+        return None if timestamp is None else as_milliseconds(str(timestamp))
 
     parse_date = parse8601
 
