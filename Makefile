@@ -25,6 +25,10 @@ lab: $(COURSE_READY) ## open the course in JupyterLab (PORT=8888 CHAPTER=01_basi
 score: $(COURSE_READY) ## score your own notebooks, hidden tests included (CHAPTER=01_basics)
 	@$(BIN)/classroom score $(CHAPTER)
 
+.PHONY: update
+update: $(COURSE_READY) ## fetch a newer course and keep every answer
+	@$(BIN)/classroom update
+
 .PHONY: doctor
 doctor: $(COURSE_READY) ## say what is installed, what is missing and how to get it
 	@$(BIN)/classroom doctor

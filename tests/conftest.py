@@ -14,6 +14,9 @@ from hypothesis import Phase, settings
 ROOT = Path(__file__).resolve().parents[1]
 SCRATCH = Path(tempfile.mkdtemp(prefix="course-tests-"))
 
+# A time limit of a single example fails on a busy machine and says nothing about the code.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 # `make mutate` runs the laws thousands of times, and `make quick` before every coffee: a tenth of
 # the examples, always the same ones.
 settings.register_profile(
@@ -64,8 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     os.environ["LEVERAGE_PROGRESS"] = str(SCRATCH / "progress.json")
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # see classroom.cli
+    sys.path.insert(0, str(ROOT / "tests"))
     if config.getoption("nbval", False):
-        sys.path.insert(0, str(ROOT / "tests"))
         from executed_by_nbval import Plugin
 
         config.pluginmanager.register(Plugin())

@@ -17,15 +17,14 @@ from unittest import mock
 
 import nbformat
 import pytest
+from committed import PROJECT, committed_course
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-from classroom.authoring.build import files_from, notebook_bytes, read_course
+from classroom.authoring.build import files_from, notebook_bytes
 from classroom.authoring.check import without_picture_data
 from classroom.authoring.execute import KernelSession, clean_outputs
-from classroom.project import Project
 
-PROJECT = Project(Path(__file__).resolve().parents[1])
 # Elsewhere a pixel may differ; descriptions are compared everywhere.
 REFERENCE = sys.platform == "linux" and sys.version_info[:2] == (3, 11)
 
@@ -58,7 +57,7 @@ class InstructorNotebook(IPyNbFile):
 
     def setup(self) -> None:
         """Start the kernel as the build does."""
-        self.course = read_course(PROJECT)
+        self.course = committed_course()
         self.made = nbformat.from_dict(self.course.all[self.path.stem].notebook)
         self.rest = iter(self.made.cells)
         self.progress = tempfile.TemporaryDirectory()

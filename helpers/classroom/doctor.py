@@ -133,7 +133,10 @@ def diagnose(project: Project) -> Iterator[Diagnosis]:
     root = project.root
     yield python_state()
     yield lock_state(root / "binder" / "requirements.txt", "course packages", INSTALL, needed=True)
-    yield lock_state(root / "tests" / "requirements.txt", "test packages", INSTALL, needed=False)
+    if (root / "tests").is_dir():
+        yield lock_state(
+            root / "tests" / "requirements.txt", "test packages", INSTALL, needed=False
+        )
     yield helpers_state(project)
     yield kernel_state()
     scripts = Path(sys.executable).parent
@@ -174,12 +177,14 @@ def diagnose(project: Project) -> Iterator[Diagnosis]:
     yield extra_state("psycopg", "postgres", "a gradebook on PostgreSQL needs it")
     yield extra_state("distributed", "cluster", "grading on a Dask cluster needs it")
     for folder in ("course", "solutions"):
+        if folder == "solutions" and not (root / folder).is_dir():  # a handout has none
+            continue
         ok = can_write(root / folder)
         remedy = f"make {folder}/ writable, or clone the course where you may write"
         yield Diagnosis(
             f"{folder}/ can be written", "yes" if ok else "no", ok, folder == "course", remedy
         )
-    for chapter in project.chapters():
+    for chapter in project.chapters() or project.released():
         ok = chapter.student_notebook.exists()
         yield Diagnosis(
             f"notebook {chapter.name}",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from committed import committed_course
 
-from classroom.authoring.build import read_course
 from classroom.cli import main
 from classroom.marking.demo import Row, Student, make_class
 from classroom.project import Project
@@ -15,7 +15,7 @@ from classroom.project import Project
 def test_a_class_has_every_kind_of_student(root: Path) -> None:
     project = Project(root)
     chapter = project.select(["01_basics"])[0]
-    students = {s.id: s for s in make_class(read_course(project).lesson(chapter))}
+    students = {s.id: s for s in make_class(committed_course().lesson(chapter))}
     assert len(students) >= 12
     assert {
         "perfect", "blank", "other_right_1", "wrong_1", "wrong_2", "wrong_3", "late",

@@ -9,20 +9,19 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import pytest
+from committed import PROJECT, committed_course
 from nbformat import from_dict
 from nbgrader.utils import determine_grade
 
 from classroom.authoring.bank import Answer, all_answers
-from classroom.authoring.build import lesson_environment, read_course
+from classroom.authoring.build import lesson_environment
 from classroom.authoring.check import answers_are_in_order
 from classroom.authoring.trial import try_answers
 from classroom.grading import Grader, Outcome, Release, Submission, read_release
-from classroom.project import Chapter, Project
+from classroom.project import Chapter
 
-PROJECT = Project(Path(__file__).resolve().parents[2])
 CHAPTERS = [pytest.param(chapter, id=chapter.name) for chapter in PROJECT.chapters()]
 REVIEWS = [pytest.param(review, id=review.name) for review in PROJECT.reviews()]
 
@@ -63,7 +62,7 @@ def compare_answers(text: Chapter) -> None:
 
     In a stock kernel it must score as stated, and our tests must say the same of it.
     """
-    course = read_course(PROJECT)
+    course = committed_course()
     lesson = course.lesson(text)
     answers = all_answers(lesson)
     with lesson_environment(course) as environment:

@@ -421,6 +421,23 @@ def test_names_that_depend_on_answers_are_the_students(tmp_path: Path) -> None:
     assert own_statements(made, learner) == ["import math", "fee = 2", "other = 3"]
 
 
+def test_what_is_local_to_a_function_is_no_name_of_the_notebook(tmp_path: Path) -> None:
+    answer = (
+        "def trade(size):\n    global total\n    account = opened()\n    total = account.cost(size)"
+    )
+    given = "def summary(account):\n    return [account.free for _ in rows]"
+    cells = [
+        corpus.code("rows = [1]", corpus.meta("given", locked=True)),
+        corpus.code(answer, corpus.meta("answer", solution=True)),
+        corpus.code(f"{given}\ndouble = 2 * total", corpus.meta("more", locked=True)),
+    ]
+    (tmp_path / "one.ipynb").write_text(json.dumps(corpus.notebook(cells)), encoding="utf-8")
+    made = read_release(tmp_path / "one.ipynb").cells
+    learner = learner_names(made)
+    assert learner == {"trade", "total", "double"}
+    assert own_statements(made, learner) == ["rows = [1]", given]
+
+
 def test_links_and_devices_in_a_submission_are_never_read(tmp_path: Path) -> None:
     secret = tmp_path / "gradebook.db"
     secret.write_text("grades", encoding="utf-8")

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from committed import PROJECT, committed_course
 
-from classroom.authoring.build import read_course, render, shared_files
+from classroom.authoring.build import render, shared_files
 from classroom.authoring.check import course_is_in_order, files_are_current, text_is_in_order
 from classroom.authoring.student_notebooks import MADE
 from classroom.authoring.texts import Lesson, is_folded
-from classroom.project import Chapter, Project
+from classroom.project import Chapter
 
-PROJECT = Project(Path(__file__).resolve().parents[2])
 CHAPTERS = [pytest.param(chapter, id=chapter.name) for chapter in PROJECT.chapters()]
 REVIEWS = [pytest.param(review, id=review.name) for review in PROJECT.reviews()]
 PAGES = [pytest.param(page, id=page.name) for page in PROJECT.pages()]
@@ -24,7 +24,7 @@ TEXTS = [pytest.param(text, id=text.name) for text in PROJECT.texts()]
 
 @pytest.fixture(scope="module")
 def lessons() -> dict[str, Lesson]:
-    return dict(read_course(PROJECT).lessons)
+    return dict(committed_course().lessons)
 
 
 def read(path: Path) -> nbformat.NotebookNode:
@@ -37,29 +37,29 @@ def read(path: Path) -> nbformat.NotebookNode:
 # those of the untouched notebooks in test_nbgrader.py.
 @pytest.mark.parametrize("chapter", TEXTS)
 def test_a_text_is_in_order(chapter: Chapter) -> None:
-    findings = list(text_is_in_order(read_course(PROJECT).lesson(chapter)))
+    findings = list(text_is_in_order(committed_course().lesson(chapter)))
     assert not findings, "\n".join(map(str, findings))
 
 
 def test_the_course_as_a_whole_is_in_order() -> None:
-    findings = list(course_is_in_order(read_course(PROJECT)))
+    findings = list(course_is_in_order(committed_course()))
     assert not findings, "\n".join(map(str, findings))
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_is_what_a_fresh_build_makes(page: Chapter) -> None:
-    course = read_course(PROJECT)
+    course = committed_course()
     for path, content in render(course, course.lesson(page)).items():
         assert path.read_bytes() == content, f"{path.relative_to(PROJECT.root)}: run make build"
 
 
 def test_the_files_that_chapters_share_are_current() -> None:
-    for path, content in shared_files(read_course(PROJECT)).items():
+    for path, content in shared_files(committed_course()).items():
         assert path.read_bytes() == content, f"{path.relative_to(PROJECT.root)}: run make build"
 
 
 def test_course_holds_notebooks_and_the_flash_cards_only() -> None:
-    course = read_course(PROJECT)
+    course = committed_course()
     notebooks = {
         text.student_notebook: text.student_notebook.read_bytes() for text in PROJECT.texts()
     }
@@ -159,7 +159,7 @@ def test_every_term_leads_from_its_explanation_to_the_glossary_and_back() -> Non
 
 @pytest.mark.parametrize("review", REVIEWS)
 def test_a_review_asks_twelve_questions_about_every_chapter_it_builds_on(review: Chapter) -> None:
-    lesson = read_course(PROJECT).lesson(review)
+    lesson = committed_course().lesson(review)
     assert len({item.exercise for item in lesson.items}) == 12
     asked = {int(item.objectives[0][2:].partition(".")[0]) for item in lesson.items}
     assert asked == {int(name[:2]) for name in lesson.builds_on}

@@ -10,14 +10,12 @@ from typing import Any
 
 import pytest
 import yaml
+from committed import committed_course
 
 from classroom.authoring.bank import read_bank
-from classroom.authoring.build import read_course
 from classroom.authoring.texts import Lesson
-from classroom.project import Project
 
-PROJECT = Project(Path(__file__).resolve().parents[2])
-LESSONS: Mapping[str, Lesson] = read_course(PROJECT).lessons
+LESSONS: Mapping[str, Lesson] = committed_course().lessons
 ROWS: list[dict[str, Any]] = yaml.safe_load(
     Path(__file__).with_name("coverage.yml").read_text(encoding="utf-8")
 )

@@ -12,16 +12,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from committed import PROJECT, committed_course
 
-from classroom.authoring.build import read_course
 from classroom.authoring.texts import Lesson
 from classroom.cli import parser
-from classroom.project import Project
 
-PROJECT = Project(Path(__file__).resolve().parents[2])
-LESSONS: Mapping[str, Lesson] = {
-    name[:2]: one for name, one in read_course(PROJECT).lessons.items()
-}
+LESSONS: Mapping[str, Lesson] = {name[:2]: one for name, one in committed_course().lessons.items()}
 GUIDE, ACCESS = PROJECT.root / "solutions" / "INSTRUCTORS.md", PROJECT.root / "ACCESSIBILITY.md"
 PAGES = [pytest.param(path, id=path.stem) for path in (GUIDE, ACCESS)]
 LEFT_OUT_MINUTES = 5

@@ -14,15 +14,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from committed import PROJECT, committed_course
 from nbformat import NotebookNode
 from nbgrader.apps import GenerateAssignmentApp
 from nbgrader.validator import Validator
 
-from classroom.authoring.build import read_course
 from classroom.authoring.check import untouched_notebook_runs
-from classroom.project import Chapter, Project
+from classroom.project import Chapter
 
-PROJECT = Project(Path(__file__).resolve().parents[2])
 CHAPTERS = [pytest.param(chapter, id=chapter.name) for chapter in PROJECT.chapters()]
 TEXTS = [pytest.param(text, id=text.name) for text in PROJECT.texts()]
 
@@ -52,7 +51,7 @@ def test_an_untouched_notebook_runs_to_its_end_and_nbgrader_gives_it_no_points(
     text: Chapter,
 ) -> None:
     """`validate --invert` complains about cells that pass; only items worth 0 points may."""
-    lesson = read_course(PROJECT).lesson(text)
+    lesson = committed_course().lesson(text)
     validator = Remembering(invert=True)
     validator.stream = io.StringIO()
     validator.validate_and_print(str(text.student_notebook))

@@ -5,16 +5,15 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import nbformat
 import numpy as np
 import pytest
+from committed import PROJECT
 
-from classroom.project import Chapter, Project
+from classroom.project import Chapter
 
-PROJECT = Project(Path(__file__).resolve().parents[2])
 TEXTS = [pytest.param(text, id=text.name) for text in (*PROJECT.chapters(), *PROJECT.reviews())]
 # What the text prints on purpose, because the exercise is to arrive at a published number, or
 # because the number is one of the exercise's own inputs.

@@ -135,7 +135,7 @@ class Trading(RuleBasedStateMachine):
         super().__init__()
         self.calls: list[tuple[str, str, tuple[Any, ...], dict[str, Any]]] = []
         self.final: dict[str, Any] = {}
-        self.seen_trades: dict[str, Any] = {}
+        self.faces: dict[str, Any] = {}
 
     @initialize(
         rules=st.sampled_from(sorted(RULES)),
@@ -192,16 +192,25 @@ class Trading(RuleBasedStateMachine):
 
     # ---- what can be done
 
+    def face(self, name: str) -> Any:
+        """The face of an account, made once for each exchange."""
+        if name not in self.faces:
+            self.faces[name] = self.paper.account(name)
+        return self.faces[name]
+
     def call_as(self, name: str, method: str, *arguments: Any, **named: Any) -> Any:
         """Call a method for an account, and note it for the replay."""
         type(self).taken[method] += 1
         self.calls.append((name, method, arguments, named))
-        return getattr(self.paper.account(name), method)(*arguments, **named)
+        return getattr(self.face(name), method)(*arguments, **named)
+
+    def free_margin(self, name: str) -> float:
+        return float(self.face(name).fetch_balance()["USDT"]["free"])
 
     def call(self, who: int, method: str, *arguments: Any, **named: Any) -> Any:
         """Call a method for an account; a refusal must leave everything as it was."""
         name = self.names[who % len(self.names)]
-        free = {n: self.paper.account(n).snapshot()["free"] for n in self.names}
+        free = {n: self.free_margin(n) for n in self.names}
         refused = None
         try:
             answer = self.call_as(name, method, *arguments, **named)
@@ -214,7 +223,7 @@ class Trading(RuleBasedStateMachine):
         self.changed = True
         if method not in ("step", "run_until"):
             for n, amount in free.items():
-                now = self.paper.account(n).snapshot()["free"]
+                now = self.free_margin(n)
                 worst = min(amount, 0.0) - 1e-6 * (1 + abs(amount))
                 assert now >= worst, f"{method} made {n}'s free margin {now} from {amount}"
         return answer
@@ -247,7 +256,7 @@ class Trading(RuleBasedStateMachine):
 
     @rule(who=who, symbol=symbol, side=side, bars=st.integers(0, 4))
     def as_large_as_it_can_be(self, who: int, symbol: str, side: str, bars: int) -> None:
-        face = self.paper.account(self.names[who % len(self.names)])
+        face = self.face(self.names[who % len(self.names)])
         leverage = face.fetch_leverage(symbol)["longLeverage"]
         value = max(face.snapshot()["free"], 0.0) * leverage * 0.9
         amount = round(value / face.last_price(symbol), 3)
@@ -312,7 +321,7 @@ class Trading(RuleBasedStateMachine):
         self.call(who, "create_order", symbol, "limit", "buy", size, price, extra)
 
     def any_order(self, who: int, pick: int) -> tuple[str, str] | None:
-        orders = self.paper.account(self.names[who % len(self.names)]).fetch_orders()
+        orders = self.face(self.names[who % len(self.names)]).fetch_orders()
         if not orders:
             return None
         order = orders[-1 - pick % len(orders)]
@@ -400,7 +409,7 @@ class Trading(RuleBasedStateMachine):
         last = max((posting["id"] for posting in self.paper.postings()), default=0)
         backing: dict[tuple[str, str], float] = {}
         for name in self.names:
-            face = self.paper.account(name)
+            face = self.face(name)
             positions = face.fetch_positions()
             if face.fetch_open_orders() or any(p["marginMode"] == "cross" for p in positions):
                 continue
@@ -427,6 +436,7 @@ class Trading(RuleBasedStateMachine):
         (self.folder / "saved").unlink(missing_ok=True)
         self.paper.save(self.folder / "saved")
         self.paper = PaperExchange.resume(self.folder / "saved")
+        self.faces = {}
 
     # ---- what always holds
 
@@ -442,7 +452,7 @@ class Trading(RuleBasedStateMachine):
             self.state = whole_state(self.paper)
             self.changed = False
         for name in self.names[self.count % len(self.names) :][:1]:
-            face = self.paper.account(name)
+            face = self.face(name)
             face.fetch_balance(), face.fetch_balance({"type": "spot"})
             face.fetch_positions(), face.fetch_orders(), face.fetch_open_orders()
             face.fetch_closed_orders(), face.fetch_my_trades(), face.fetch_ledger()
@@ -482,7 +492,7 @@ class Trading(RuleBasedStateMachine):
             cash[posting["target"], posting["currency"]] += posting["amount"]
             scale += abs(posting["amount"])
         for name in self.names:
-            face = self.paper.account(name)
+            face = self.face(name)
             entries = face.fetch_ledger("USDT")
             moved = math.fsum(
                 entry["amount"] * (1 if entry["direction"] == "in" else -1) for entry in entries
@@ -491,7 +501,7 @@ class Trading(RuleBasedStateMachine):
             mine = math.fsum(own.values())
             shown = {
                 "spot": face.fetch_balance({"type": "spot"})["total"].get("USDT", 0.0),
-                "swap": face.snapshot()["balance"],
+                "swap": face.fetch_balance()["info"]["USDT"]["walletBalance"],
             }
             for wallet, amount in own.items():
                 assert abs(shown[wallet] - amount) <= EXACT * scale, (name, wallet)
@@ -502,7 +512,7 @@ class Trading(RuleBasedStateMachine):
         if not hasattr(self, "paper"):
             return
         for name in self.names:
-            face = self.paper.account(name)
+            face = self.face(name)
             if not all(face.is_open(symbol) for symbol in SYMBOLS):
                 continue
             for position in face.fetch_positions():
@@ -513,7 +523,7 @@ class Trading(RuleBasedStateMachine):
         if not hasattr(self, "paper"):
             return
         for name in self.names:
-            face = self.paper.account(name)
+            face = self.face(name)
             trades = face.fetch_my_trades()
             assert len({trade["id"] for trade in trades}) == len(trades)
             filled: Counter[str] = Counter()
@@ -534,7 +544,7 @@ class Trading(RuleBasedStateMachine):
         for event in self.paper.events():
             type(self).taken[f"event: {event['kind']}"] += 1
         for name in self.names:
-            trades = self.paper.account(name).fetch_my_trades()
+            trades = self.face(name).fetch_my_trades()
             type(self).taken["event: trade"] += len(trades)
         again = self.make()
         for name, method, arguments, named in self.calls:

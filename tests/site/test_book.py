@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from classroom.authoring.book import EMPTY_ANSWER, Pages, Site, PageSource, doors, guide
+from classroom.authoring.book import EMPTY_ANSWER, Pages, PageSource, Site, doors, guide
 from classroom.errors import ClassroomError
 from classroom.project import Project
 

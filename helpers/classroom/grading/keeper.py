@@ -10,6 +10,7 @@ a name that nobody can guess, and a duplicate takes its place.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -20,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from classroom.grading import processes
+from classroom.grading import linux, processes
 from classroom.grading.channel import Channel, ClosedError, ProtocolError
 
 LIVE = "live"
@@ -42,6 +43,8 @@ class Keeper:
         The submission's folder, with `live` in it.
     make_room : callable
         Gives the folder room for so many times the files that a submission may have.
+    listeners : list of int
+        Where the submission's signals wait for leave, if they have to.
     """
 
     def __init__(
@@ -50,9 +53,10 @@ class Keeper:
         connection: socket.socket,
         folder: Path,
         make_room: Callable[[int], None],
+        listeners: list[int],
     ) -> None:
         self._student, self._channel, self._folder = student, Channel(connection), folder
-        self._make_room = make_room
+        self._make_room, self._listeners = make_room, listeners
         self._ended: dict[int, tuple[int, float]] = {}
         """Exit code and CPU seconds of the children that have ended."""
         self._known: set[int] = set()
@@ -76,7 +80,11 @@ class Keeper:
                     code, seconds = self._ended[self._student]
                     self._channel.send({"gone": code, "cpu": seconds})
                     break
-                if self._channel.wait_beside(waking):
+                arrived = self._channel.wait_beside(waking, *self._listeners)
+                for listener in arrived.intersection(self._listeners):
+                    with suppress(OSError):
+                        linux.answer_signal(listener, self._problem_of_signal)
+                if self._channel.fileno() in arrived:
                     request = self._channel.receive()
                     self._channel.send(getattr(self, "_" + request["op"])())
                 with suppress(BlockingIOError):
@@ -102,6 +110,13 @@ class Keeper:
     def _new(self) -> set[int]:
         """Return what has begun since a copy was prepared."""
         return {pid for pid in self._others() - self._known if not processes.has_gone(pid)}
+
+    def _problem_of_signal(self, pid: int) -> int:
+        """Say what speaks against a signal: it is for the submission's processes, and for a copy's."""
+        if not os.path.exists(f"/proc/{pid}"):
+            return errno.ESRCH
+        stopped = self._known if self._held else ()
+        return 0 if pid in self._others().difference(stopped) else errno.EPERM
 
     # what the judge asks for
 

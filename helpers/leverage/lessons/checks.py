@@ -287,10 +287,13 @@ class Check:
         unit: str = "",
         hint: str = "",
         mistakes: Mapping[Any, str] | None = None,
-        rel: float = 1e-6,
+        rel: float = 1e-9,
         abs_tol: float = 0.0,
     ) -> Any:
         """Check what a function returns for given arguments.
+
+        A function is held to more digits than a variable (`rel` is 1e-9), so that one that rounds
+        is told so at once, as the comparison with the solution would tell it later.
 
         Parameters
         ----------
@@ -445,7 +448,7 @@ class Check:
             self._author(
                 f"check.option: no quiz question {name!r} in quizzes.json; build the course"
             )
-        if quiz["answer"] not in quiz["feedback"]:
+        if "salt" not in quiz and quiz["answer"] not in quiz["feedback"]:
             self._author(f"check.option: {name} has no option {quiz['answer']!r}, its answer")
         with self._answering(""):
             verdict = judge_option(quiz, self._find(name, blank=False))
@@ -681,13 +684,18 @@ class Check:
             )
         if isinstance(expected, bool | np.bool_ | str):
             kind = str if isinstance(expected, str) else bool
-            return WordGoal(kind(expected), unit, dict(mistakes or {}))
+            words = WordGoal(kind(expected), unit, list((mistakes or {}).items()))
+            return self._with_own_mistakes(words)
         try:
             right = plain.to_array(expected)
             wrong = [(plain.to_array(key), text) for key, text in (mistakes or {}).items()]
         except NotPlainError as problem:
             self._author(f"expected or a key of mistakes is {problem.shown}; give numbers")
-        goal = NumberGoal(right, unit, wrong, rel, abs_tol, largest([*inputs, expected]))
+        return self._with_own_mistakes(
+            NumberGoal(right, unit, wrong, rel, abs_tol, largest([*inputs, expected]))
+        )
+
+    def _with_own_mistakes(self, goal: WordGoal | NumberGoal) -> Goal:
         twins = same_mistakes(goal)
         if twins is not None:
             self._author(f"one answer matches two of {twins}; give each mistake its own value")

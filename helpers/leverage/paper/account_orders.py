@@ -178,7 +178,7 @@ class AccountOrders(Face):
         """
         del params
         order = self._open_order(id, symbol)
-        order_desk.require_open(self._world, order.symbol)
+        order_desk.require_cancelling(self._world, order.symbol)
         self._world.end_order(order, "canceled", BY_ACCOUNT)
         return order_dict(self._world, order)
 
@@ -188,7 +188,7 @@ class AccountOrders(Face):
         """Cancel several open orders; none is cancelled if one of them is not open."""
         orders = [self._open_order(id, symbol) for id in ids]
         for order in orders:
-            order_desk.require_open(self._world, order.symbol)
+            order_desk.require_cancelling(self._world, order.symbol)
         return [self.cancel_order(id, symbol, params) for id in dict.fromkeys(ids)]
 
     def cancel_all_orders(
@@ -198,7 +198,7 @@ class AccountOrders(Face):
         name = self._symbol_or_all(symbol)
         ids = [order.id for order in self._world.orders_of(self._ready(), name)]
         if name is not None:
-            order_desk.require_open(self._world, name)
+            order_desk.require_cancelling(self._world, name)
         return self.cancel_orders(ids, None, params)
 
     def _order(self, id: Any, symbol: str | None) -> Order:

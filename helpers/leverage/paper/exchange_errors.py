@@ -87,6 +87,10 @@ class NotSupported(ExchangeError):
     """The venue does not offer this."""
 
 
+class NoSuchMethod(NotSupported, AttributeError):
+    """A method of ccxt that the exchange does not have."""
+
+
 class OperationFailed(BaseError):
     """The exchange cannot answer now."""
 

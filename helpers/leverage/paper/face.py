@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from math import isfinite
 from typing import Any, TypeAlias
 
@@ -17,6 +18,7 @@ from leverage.paper.exchange_errors import (
     BadSymbol,
     InsufficientFunds,
     InvalidOrder,
+    NoSuchMethod,
 )
 from leverage.paper.formats import amounts, as_milliseconds, decimal_text, iso
 from leverage.paper.replies import currency_dict, features_dict, market_dict
@@ -30,6 +32,11 @@ TIMEFRAMES = (
 )  # fmt: skip
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "M": 2_592_000, "y": 31_536_000}
 _FIAT = ("USD", "EUR", "GBP", "GUSD")
+# What the names of ccxt's unified methods begin with.
+_VERBS = (
+    "add_", "borrow_", "cancel_", "close_", "create_", "deposit", "edit_", "fetch_", "load_",
+    "reduce_", "repay_", "set_", "sign_in", "transfer", "un_watch_", "watch_", "withdraw",
+)  # fmt: skip
 _CANNOT = (
     "future",
     "option",
@@ -83,9 +90,7 @@ class Face:
             code for one in instruments for code in (one.settle, one.quote, one.base)
         )
         self.currencies = {code: currency_dict(code, code in _FIAT) for code in codes}
-        own = timeframe_of(world.tape.length)
-        longer = (name for name in TIMEFRAMES if length_of(name) % world.tape.length == 0)
-        self.timeframes = {name: name for name in (own, *longer)}
+        self.timeframes = {name: name for name in _timeframes(world.tape.length)}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._world.rules.name!r}, account {self._name!r})"
@@ -95,6 +100,8 @@ class Face:
         snake = _snake_case(name)
         if snake != name and not name.startswith("_") and hasattr(type(self), snake):
             return getattr(self, snake)
+        if snake.startswith(_VERBS):
+            raise NoSuchMethod(f"{name} is not supported here; see has for what is")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __getitem__(self, name: str) -> Any:
@@ -137,9 +144,9 @@ class Face:
         return None if timestamp is None else iso(int(timestamp))
 
     @staticmethod
-    def parse8601(text: Any) -> int | None:
+    def parse8601(timestamp: Any) -> int | None:
         """Read a time in ISO form, in milliseconds."""
-        return None if text is None else as_milliseconds(str(text))
+        return None if timestamp is None else as_milliseconds(str(timestamp))
 
     parse_date = parse8601
 
@@ -247,6 +254,13 @@ class Face:
             )
 
 
+@cache
+def _timeframes(length: int) -> tuple[str, ...]:
+    """Name the timeframes into which bars of a length can be merged, their own one first."""
+    longer = (name for name in TIMEFRAMES if length_of(name) % length == 0)
+    return (timeframe_of(length), *longer)
+
+
 def _snake_case(name: str) -> str:
     """Write a method's name as Python does: ``fetch_ohlcv`` for ``fetchOHLCV``."""
     snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
@@ -259,6 +273,8 @@ def _camel_case(name: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-def _ccxt_methods(parts: tuple[type, ...]) -> list[str]:
+@cache
+def _ccxt_methods(parts: tuple[type, ...]) -> tuple[str, ...]:
     """Name ccxt's methods that a face has: those that its parts define."""
-    return [_camel_case(name) for part in parts for name in vars(part) if not name.startswith("_")]
+    names = [_camel_case(name) for part in parts for name in vars(part) if not name.startswith("_")]
+    return tuple(names)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from leverage._grid import nearest_to
-from leverage.bars import MINUTE, length_of
+from leverage.bars import MINUTE, begin_of, length_of
 from leverage.paper.exchange_errors import BadRequest, NotSupported
 from leverage.paper.face import Face, Params
 from leverage.paper.fills import touch_price
@@ -119,7 +119,8 @@ class MarketData(Face):
         symbol : str
             Market.
         timeframe : str, optional
-            One of `timeframes`, of which a bar of the market is a part; its own if left out.
+            One of `timeframes`, of which a bar of the market is a part; its own if left out, and a
+            minute for ticks.
         since, limit : int, optional
             First time in milliseconds, and the number of bars.
         params : dict, optional
@@ -133,7 +134,9 @@ class MarketData(Face):
         del params
         symbol = self.market(symbol)["symbol"]
         own = self._world.tracks_length(symbol)
-        length = own if timeframe is None else self._length(symbol, timeframe)
+        length = own or MINUTE if timeframe is None else self._length(symbol, timeframe)
+        if limit is not None and limit < 1:
+            raise BadRequest(f"limit must be 1 or more, was {limit}")
         # Of a long history only the newest bars are read where no others are asked for.
         count = None if limit is None or since is not None else (limit + 1) * (length // (own or 1))
         rows = self._bars_until_now(symbol, count)
@@ -150,6 +153,8 @@ class MarketData(Face):
         """Order book made of `spread` and `liquidity`: levels one tick apart around the price.
 
         Without a liquidity any size is taken at the best price, and 1 000 stand at each level.
+        Without a spread orders are taken at the last price, which lies between the two best ones: no
+        book shows both at one price.
         """
         del params
         symbol = self.market(symbol)["symbol"]
@@ -377,7 +382,7 @@ def _merged(rows: list[list[float]], length: int) -> list[list[float]]:
     """Merge bars into longer ones."""
     merged: list[list[float]] = []
     for start, opening, high, low, close, volume in rows:
-        begin = int(start) // length * length
+        begin = (int(start) - begin_of(length)) // length * length + begin_of(length)
         if merged and merged[-1][0] == begin:
             bar = merged[-1]
             bar[2], bar[3], bar[4] = max(bar[2], high), min(bar[3], low), close

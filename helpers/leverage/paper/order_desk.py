@@ -114,6 +114,19 @@ def require_open(world: World, symbol: str) -> None:
         )
 
 
+def require_cancelling(world: World, symbol: str) -> None:
+    """Refuse cancellations while the history has no bars, but for the moment before it has again.
+
+    Venues reopen this way: nothing trades yet, and what waits can be taken back (BitMEX, "Mainnet
+    Scheduled Downtime for 9 March"; Kraken's system status ``cancel_only``; read 2026-11-30).
+    """
+    if not world.takes_cancellations(symbol):
+        raise OnMaintenance(
+            f"{symbol} is closed at {iso(world.state.now)}: its history has no bars here; orders can "
+            "be cancelled in the last tick before it reopens"
+        )
+
+
 def positive_number(name: str, value: Any) -> float:
     """Read a positive number."""
     try:

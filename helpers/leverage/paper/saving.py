@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 import zlib
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,7 +52,7 @@ def write_run(world: World, name: str, path: Path) -> None:
     path : Path
         Where to; an existing file is replaced.
     """
-    body = json.dumps(_pack_run(world, name), separators=(",", ":"))
+    body = _as_json(_pack_run(world, name))
     text = json.dumps(
         {"format": FORMAT, "version": VERSION, "checksum": _checksum(body), "body": body}
     )
@@ -113,7 +113,16 @@ def read_run(path: Path) -> tuple[World, str]:
 
 def state_digest(state: State) -> str:
     """Fingerprint of a state: equal states have equal ones."""
-    return _checksum(json.dumps(asdict(state), separators=(",", ":")))
+    return _checksum(_as_json(state))
+
+
+def _as_json(data: Any) -> str:
+    """Write what may hold our dataclasses; `asdict` would copy every order and posting first."""
+    return json.dumps(data, separators=(",", ":"), default=_by_field)
+
+
+def _by_field(one: Any) -> dict[str, Any]:
+    return {item.name: getattr(one, item.name) for item in fields(one)}
 
 
 def _checksum(body: str) -> str:
@@ -121,8 +130,7 @@ def _checksum(body: str) -> str:
 
 
 def _pack_run(world: World, name: str) -> dict[str, Any]:
-    state = asdict(world.state)
-    state["working"] = list(world.state.working)
+    state = {**_by_field(world.state), "working": list(world.state.working)}
     return {
         "account": name,
         "rules": _pack_rules(world.rules),
@@ -132,12 +140,12 @@ def _pack_run(world: World, name: str) -> dict[str, Any]:
                 "base": c.base,
                 "quote": c.quote,
                 "settle": c.settle,
-                "market": asdict(c.market),
+                "market": c.market,
                 "has_table": c.table is not None,
             }
             for c in world.instruments.values()
         ],
-        "funding": {symbol: asdict(source) for symbol, source in world.funding.items()},
+        "funding": world.funding,
         "spread": world.spread,
         "liquidity": world.liquidity,
         "tape": _pack_tape(world.tape),
@@ -202,7 +210,7 @@ def _unpack_state(data: dict[str, Any]) -> State:
 
 
 def _pack_rules(rules: Rules) -> dict[str, Any]:
-    packed = {item.name: getattr(rules, item.name) for item in fields(Rules)}
+    packed = _by_field(rules)
     packed["tiers"] = {
         asset: {
             "bounds": table.bounds,

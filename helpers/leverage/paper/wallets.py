@@ -45,8 +45,8 @@ class Wallets(Face):
         self,
         code: str,
         amount: float,
-        from_account: str,
-        to_account: str,
+        fromAccount: str,  # noqa: N803 - ccxt's name
+        toAccount: str,  # noqa: N803 - ccxt's name
         params: Params = None,
     ) -> dict[str, Any]:
         """Move money between the spot wallet and the trading wallet.
@@ -58,7 +58,7 @@ class Wallets(Face):
         """
         del params
         account = self._account()
-        source, target = self._wallet(from_account), self._wallet(to_account)
+        source, target = self._wallet(fromAccount), self._wallet(toAccount)
         if source == target:
             raise BadRequest(f"fromAccount and toAccount must differ, were both {source!r}")
         value = self._money(code, amount)
@@ -74,7 +74,6 @@ class Wallets(Face):
         code: str,
         amount: float,
         address: str = "paper",
-        tag: str | None = None,
         params: Params = None,
     ) -> dict[str, Any]:
         """Take money out of the spot wallet.
@@ -84,7 +83,7 @@ class Wallets(Face):
         InsufficientFunds
             If the amount is more than is there.
         """
-        del address, tag, params
+        del address, params
         account = self._account()
         if not account.verified:
             raise PermissionDenied(f"{account.name!r} is not verified; call verify() first")
