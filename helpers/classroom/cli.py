@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from classroom.errors import ClassroomError
+from leverage._extras import extra_command
 
 if TYPE_CHECKING:
     from classroom.marking.room import Room
@@ -309,7 +310,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(
             f"classroom {arguments.command}: {error.name} is not installed; "
-            "pip install 'leverage-course[classroom]' brings it",
+            f"in the folder of the course, {extra_command('classroom')} brings it",
             file=sys.stderr,
         )
         return EXIT_USAGE
