@@ -35,6 +35,7 @@ LONGEST = (
     "paper_proof/test_any_sequence.py",
     "grading/test_corpus.py",
     "browser/test_explorers.py",
+    "site/test_site.py",
     "classroom/test_demo.py",
     "grading_command/test_grade.py",
     "grading/test_grader.py",
