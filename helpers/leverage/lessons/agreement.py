@@ -7,6 +7,7 @@ inputs stay equal and limits stay limits, so an answer with `>` for `>=` is stil
 """
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -49,9 +50,11 @@ Failure = tuple[int, Expected, Expected]
 
 
 def expected_of(solution: Function, args: tuple[Any, ...]) -> Expected:
-    """Return what the solution gives for some arguments, which it may not change."""
+    """Return what the solution gives for some arguments, which it may not change, without warnings."""
     try:
-        value = solution(*(args if calls.is_fixed(args) else calls.copied(args)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = solution(*(args if calls.is_fixed(args) else calls.copied(args)))
     except Exception as error:
         return Refused(type(error))
     return value if type(value) is float and value == value else nested.to_plain(value)
@@ -75,7 +78,9 @@ def drawn_for(
     ValueError
         Where the solution stops with an error that is no refusal, or `draw` draws nothing.
     """
-    samples = draw_samples(item_id, draw, count)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the limits of a domain are unusual on purpose
+        samples = draw_samples(item_id, draw, count)
     rights = [expected_of(solution, sample.args) for sample in samples]
     for sample, right in zip(samples, rights, strict=True):
         if isinstance(right, Refused) and issubclass(right.kind, _MISTAKES_OF_AN_AUTHOR):
