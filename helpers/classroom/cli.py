@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from classroom.errors import ClassroomError
+from leverage._extras import extra_command
 
 if TYPE_CHECKING:
     from classroom.marking.room import Room
@@ -67,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
         "list everything that is not in order, in texts, answers and notebooks",
         chapters="*",
     )
+    sub = add("site", "make the book to read and the course for the browser, in one folder")
+    sub.add_argument("--to", type=Path, help="where the site is made (default _site)")
     add(
         "mutants",
         "try small mistakes in every solution and list those no test notices",
@@ -116,6 +119,39 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--no-outputs", action="store_true", help="no feedback, CSV and report afterwards"
     )
+    sub = add("grade-one", "grade one notebook and write one result file, for any cluster")
+    sub.add_argument("notebook", metavar="NOTEBOOK", type=Path, help="or the folder handed in")
+    sub.add_argument("--chapter", required=True, help="01_basics, 1 or basics")
+    sub.add_argument(
+        "--format", choices=["json", "gradescope", "prairielearn"], default="json",
+        help="of the result file (default json)",
+    )  # fmt: skip
+    sub.add_argument("-o", "--output", type=Path, default=Path("results.json"), metavar="FILE")
+    sub.add_argument("--level", help="isolation to insist on (default: the best there is)")
+    sub.add_argument(
+        "--allow-limits-only",
+        action="store_true",
+        help="grade even where nothing keeps students' code from your files",
+    )
+    sub = add("autograder", "pack a chapter's grader for Gradescope or PrairieLearn")
+    sub.add_argument("chapter", metavar="CHAPTER", help="01_basics, 1 or basics")
+    sub.add_argument("--for", dest="system", choices=["gradescope", "prairielearn"], required=True)
+    sub.add_argument("-o", "--output", type=Path, default=Path("autograder.zip"), metavar="FILE")
+    sub = add("update", "fetch a newer course and keep every answer")
+    sub.add_argument(
+        "archive", metavar="ZIP", type=Path, nargs="?",
+        help="the newer handout, where this is no git checkout",
+    )  # fmt: skip
+    sub = add("handout", "pack what learners get: no solutions, no hidden tests", chapters="*")
+    sub.add_argument("-o", "--output", type=Path, default=Path("handout.zip"), metavar="FILE")
+    sub = add(
+        "giveback", "make the grade files and pages that Moodle, Canvas and the exchange take"
+    )
+    sub.add_argument("chapter", metavar="CHAPTER", help="01_basics, 1 or basics")
+    sub.add_argument(
+        "--roster", type=Path, metavar="CSV",
+        help="who is in the class: id, name, email, login, ... (kept as class/roster.csv)",
+    )  # fmt: skip
     sub = add(
         "demo", "grade a made class from end to end and compare with what is expected", chapters="?"
     )
@@ -154,6 +190,11 @@ def run_command(arguments: argparse.Namespace) -> int:
             print(finding)
         print(f"{len(findings)} findings." if findings else "Everything is in order.")
         return EXIT_FINDINGS if findings else EXIT_OK
+    if arguments.command == "site":
+        from classroom.authoring.book import make_site
+
+        make_site(project, arguments.to or project.root / "_site")
+        return EXIT_OK
     if arguments.command == "mutants":
         from classroom.authoring.mutants import mutants
 
@@ -168,6 +209,41 @@ def run_command(arguments: argparse.Namespace) -> int:
         return run_collect(project, arguments)
     if arguments.command == "grade":
         return run_grade(project, arguments)
+    if arguments.command == "grade-one":
+        from classroom.desk.single import grade_single
+
+        outcome = grade_single(
+            project.select([arguments.chapter])[0], arguments.notebook, arguments.output,
+            form=arguments.format, level=arguments.level,
+            allow_limits_only=arguments.allow_limits_only,
+        )  # fmt: skip
+        print(f"{arguments.output}: {outcome.verdict.status}, {outcome.verdict.points:g} points.")
+        return EXIT_OK
+    if arguments.command == "autograder":
+        from classroom.desk.autograder import write_autograder
+
+        chapter = project.select([arguments.chapter])[0]
+        write_autograder(project, chapter, arguments.system, arguments.output)
+        return EXIT_OK
+    if arguments.command == "update":
+        from classroom.desk.update import update
+
+        update(project, arguments.archive)
+        return EXIT_OK
+    if arguments.command == "handout":
+        from classroom.desk.handout import write_handout
+
+        everything = (*project.chapters(), *project.reviews())
+        chosen = project.select(arguments.chapters) if arguments.chapters else everything
+        write_handout(project, chosen, arguments.output)
+        return EXIT_OK
+    if arguments.command == "giveback":
+        from classroom.desk.giveback import giveback
+        from classroom.marking.room import find_room
+
+        chapter = project.select([arguments.chapter])[0]
+        done = giveback(find_room(project), chapter, roster=arguments.roster)
+        return EXIT_FINDINGS if done.left_out else EXIT_OK
     if arguments.command == "demo":
         from classroom.marking.demo import demo
 
@@ -234,7 +310,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(
             f"classroom {arguments.command}: {error.name} is not installed; "
-            "pip install 'leverage-course[classroom]' brings it",
+            f"in the folder of the course, {extra_command('classroom')} brings it",
             file=sys.stderr,
         )
         return EXIT_USAGE

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from classroom.project import Project, relative
+from leverage._extras import extra_command
 
 INSTALL = "run 'make install'"
 
@@ -125,7 +126,7 @@ def extra_state(module: str, extra: str, why: str) -> Diagnosis:
     """Look for a package that only one job wants."""
     ok = importlib.util.find_spec(module) is not None
     found = "installed" if ok else f"not installed; {why}"
-    return Diagnosis(f"extra {extra}", found, ok, False, f"pip install leverage-course[{extra}]")
+    return Diagnosis(f"extra {extra}", found, ok, False, extra_command(extra))
 
 
 def diagnose(project: Project) -> Iterator[Diagnosis]:
@@ -133,7 +134,10 @@ def diagnose(project: Project) -> Iterator[Diagnosis]:
     root = project.root
     yield python_state()
     yield lock_state(root / "binder" / "requirements.txt", "course packages", INSTALL, needed=True)
-    yield lock_state(root / "tests" / "requirements.txt", "test packages", INSTALL, needed=False)
+    if (root / "tests").is_dir():
+        yield lock_state(
+            root / "tests" / "requirements.txt", "test packages", INSTALL, needed=False
+        )
     yield helpers_state(project)
     yield kernel_state()
     scripts = Path(sys.executable).parent
@@ -168,18 +172,21 @@ def diagnose(project: Project) -> Iterator[Diagnosis]:
         Path(browser).name if browser else "not found",
         browser is not None,
         False,
-        "install chromium (Debian: apt-get install chromium), or set CHROMIUM to a browser's path",
+        "install Chromium, Chrome or Edge (Debian: apt-get install chromium), or set CHROMIUM to the "
+        "program's path",
     )
     yield from sandbox_states()
     yield extra_state("psycopg", "postgres", "a gradebook on PostgreSQL needs it")
     yield extra_state("distributed", "cluster", "grading on a Dask cluster needs it")
     for folder in ("course", "solutions"):
+        if folder == "solutions" and not (root / folder).is_dir():  # a handout has none
+            continue
         ok = can_write(root / folder)
         remedy = f"make {folder}/ writable, or clone the course where you may write"
         yield Diagnosis(
             f"{folder}/ can be written", "yes" if ok else "no", ok, folder == "course", remedy
         )
-    for chapter in project.chapters():
+    for chapter in project.chapters() or project.released():
         ok = chapter.student_notebook.exists()
         yield Diagnosis(
             f"notebook {chapter.name}",

@@ -99,22 +99,22 @@ def lab(
     """Open JupyterLab on course/ and stay until it is stopped (Ctrl-C).
 
     Says so when the port is taken and takes the next one; prints the address in any case.
-    Learners see of nbgrader's tools only Validate; an instructor sees all of them.
+    Learners see of nbgrader's tools only Validate; an instructor sees all of them, and the whole
+    project, so that the mark schemes in solutions/ can stand beside the answers.
     """
     folder = project.root / "course"
     if not folder.is_dir():
         raise ClassroomError("there is no folder course/ here; make it with 'classroom build'")
+    home = project.root if instructor else folder
+    path = ""
+    if chapter:
+        path = "/tree/" + relative(project.released_one(chapter).student_notebook, home)
     wanted = FIRST_PORT if port is None else port
     if not 1 <= wanted <= 65535:
         raise ClassroomError(f"--port must be from 1 to 65535, was {wanted}")
     chosen = free_port(wanted, host)
     if chosen != wanted:
         print(f"Port {wanted} is taken; using {chosen}.")
-    path = ""
-    if chapter:
-        path = "/tree/" + relative(
-            project.select([chapter], pages=True)[0].student_notebook, folder
-        )
     os.environ.setdefault("JUPYTER_TOKEN", secrets.token_hex(16))
     shown = "localhost" if host in EVERYWHERE else host
     print(f"JupyterLab: http://{shown}:{chosen}/lab{path}?token={os.environ['JUPYTER_TOKEN']}")
@@ -130,7 +130,7 @@ def lab(
 
     from jupyterlab.labapp import LabApp
 
-    arguments = lab_arguments(folder, chosen, host=host, browser=open_browser)
+    arguments = lab_arguments(home, chosen, host=host, browser=open_browser)
     if path:
         arguments.append(f"--LabApp.default_url=/lab{path}")
     os.chdir(project.root)  # where nbgrader's extensions look for nbgrader_config.py

@@ -157,3 +157,8 @@ def hidden_lines(source: str) -> frozenset[int]:
     [2, 3, 4]
     """
     return frozenset(number for number, (part, _) in enumerate(parts(source), 1) if part == HIDDEN)
+
+
+def solution_lines(source: str) -> frozenset[int]:
+    """Return the lines of an answer cell that students do not get, from 1; all without marks."""
+    return frozenset(numbered(source, SOLUTION)) or frozenset(range(1, source.count("\n") + 2))

@@ -106,7 +106,7 @@ class Page(Chapter):
     @property
     def source(self) -> Path:
         """Folder that authors edit."""
-        return self.root / "solutions" / "pages"
+        return self.root / "solutions"
 
     @property
     def solution_notebook(self) -> Path:
@@ -189,12 +189,29 @@ class Project:
 
     def pages(self) -> tuple[Page, ...]:
         """Return the pages without exercises."""
-        texts = sorted((self.root / "solutions" / "pages").glob("*.md"))
+        texts = sorted((self.root / "solutions").glob("[a-z]*.md"))  # INSTRUCTORS.md is no page
         return tuple(Page(self.root, text.stem) for text in texts)
 
     def texts(self) -> tuple[Chapter, ...]:
         """Return everything that is written as a text: chapters, then reviews, then pages."""
         return (*self.chapters(), *self.reviews(), *self.pages())
+
+    def released(self) -> tuple[Chapter, ...]:
+        """Return every notebook in course/: chapters, reviews, pages; also where no text is."""
+        home = self.root / "course"
+        folders = sorted(path.parent.name for path in home.glob("*/*.ipynb"))
+        pages = sorted(path.stem for path in home.glob("*.ipynb"))
+        chapters = [Chapter(self.root, name) for name in folders if CHAPTER_NAME.fullmatch(name)]
+        reviews = [Review(self.root, name) for name in folders if REVIEW_NAME.fullmatch(name)]
+        return tuple(
+            one
+            for one in (*chapters, *reviews, *(Page(self.root, name) for name in pages))
+            if one.student_notebook.is_file()
+        )
+
+    def released_one(self, name: str) -> Chapter:
+        """Return the notebook in course/ that a name asks for, as `select` does."""
+        return self._one(name, self.released())
 
     def select(self, names: Sequence[str], *, pages: bool = False) -> tuple[Chapter, ...]:
         """Return the chapters and reviews that `names` ask for.
@@ -204,6 +221,11 @@ class Project:
         (`basics`) or a path to its folder or notebook.
         """
         chapters = self.chapters()
+        if not chapters and not (self.root / "solutions").is_dir():
+            raise ClassroomError(
+                "this is a handout: it has the notebooks in course/ and no solutions/, so no hidden "
+                "tests. Whoever gave it to you has them"
+            )
         if not chapters:
             raise ClassroomError(
                 f"no chapters were found in {self.root / 'solutions'}; "
@@ -241,11 +263,12 @@ def find_project() -> Project:
     here = Path.cwd().resolve()
     installed = Path(__file__).resolve().parents[2]
     for folder in (here, *here.parents, installed):
-        if (folder / "solutions").is_dir() and (folder / "nbgrader_config.py").is_file():
+        ours = (folder / "solutions").is_dir() or (folder / "course").is_dir()
+        if ours and (folder / "nbgrader_config.py").is_file():
             return Project(folder)
     raise ClassroomError(
-        f"{here} is not inside a checkout of the course (a folder with solutions/ and "
-        "nbgrader_config.py); change into the folder that you cloned"
+        f"{here} is not inside a checkout of the course (a folder with nbgrader_config.py and "
+        "course/ or solutions/); change into the folder that you cloned or unpacked"
     )
 
 

@@ -28,10 +28,23 @@ _LARGEST_EXACT = 2.0**53
 _NO_NUMBERS = (bool, np.bool_, str, bytes, np.ndarray, np.timedelta64, np.datetime64)
 
 
-# Highest rates that the course's venues charge: 0.4 % for a spot margin trade, 0.025 % for opening
-# or keeping it (venues/kraken.toml). A rate above them is most likely a number of per cent.
-_HIGHEST_FEE = 0.004
-_HIGHEST_ROLLOVER = 0.00025
+class Known(NamedTuple):
+    """Highest rate that the course's venues have, and what they do with it."""
+
+    rate: float
+    words: str
+
+
+# A rate above what the course's venues have is most likely a number of per cent: 0.4 % for a spot
+# margin trade, 0.025 % for opening or keeping it, 0.25 % of funding at a settlement, 15 % of
+# maintenance where more than 2x is allowed, 5 % in a first tier (all venues/kraken.toml), 3.9 %
+# between the close and the next open of a bundled hour.
+FEE = Known(0.004, "a venue of the course charges")
+ROLLOVER = Known(0.00025, "a venue of the course charges")
+FUNDING = Known(0.0025, "a venue of the course is known to allow at a settlement")
+MAINTENANCE = Known(0.15, "a venue of the course asks where it allows more than 2x")
+LIQUIDATION = Known(0.05, "a venue asks of its smallest positions, out of which it is paid")
+JUMP = Known(0.04, "a price jumped between two hours of the bundled crashes")
 
 
 class CourseWarning(UserWarning):
@@ -48,7 +61,7 @@ class Rule(NamedTuple):
     is_decimal: bool = False
     is_sign: bool = False
     is_whole: bool = False
-    highest_known: float = inf
+    known: Known | None = None
 
     def admits(self, values: FloatArray) -> BoolArray:
         """Tell for each value whether it keeps the rule; NaN never does."""
@@ -96,10 +109,8 @@ def _count(low: float, high: float, advice: str) -> Rule:
 _PRICE = _positive("give a price in quote currency per unit of base currency")
 _QUANTITY = _positive("use side=-1 for a short position")
 _LEG = _positive("give the size of each leg; a single leg has liquidation_price")
-_FEE = _signed_rate("give 0.0005 for 0.05 %, a negative rate for a rebate")._replace(
-    highest_known=_HIGHEST_FEE
-)
-_MAINTENANCE_RATE = _share("give 0.004 for 0.4 %")
+_FEE = _signed_rate("give 0.0005 for 0.05 %, a negative rate for a rebate")._replace(known=FEE)
+_MAINTENANCE_RATE = _share("give 0.004 for 0.4 %")._replace(known=MAINTENANCE)
 _VOLATILITY = _decimal(0.0, 10.0, "from 0 to 10", "give 0.6 for 60 % a year")
 _RULES: dict[str, Rule] = {
     "side": Rule("1 (long) or -1 (short)", -1.0, 1.0, "use LONG or SHORT", is_sign=True),
@@ -121,10 +132,12 @@ _RULES: dict[str, Rule] = {
     "maintenance_margin": _zero_or_more("give the requirement as an amount of money"),
     "maintenance_margin_rate": _MAINTENANCE_RATE,
     "maintenance_amount": _zero_or_more("give the amount that the tier subtracts"),
-    "closing_fee_rate": _share("give 0.0005 for 0.05 %")._replace(highest_known=_HIGHEST_FEE),
+    "closing_fee_rate": _share("give 0.0005 for 0.05 %")._replace(known=FEE),
     "fee_rate": _FEE,
     "exit_fee_rate": _FEE,
-    "funding_rate": _signed_rate("give 0.0001 for 0.01 %, a negative rate when shorts pay"),
+    "funding_rate": _signed_rate(
+        "give 0.0001 for 0.01 %, a negative rate when shorts pay"
+    )._replace(known=FUNDING),
     "target_roe": _any_number("give 0.2 for 20 % of the initial margin"),
     "loss": _share("give 0.2 for a loss of 20 %; nothing makes good a total loss"),
     # Rounding
@@ -133,7 +146,7 @@ _RULES: dict[str, Rule] = {
     # Tier tables
     "bounds": Rule("zero or more", 0.0, inf, "start at 0; inf may stand for no upper bound"),
     "lower_bounds": _zero_or_more("give the notional at which each tier begins"),
-    "maintenance_margin_rates": _MAINTENANCE_RATE,
+    "maintenance_margin_rates": _MAINTENANCE_RATE._replace(known=None),
     "max_leverages": Rule("1 or more", 1.0, _LARGEST, "give 10 for 10x"),
     "maintenance_amounts": _zero_or_more("give the amount that each tier subtracts"),
     # Margin
@@ -161,14 +174,12 @@ _RULES: dict[str, Rule] = {
     "hours": _zero_or_more("give the time since opening in hours"),
     "interval_hours": _positive("give 4 for a fee every four hours"),
     "position_cost": _zero_or_more("give the size times the entry price"),
-    "rollover_rate": _share("give 0.0001 for 0.01 % per interval")._replace(
-        highest_known=_HIGHEST_ROLLOVER
-    ),
-    "opening_rate": _share("give 0.0001 for 0.01 %")._replace(highest_known=_HIGHEST_ROLLOVER),
+    "rollover_rate": _share("give 0.0001 for 0.01 % per interval")._replace(known=ROLLOVER),
+    "opening_rate": _share("give 0.0001 for 0.01 %")._replace(known=ROLLOVER),
     # Sizing
     "stop_price": _PRICE,
     "target_price": _PRICE,
-    "slippage": _share("give 0.001 for 0.1 % of the stop"),
+    "slippage": _share("give 0.001 for 0.1 % of the stop")._replace(known=JUMP),
     "risk_amount": _positive("give the loss you accept, as a positive amount"),
     "reward_to_risk": _positive("give 2 when the target is twice as far as the stop"),
     "win_rate": _decimal(0.0, 1.0, "from 0 to 1", "give 0.55 for 55 %"),
@@ -388,24 +399,24 @@ def _check(name: str, value: npt.ArrayLike) -> FloatArray:
     if not (good.all() if good.ndim else good):
         index, received = _first_where(np.logical_not(good), values)
         raise ValueError(f"{name} must be {_complaint(rule, received, _at(index))}")
-    if rule.highest_known < inf:
-        warn_of_per_cent(name, values, rule.highest_known)
+    if rule.known:
+        warn_of_per_cent(name, values, rule.known)
     return values
 
 
-def warn_of_per_cent(name: str, rates: npt.ArrayLike, highest: float = _HIGHEST_FEE) -> None:
-    """Warn where a rate is above what any venue of the course charges.
+def warn_of_per_cent(name: str, rates: npt.ArrayLike, known: Known = FEE) -> None:
+    """Warn where a rate is above what any venue of the course has.
 
     Examples
     --------
     >>> warn_of_per_cent("fee_rate", 0.0005)
     """
-    above = np.greater(rates, highest)
-    if above.any():
-        rate = float(np.max(rates))
+    sizes = np.abs(rates)
+    if np.greater(sizes, known.rate).any():
+        rate = float(np.ravel(rates)[np.argmax(sizes)])
         warnings.warn(
-            f"{name} is {shown(rate)}, which is {shown(rate * 100)} %: above {shown(highest * 100)} "
-            f"%, the most that a venue of the course charges; give {shown(rate / 100)} for "
+            f"{name} is {shown(rate)}, which is {shown(rate * 100)} %: above "
+            f"{shown(known.rate * 100)} %, the most that {known.words}; give {shown(rate / 100)} for "
             f"{shown(rate)} %",
             CourseWarning,
             stacklevel=_depth(),
@@ -481,6 +492,8 @@ def _as_float(name: str, value: object, index: tuple[int, ...] = ()) -> float:
     if hasattr(value, "__float__") and not isinstance(value, _NO_NUMBERS):
         try:
             number = float(value)
+            # NumPy's own whole numbers become floats before they are compared.
+            value = value.item() if isinstance(value, np.generic) else value
             if not abs(number) >= _LARGEST_EXACT or isinstance(value, float) or number == value:
                 return number
             raise ValueError(

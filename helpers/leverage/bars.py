@@ -75,6 +75,18 @@ def timeframe_of(length: int) -> str:
     return f"{length // _UNITS[unit]}{unit}"
 
 
+def begin_of(length: int) -> int:
+    """Return a moment at which a bar of a timeframe begins, in milliseconds: weeks on a Monday.
+
+    Examples
+    --------
+    >>> begin_of(length_of("1h")), begin_of(length_of("1w")) // length_of("1d")
+    (0, 4)
+    """
+    # 1970 began on a Thursday.
+    return 4 * _UNITS["d"] if length % _UNITS["w"] == 0 else 0
+
+
 def read_bars(feed: Any, name: str = "bars", timeframe: str | None = None) -> Bars:
     """Check bars and bring them into one form.
 
@@ -263,6 +275,12 @@ def _stamps(feed: Any, named: dict[str, Any], name: str) -> IntArray:
 
 
 def _as_milliseconds(stamps: npt.NDArray[Any], name: str) -> IntArray:
+    is_missing = stamps != stamps if stamps.dtype.kind in "fMO" else np.zeros(0, dtype=bool)
+    if is_missing.any():
+        raise ValueError(
+            f"{name} must have a time stamp in every row, had {stamps[is_missing][0]} in row "
+            f"{int(np.argmax(is_missing))}; fill in or drop missing ones"
+        )
     if stamps.dtype.kind == "O" and stamps.size and hasattr(stamps.flat[0], "timestamp"):
         return np.array([round(stamp.timestamp() * 1000) for stamp in stamps], dtype=np.int64)
     if stamps.dtype.kind == "M":
@@ -284,6 +302,11 @@ def _as_milliseconds(stamps: npt.NDArray[Any], name: str) -> IntArray:
 def milliseconds_in(numbers: FloatArray) -> float:
     """Milliseconds that one counts in rising time stamps of this size; see :func:`read_bars`.
 
+    Raises
+    ------
+    ValueError
+        If the first and the last are of different units.
+
     Examples
     --------
     >>> milliseconds_in(np.array([1.6e9])), milliseconds_in(np.array([1.6e12]))
@@ -292,6 +315,12 @@ def milliseconds_in(numbers: FloatArray) -> float:
     if not numbers.size:
         return 1.0
     first, last = float(numbers[0]), float(numbers.max())
+    sizes = (_FIRST_SECOND, _FIRST_MILLI, _FIRST_MICRO, _FIRST_NANO)
+    if first >= _FIRST_SECOND and any(first < size <= last for size in sizes):
+        raise ValueError(
+            f"time stamps must all count in one unit, were from {shown(first)} to {shown(last)}; give "
+            "seconds, milliseconds, micro- or nanoseconds since 1970"
+        )
     if last >= _FIRST_NANO:
         return 1e-6
     if last >= _FIRST_MICRO:

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from leverage._guard import guard
 from leverage._validate import (
+    MAINTENANCE,
     BoolArray,
     FloatArray,
     as_result,
@@ -31,6 +32,7 @@ from leverage._validate import (
     checked_choice,
     refuse_where,
     shown,
+    warn_of_per_cent,
 )
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -169,6 +171,7 @@ class TierTable:
     ) -> None:
         (rates,) = checked(maintenance_margin_rates=maintenance_margin_rates)
         _check_length("maintenance_margin_rates", rates, max(rates.size, 1))
+        warn_of_per_cent("maintenance_margin_rates", rates[0], MAINTENANCE)
         _check_order("maintenance_margin_rates", rates, np.diff(rates) < 0, "never fall")
         (edges,) = checked(bounds=bounds)
         _check_length("bounds", edges, rates.size + 1)

@@ -209,8 +209,8 @@ def test_the_kill_switch_names_its_reason():
     market = MarketView(SYMBOL, 1_000_000, 50_000.0, ())
     account = AccountView(7_500.0, 1.0, 50_000.0)
     switch = KillSwitch(max_drawdown=0.25, max_exposure=5.0, max_age=60.0)
-    assert "drawdown is 25.0%" in switch.reason(market, account, peak=10_000)
-    assert "6.7 times the equity" in switch.reason(market, account, peak=7_500)
+    assert "drawdown is 25%" in switch.reason(market, account, peak=10_000)
+    assert "6.667 times the equity" in switch.reason(market, account, peak=7_500)
     assert "61 s old" in switch.reason(replace(market, age=61.0), account, peak=7_500)
     fine = AccountView(7_501.0, 0.1, 50_000.0)
     assert switch.reason(replace(market, age=60.0), fine, peak=10_000) == ""
@@ -239,10 +239,50 @@ def test_an_old_price_stops_a_bot_in_the_middle_of_an_outage(flat):
     rows = [row for n, row in enumerate(bars_through(*[100.0] * 30)) if not 10 <= n < 20]
     exchange = PaperExchange(rows, rules=flat, balance=10_000)
     done = run_bot(BuyAndHold(), exchange, kill_switch=KillSwitch(max_age=3 * 3_600))
-    assert done.stopped == "the newest price is 14,400 s old, more than 10,800"
-    # Nothing can be traded before the market opens again; then everything is closed.
+    assert done.stopped == "the newest price is 14400 s old, more than 10800"
+    # Nothing can be traded before the market opens again; then everything is closed at once.
     held = done.table["quantity"].tolist()
-    assert (held[9], held[10], held[11], held[-1]) == (100.0, 100.0, 0.0, 0.0)
+    assert (held[9], held[10], held[11], held[-1]) == (100.0, 0.0, 0.0, 0.0)
+    assert exchange.fetch_my_trades()[-1]["timestamp"] == START + 20 * HOUR
+
+
+@pytest.mark.parametrize("timeframe", [None, "4h"])
+@pytest.mark.parametrize("second", [False, True])
+def test_a_switch_that_acts_in_an_outage_is_faster_than_what_rests(flat, timeframe, second):
+    """The market reopens far below a grid: none of its orders fills, and the position goes at once."""
+    closes = [100.0] * 10 + [85.0] * 10
+    rows = [row for n, row in enumerate(bars_through(*closes)) if not 9 <= n < 15]
+    feeds = {SYMBOL: rows}
+    if second:
+        feeds["ETH/USDT:USDT"] = bars_through(*[50.0] * 20)
+    exchange = PaperExchange(feeds, rules=flat, balance=10_000, timeframe="1h")
+    switch = KillSwitch(max_age=2 * 3_600)
+    done = run_bot(Grid(90, 102, 6, 1), exchange, timeframe=timeframe, kill_switch=switch)
+    assert "s old" in done.stopped
+    before, last = exchange.fetch_my_trades()[:-1], exchange.fetch_my_trades()[-1]
+    assert all(trade["price"] == 100 for trade in before)
+    assert (last["timestamp"], last["price"]) == (START + 15 * HOUR, 85.0)
+    assert last["amount"] == sum(trade["amount"] for trade in before)
+    assert exchange.fetch_open_orders() == []
+    assert done.is_complete
+
+
+def test_a_stopped_bot_that_is_taken_up_in_an_outage_closes_at_the_reopening(flat):
+    rows = [row for n, row in enumerate(bars_through(*[100.0] * 12)) if not 4 <= n < 9]
+    exchange = PaperExchange(rows, rules=flat, balance=10_000, timeframe="1h")
+    before = run_bot(BuyAndHold(), exchange, bars=3)
+    exchange.run_until(START + 6 * HOUR)
+    done = run_bot(BuyAndHold(), exchange, after=replace(before, stopped="by hand"))
+    assert exchange.fetch_my_trades()[-1]["timestamp"] == START + 9 * HOUR
+    assert (done.orders, done.fills) == (1, 1)
+
+
+def test_a_market_that_never_reopens_ends_a_stopped_run(flat):
+    feeds = {SYMBOL: bars_through(*[100.0] * 4), "ETH/USDT:USDT": bars_through(*[50.0] * 9)}
+    exchange = PaperExchange(feeds, rules=flat, balance=10_000)
+    ladder = [BotOrder("buy", 1.0, 90.0)]
+    done = run_bot(lambda *_: ladder, exchange, kill_switch=KillSwitch(max_age=3_600))
+    assert (len(exchange.fetch_open_orders()), done.is_complete) == (1, True)
 
 
 def test_a_switched_off_bot_leaves_no_order_behind(flat):
@@ -354,6 +394,7 @@ def test_too_short_a_history_is_said_once(flat):
     assert len(caught) == 1
 
 
+@pytest.mark.filterwarnings("ignore::leverage.CourseWarning")
 @settings(deadline=None, max_examples=40)
 @given(
     seed=st.integers(0, 10_000),

@@ -71,6 +71,22 @@ def test_the_solution_stands_in_the_hidden_part_with_all_that_it_needs() -> None
     exec(source, names)
 
 
+def test_the_solution_brings_the_imports_of_its_cell_along() -> None:
+    answer = (
+        "import math\nfrom math import floor as down\ndef part(x):\n    return math.e * down(x)"
+    )
+    test = TEST.replace('"capped_side", (1, 2.0, [5.123456]), 2.0', '"part", (0.5,), 0.0')
+    test = test.replace('"capped_side"', '"part"')
+    source = with_solution(test.format(draw="lambda pick: (pick.number(1, 9),)"), [answer])
+    assert "import math" in source
+    exec(source, {"exercise": exercise, "part": lambda x: 2.718281828459045 * int(x)})
+
+
+def test_a_function_that_is_only_given_need_not_be_compared() -> None:
+    assert functions_of(ANSWER) == ("cap", "capped_side")
+    assert functions_of("def given(x):\n    return x\n" + ANSWER) == ("cap", "capped_side")
+
+
 def test_a_test_without_comparison_stays_as_it_is() -> None:
     assert with_solution("check.result('f', (1,), 2)", [ANSWER]) == "check.result('f', (1,), 2)"
 

@@ -24,9 +24,9 @@ from classroom.cli import main
 from classroom.desk.archives import MOST_FILES, open_archive
 from classroom.desk.collect import CollectedRow, collect
 from classroom.desk.hand_ins import canvas_origin, moodle_origin
-from classroom.desk.roster import Roster, RosterEntry, known_columns, match_key, roster_of
 from classroom.errors import ClassroomError
 from classroom.marking.grade import Options, grade, handed_in
+from classroom.marking.people import Roster, RosterEntry, known_columns, match_key, roster_of
 from classroom.marking.room import Room, room_of
 
 BOOK = f"{CHAPTER}.ipynb"

@@ -500,6 +500,31 @@ def test_expected_zero_forgives_rounding_noise_and_nothing_larger(run):
     assert run("x = 0.4", 'check.value("x", 0, abs_tol=0.5)').error is None
 
 
+@pytest.mark.parametrize(
+    "answer", ["[True, False, True]", "np.array([1, 0, 1]) > 0", "pd.Series([1, 0, 1]) == 1"]
+)
+def test_true_and_false_count_as_one_and_zero_where_these_are_asked(run, answer):
+    test = 'check.value("x", [1, 0, 1])'
+    assert run(f"import pandas as pd\nx = {answer}", test).error is None
+    assert run("def f(): return True", 'check.result("f", (), 1)').error is None
+    assert "not True or False" in run("x = True", 'check.value("x", 1)').message
+    assert "not True or False" in run("def f(): return True", 'check.result("f", (), 2)').message
+
+
+def test_a_function_that_rounds_is_told_so_by_the_visible_check(run):
+    test = 'check.result("f", (20_000, 10, 0.01), 22_000 / 1.01)'
+    right = "def f(entry, leverage, rate): return entry * (1 + 1 / leverage) / (1 + rate)"
+    assert run(right, test).error is None
+    rounded = right.replace("return ", "return round(") + ", 2)"
+    assert "The value is rounded: give the full number." in run(rounded, test).message
+
+
+def test_mistakes_that_are_the_same_word_are_refused(run):
+    for mistakes in ('{"Short": "a", "short.": "b"}', '{"Long": "a"}'):
+        ran = run("x = 5", f'check.value("x", "long", mistakes={mistakes})')
+        assert isinstance(ran.error, AuthorError)
+
+
 def test_infinite_expected_values_want_the_same_infinity(run):
     assert run("x = float('inf')", 'check.value("x", float("inf"))').error is None
     for answer in ("-float('inf')", "1e308", "float('nan')"):
@@ -507,9 +532,12 @@ def test_infinite_expected_values_want_the_same_infinity(run):
 
 
 def test_truth_values_and_words_are_compared_as_such(run):
-    assert run("x = np.True_", 'check.value("x", True)').error is None
-    assert run("x = ' long '", 'check.value("x", "long")').error is None
-    assert "give True or False" in run("x = 1", 'check.value("x", True)').message
+    for answer in ("np.True_", "1", "1.0", "np.int64(1)"):
+        assert run(f"x = {answer}", 'check.value("x", True)').error is None
+    for answer in ("' long '", "'Long'", "'LONG.'", "np.str_('long')"):
+        assert run(f"x = {answer}", 'check.value("x", "long")').error is None
+    assert "is True, which is not right" in run("x = 1", 'check.value("x", False)').message
+    assert "give True or False" in run("x = 2", 'check.value("x", True)').message
     assert "give a text in quotes" in run("x = 1", 'check.value("x", "long")').message
     assert "is 'short'; expected 'long'" in run("x = 'short'", 'check.value("x", "long")').message
 

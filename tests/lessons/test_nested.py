@@ -1,8 +1,10 @@
 """Answers that are dictionaries and lists: right ones pass, the first difference is named."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,8 +66,8 @@ def test_a_right_answer_passes_in_any_order_of_keys_and_any_number_type(answer: 
             'f()[0]["amount"] is 0.04; expected 0.02.\nHint: Close it.',
         ),
         (
-            [{"side": "sell", "amount": 0.02, "reduceOnly": 1}],
-            'f()[0]["reduceOnly"] is 1; expected True.',
+            [{"side": "sell", "amount": 0.02, "reduceOnly": 0}],
+            'f()[0]["reduceOnly"] is 0; expected True.',
         ),
         (
             [{"side": "sell", "amount": 0.02}],
@@ -91,6 +93,33 @@ def test_a_right_answer_passes_in_any_order_of_keys_and_any_number_type(answer: 
 )
 def test_the_first_difference_is_named_with_its_place(answer: object, message: str) -> None:
     assert message in said(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ({"side": "Sell", "amount": Fraction(1, 50), "reduceOnly": 1},),
+        np.array([{"side": "sell.", "amount": 0.02, "reduceOnly": np.True_}]),
+        pd.Series([{"side": "SELL", "amount": np.float32(0.02), "reduceOnly": 1.0}]),
+    ],
+)
+def test_the_same_data_counts_in_any_dress(answer: object) -> None:
+    Check("ch03_c_long", {"f": lambda: answer}).data("f", (), RIGHT)
+
+
+@pytest.mark.parametrize(
+    ("answer", "plain"),
+    [
+        (np.array(["a", "b"]), ["a", "b"]),
+        (pd.Series(["a", None, "b"]), ["a", None, "b"]),
+        (np.array([1.0, math.nan]), [1.0, None]),
+        (pd.DataFrame({"n": [1, 2]}), {"n": [1.0, 2.0]}),
+        (pd.DataFrame({"n": [1]}, index=pd.Index(["x"], name="k")), {"k": ["x"], "n": [1.0]}),
+        (range(2), [0.0, 1.0]),
+    ],
+)
+def test_arrays_series_and_tables_are_plain_data(answer: object, plain: object) -> None:
+    assert to_plain(answer) == plain
 
 
 def test_a_blank_counts_as_not_answered_yet() -> None:

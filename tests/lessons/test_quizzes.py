@@ -1,9 +1,11 @@
 """Quiz answers are one letter, and every option has feedback."""
 
+import json
+
 import pytest
 
 from leverage.lessons import AuthorError, CheckFailed, manifest
-from leverage.lessons.quizzes import either, judge_option
+from leverage.lessons.quizzes import either, judge_option, sealed
 
 CHECK = 'check.option("ch01_q1")'
 
@@ -117,3 +119,21 @@ def test_malformed_quiz_data_reads_as_no_quiz(monkeypatch):
     data = {"ch01_q1": {"answer": "b"}, "ch01_q2": 3}
     monkeypatch.setattr(manifest, "_read_data", lambda name: data)
     assert manifest.load_quizzes() == {}
+
+
+@pytest.mark.parametrize("answer", ["b", "B)", "a", "c", "z"])
+def test_a_sealed_question_is_checked_as_the_same_one_in_clear(run, monkeypatch, answer):
+    clear = run(f"x = {answer!r}", 'check.option("x")', item="ch01_q1")
+    closed = {name: sealed(quiz, "salt") for name, quiz in manifest.load_quizzes().items()}
+    monkeypatch.setattr(manifest, "load_quizzes", lambda: closed)
+    found = run(f"x = {answer!r}", 'check.option("x")', item="ch01_q1")
+    assert (found.printed, str(found.error)) == (clear.printed, str(clear.error))
+
+
+def test_sealed_questions_are_read_from_the_file_with_their_salt(tmp_path, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setenv("LEVERAGE_LESSON_DATA", str(tmp_path))
+    quiz = sealed(manifest.Quiz(answer="a", feedback={"a": "Yes.", "b": "No."}), "salt")
+    (tmp_path / "quizzes.json").write_text(json.dumps({"q": quiz}), encoding="utf-8")
+    assert manifest.load_quizzes() == {"q": quiz}
+    assert judge_option(manifest.load_quizzes()["q"], "a").right

@@ -121,6 +121,39 @@ def test_the_newest_bars_are_the_last_of_all(bars, rules, timeframe, steps):
         assert exchange.fetch_ohlcv(BTC, timeframe, limit=limit) == whole[-limit:]
 
 
+def test_a_limit_of_no_bars_is_refused(hourly):
+    for limit in (0, -1):
+        with pytest.raises(
+            exchange_errors.BadRequest, match=f"limit must be 1 or more, was {limit}"
+        ):
+            hourly(QUIET).fetch_ohlcv(BTC, "1h", limit=limit)
+
+
+def test_weeks_begin_on_a_monday(rules):
+    first = 1_704_067_200_000  # Monday, 1 January 2024
+    days = [[first + n * 24 * HOUR, *QUIET, 1.0] for n in range(-3, 16)]
+    exchange = PaperExchange(days, rules=rules(), balance=100)
+    exchange.step(1, "bar", timeframe="1w")
+    assert exchange.now == first - 1
+    exchange.step(1, "bar", timeframe="1w")
+    assert exchange.now == first + 7 * 24 * HOUR - 1
+    exchange.run_until()
+    weeks = [row[0] for row in exchange.fetch_ohlcv(BTC, "1w")]
+    assert weeks == [first + n * 7 * 24 * HOUR for n in (-1, 0, 1, 2)]
+
+
+def test_ticks_are_bars_of_a_minute_unless_another_length_is_asked_for(rules):
+    feed = [[START + n * 20_000, 100 + n] for n in range(12)]
+    exchange = PaperExchange({BTC: feed}, ticks=True, rules=rules(), balance=100)
+    exchange.run_until()
+    minutes = [
+        [START + n * 60_000, *(100 + 3 * n + d for d in (0, 2, 0, 2)), 0.0] for n in range(4)
+    ]
+    assert exchange.fetch_ohlcv(BTC) == exchange.fetch_ohlcv(BTC, "1m") == minutes
+    assert exchange.fetch_ohlcv(BTC, "1m", limit=2) == minutes[-2:]
+    assert len(exchange.fetch_ohlcv(BTC, "3m")) == 2
+
+
 def test_a_length_that_has_no_name_gets_one(rules):
     rows = [[START + n * 7 * 60_000, *QUIET] for n in range(5)]
     exchange = PaperExchange(rows, rules=rules(), balance=100)
@@ -169,6 +202,22 @@ def test_an_outage_refuses_orders_and_stops_jump_the_gap(hourly):
     assert exchange.fetch_order(stop["id"])["average"] == 80
     kinds = [(e["kind"], e["timestamp"] - START) for e in exchange.events()]
     assert kinds == [("outage", 2 * HOUR), ("reopened", 4 * HOUR)]
+
+
+def test_what_rests_can_be_cancelled_in_the_last_tick_before_a_market_reopens(hourly):
+    exchange = hourly(QUIET, QUIET, None, None, (80, 82, 79, 81))
+    limit = exchange.create_order(BTC, "limit", "buy", 1, 90)
+    other = exchange.create_order(BTC, "limit", "buy", 1, 89)
+    exchange.run_until(START + 3 * HOUR)
+    with pytest.raises(exchange_errors.OnMaintenance, match="last tick before it reopens"):
+        exchange.cancel_order(limit["id"])
+    exchange.step(1)
+    assert not exchange.is_open(BTC)
+    with pytest.raises(exchange_errors.OnMaintenance):
+        exchange.create_order(BTC, "market", "buy", 1)
+    assert exchange.cancel_order(limit["id"])["status"] == "canceled"
+    exchange.run_until()
+    assert [trade["order"] for trade in exchange.fetch_my_trades()] == [other["id"]]
 
 
 def test_nothing_is_liquidated_while_closed_and_funding_still_falls_due(bars, rules):

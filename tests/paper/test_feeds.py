@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from leverage.bars import read_bars, read_ticks
+from leverage.paper import PaperExchange
 
 HOUR = 3_600_000
 START = 1_600_000_000_000
@@ -67,6 +68,41 @@ def test_small_numbers_stay_milliseconds():
     assert read_ticks(days).time.tolist() == [row[0] for row in days]
 
 
+@pytest.mark.parametrize(("early", "late"), [(1e-3, 1.0), (1.0, 1e3), (1e3, 1e6), (1e-3, 1e6)])
+def test_time_stamps_of_two_units_are_refused(early, late):
+    mixed = [[row[0] * (early if n < 9 else late), *row[1:]] for n, row in enumerate(ROWS)]
+    with pytest.raises(ValueError, match="must all count in one unit, were from 1"):
+        read_bars(mixed)
+    table = frame()
+    table["timestamp"] = [round(row[0]) for row in mixed]
+    with pytest.raises(ValueError, match="in one unit"):
+        read_bars(table)
+    with pytest.raises(ValueError, match="in one unit"):
+        PaperExchange(ROWS, balance=1, funding=[(row[0], 0.0001) for row in mixed])
+
+
+def test_hours_from_the_first_days_to_years_later_are_milliseconds():
+    hours = [[n * HOUR, 1.0] for n in range(0, 40_000)]
+    assert read_ticks(hours).time[-1] == hours[-1][0]
+
+
+@pytest.mark.parametrize("kind", ["index", "column", "dates", "numbers"])
+def test_a_missing_time_stamp_is_named_with_its_row(kind):
+    table = frame()
+    stamps = table.index.to_series().reset_index(drop=True)
+    stamps[3] = pd.NaT
+    if kind == "index":
+        table.index = pd.DatetimeIndex(stamps)
+    elif kind == "numbers":
+        table["timestamp"] = [float("nan") if n == 3 else t for n, t in enumerate(TIMES)]
+    else:
+        table["timestamp"] = list(stamps) if kind == "column" else stamps.astype(object).to_numpy()
+    with pytest.raises(
+        ValueError, match=r"a time stamp in every row, had (NaT|nan) in row 3; fill"
+    ):
+        read_bars(table)
+
+
 def test_columns_that_are_missing_are_named():
     with pytest.raises(ValueError, match="of which low, close are missing among open, high, price"):
         read_bars(pd.DataFrame({"open": [1.0], "high": [1.0], "price": [1.0]}))
@@ -86,3 +122,19 @@ def test_text_for_a_time_is_refused_with_the_text():
     table["Date"] = "yesterday"
     with pytest.raises(ValueError, match="yesterday"):
         read_bars(table)
+
+
+def test_histories_that_never_trade_together_are_refused():
+    late = [[row[0] + 100 * HOUR, *row[1:]] for row in ROWS]
+    for feeds in (
+        {"BTC/USDT:USDT": ROWS, "ETH/USDT:USDT": late},
+        {"BTC/USDT:USDT": late, "ETH/USDT:USDT": ROWS},
+    ):
+        with pytest.raises(
+            ValueError, match=r"bars of .* must overlap with those of .*, ended at 2020"
+        ):
+            PaperExchange(feeds, balance=1)
+    just = [[row[0] + 29 * HOUR, *row[1:]] for row in ROWS]
+    assert (
+        PaperExchange({"BTC/USDT:USDT": ROWS, "ETH/USDT:USDT": just}, balance=1).now == just[0][0]
+    )

@@ -89,6 +89,45 @@ def test_funding_moves_between_holder_and_market_at_its_interval(rules, side, si
         assert exchange.fetch_position(BTC)["positionMargin"] == pytest.approx(margin + sign * 3)
 
 
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_closing_a_part_of_what_lives_on_its_profit_makes_no_money(hourly, rules, side, balanced):
+    """Funding has eaten more than the margin; open profit carries the position."""
+    way = 1 if side == "buy" else -1
+    first, then = (100.0, 200.0) if way > 0 else (200.0, 100.0)
+    exchange = hourly(
+        (first,) * 4,
+        (first,) * 4,
+        *[(then,) * 4] * 4,
+        rules=rules(funding_interval_hours=1),
+        funding=way * 0.03,
+    )
+    exchange.set_margin_mode("isolated", BTC)
+    exchange.set_leverage(20, BTC)
+    exchange.create_order(BTC, "market", side, 1)
+    exchange.run_until()
+    assert exchange.fetch_position(BTC)["positionMargin"] < 0
+    before = exchange.equity()
+    exchange.create_order(BTC, "market", "sell" if way > 0 else "buy", 0.5)
+    assert exchange.equity() == pytest.approx(before)
+    exchange.close_position(BTC)
+    assert exchange.equity() == pytest.approx(before)
+    assert "negative balance protection" not in exchange.flows("USDT")
+    assert balanced(exchange)
+
+
+def test_a_debt_is_what_is_free_and_nothing_is_used(ticks, rules):
+    exchange = ticks(
+        100, 50, balance=10,
+        rules=rules(
+            insurance_fund=False, negative_balance_protection=False, auto_deleveraging=False
+        ),
+    )  # fmt: skip
+    exchange.create_order(BTC, "market", "buy", 1)
+    exchange.run_until()
+    assert exchange.fetch_balance()["USDT"] == {"free": -40.0, "used": 0.0, "total": -40.0}
+    assert [str(amount) for amount in exchange.fetch_balance()["BTC"].values()] == ["0.0"] * 3
+
+
 def test_dated_rates_settle_at_their_times(rules):
     rates = [(START + 3 * HOUR, 0.001), (START + 5 * HOUR, -0.002)]
     exchange = PaperExchange(day(), rules=rules(), funding=rates, balance=1_000)

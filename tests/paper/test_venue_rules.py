@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 from leverage import CourseWarning, TierTable
@@ -184,6 +186,32 @@ def test_a_fee_in_per_cent_is_warned_of():
         Rules(tiers=TierTable.flat(0.005), taker_fee_rate=0.05)
     with pytest.warns(CourseWarning, match="maker_fee_rate"):
         PaperExchange([[0, *[100] * 4, 1]], balance=1, overrides={"maker_fee_rate": 0.02})
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"funding": 0.01}, "funding"),
+        ({"funding": [(28_800_000, -0.02)]}, "funding"),
+        ({"spread": 0.05}, "spread"),
+        ({"rules": {"liquidation_fee_rate": 0.5}}, "liquidation_fee_rate"),
+        ({"rules": {"tiers": TierTable.flat(0.1)}}, None),
+    ],
+)
+def test_other_slips_of_per_cent_are_warned_of(options, name, rules):
+    def build():
+        given = {**options, "rules": rules(**options.get("rules", {}))}
+        return PaperExchange(
+            [[n * 14_400_000, *[100] * 4, 1] for n in range(4)], balance=1, **given
+        )
+
+    if name is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            build()
+        return
+    with pytest.warns(CourseWarning, match=f"^{name} is "):
+        build()
 
 
 def test_a_largest_leverage_that_is_given_caps_the_tiers():

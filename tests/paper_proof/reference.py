@@ -23,16 +23,27 @@ Nothing here is taken from `leverage.paper` or from any other part of the course
   a loss or below the requirement; the fund pays; the rest is the venue's, or stays as a debt.
 - A fill closes what stands against it, then opens the rest. Fees go on the whole of it. Isolated
   margin is value over leverage, and leaves in the proportion in which a position is closed; a loss
-  that is larger than what leaves comes out of the margin that stays, not out of the wallet.
+  that is larger than what leaves, with its fee, comes out of the margin that stays, not out of the
+  wallet: an isolated position costs no more than its margin. What a fill that closes all of it loses
+  beyond the margin, or beyond the wallet if it closes the last cross position, the fund and then the
+  venue cover as above; while a part is open, its profit may stand for the margin.
 - A resting limit order is reached when the other side of the book comes to it, half a spread from the
-  last price, and a stop or target when the last price does. The limit fills at its price as a maker; what is reached when a stop works fills in
-  the book as a taker. The book holds the same contracts at every level, one tick apart; a resting
+  last price, and a stop or target when the last price does. The limit fills at its price as a maker;
+  what is reached when a stop works fills in the book as a taker. The book holds the same contracts at every level, one tick apart; a resting
   order gets as many at every stand.
+- A trailing stop starts at once, or when the last price comes to its starting price. From then on it
+  stays an amount, or a share of the best last price so far, away from that one.
+- An order that opens is refused for want of margin: one that rests, where its initial margin and
+  taker fee at its price are more than what is free; one that fills, where nothing would be free
+  after it, or where its position would not keep its requirement. Free is the equity of the cross
+  positions less their initial margins at entry and less what resting orders tie up; each of these is
+  counted alone, less the opposite position that it would close. What has been accepted fills.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -121,6 +132,9 @@ class Order:
     reduce: bool
     leg: int
     """In hedge mode, the position that it is about."""
+    trail: tuple[Fraction, Fraction] = (ZERO, ZERO)
+    """How far a trailing stop stays away: an amount, or a share of the best price."""
+    best: Fraction | None = None
 
 
 @dataclass
@@ -202,6 +216,54 @@ class Reference:
             ZERO,
         )
 
+    def opening(
+        self, wallet: Wallet, symbol: str, side: int, contracts: Fraction, leg: int
+    ) -> Fraction:
+        """Contracts of an order that would open rather than close."""
+        if wallet.hedged:
+            return contracts if leg == side else ZERO
+        against = wallet.held(symbol, -side)
+        return max(contracts - against.contracts, ZERO) if against else contracts
+
+    def tied_up(
+        self, wallet: Wallet, symbol: str, side: int, contracts: Fraction, price: Fraction, leg: int
+    ) -> Fraction:  # fmt: skip
+        """Margin and fee of what a resting order would open."""
+        opened = self.opening(wallet, symbol, side, contracts, leg)
+        share = 1 / wallet.leverage[symbol] + self.terms.taker
+        return self.terms.value(opened, price) * share if opened else ZERO
+
+    def free(self, wallet: Wallet) -> Fraction:
+        """Free margin of a wallet."""
+        profit = sum(map(self.at_mark, self.group(wallet, None)), ZERO)
+        resting = sum(
+            (
+                self.tied_up(wallet, o.symbol, o.side, o.rest, o.limit, o.leg)
+                for o in self.orders
+                if o.account == wallet.name and o.limit is not None and not o.reduce
+            ),
+            ZERO,
+        )
+        return self.money(wallet, None) + profit - self.initial(wallet) - resting
+
+    def room(
+        self, name: str, symbol: str, side: int, contracts: Fraction, limit: Fraction | None, leg: int
+    ) -> Fraction | None:  # fmt: skip
+        """What is left when an order is accepted: below zero it is refused. None if it only closes."""
+        wallet = self.wallets[name]
+        if not self.opening(wallet, symbol, side, contracts, leg):
+            return None
+        if limit is not None:
+            return self.free(wallet) - self.tied_up(wallet, symbol, side, contracts, limit, leg)
+        trial = deepcopy(self)
+        trial.market(name, symbol, side, contracts, leg)
+        after = trial.wallets[name]
+        position = after.held(symbol, side)
+        assert position is not None
+        slack = trial.slack(after, position if position.isolated else None, trial.mark)
+        # Free margin may be used up, but the requirement must be kept by something.
+        return min(trial.free(after), slack if slack > 0 else Fraction(-1))
+
     # ---- fills
 
     def book(self, symbol: str, side: int, contracts: Fraction) -> Fraction:
@@ -227,26 +289,43 @@ class Reference:
         closes = against is not None and (not wallet.hedged or leg == -side)
         closed = min(contracts, against.contracts) if against is not None and closes else ZERO
         if against is not None and closed:
-            self.reduce(wallet, against, closed, price)
+            self.reduce(wallet, against, closed, price, rate)
+            wallet.cash -= terms.value(closed, price) * rate
+            if against.isolated and not against.contracts:
+                self.cover(wallet, -against.margin)
+            elif not against.contracts and not self.group(wallet, None):
+                self.cover(wallet, -self.money(wallet, None))
         opened = contracts - closed
         if opened and not (wallet.hedged and closes):
             self.open(wallet, symbol, side, opened, price)
+            wallet.cash -= terms.value(opened, price) * rate
         fee = terms.value(contracts, price) * rate
-        wallet.cash -= fee
         self.trades.append(Trade(wallet.name, symbol, side, price, contracts, fee, kind))
 
     def reduce(
-        self, wallet: Wallet, position: Position, contracts: Fraction, price: Fraction
-    ) -> Fraction:
-        """Close a part of a position; give the profit."""
+        self, wallet: Wallet, position: Position, contracts: Fraction, price: Fraction,
+        rate: Fraction = ZERO,
+    ) -> Fraction:  # fmt: skip
+        """Close a part of a position, at a fee that is paid elsewhere; give the profit."""
         gain = self.terms.profit(position.side, contracts, position.entry, price)
         wallet.cash += gain
         released = position.margin * contracts / position.contracts
-        position.margin -= max(released, min(-gain, position.margin))
+        loss = self.terms.value(contracts, price) * rate - gain
+        if position.isolated:
+            position.margin -= max(released, loss)
         position.contracts -= contracts
         if not position.contracts:
             wallet.positions.remove(position)
         return gain
+
+    def cover(self, wallet: Wallet, lacking: Fraction) -> Fraction:
+        """Let the fund and then the venue pay what is lacking; give what stays as a debt."""
+        if lacking <= 0:
+            return ZERO
+        paid = min(lacking, self.fund) if self.terms.has_fund else ZERO
+        self.fund -= paid
+        wallet.cash += lacking if self.terms.forgives else paid
+        return ZERO if self.terms.forgives else lacking - paid
 
     def open(
         self, wallet: Wallet, symbol: str, side: int, contracts: Fraction, price: Fraction
@@ -277,15 +356,30 @@ class Reference:
     def rest(
         self, name: str, symbol: str, side: int, contracts: Fraction, *,
         limit: Fraction | None = None, trigger: Fraction | None = None, above: bool = False,
-        reduce: bool = False, leg: int = 0,
+        reduce: bool = False, leg: int = 0, trail: tuple[Fraction, Fraction] = (ZERO, ZERO),
     ) -> None:  # fmt: skip
-        """An order that waits; in hedge mode, one against its position only makes that smaller."""
+        """An order that waits; in hedge mode, one against its position only makes that smaller.
+
+        A trailing stop whose trigger is not given starts now.
+        """
         self.count += 1
         reduce = reduce or leg == -side
         order = Order(
-            self.count, name, symbol, side, contracts, limit, trigger, above, reduce, leg
-        )  # fmt: skip
+            self.count, name, symbol, side, contracts, limit, trigger, above, reduce, leg, trail
+        )
+        if trigger is None and limit is None:
+            order.best = self.last[symbol]
+            self.follow(order)
         self.orders.append(order)
+
+    def follow(self, order: Order) -> None:
+        """Let a trailing stop start where its price is reached, and then follow the best price."""
+        if order.trail == (ZERO, ZERO) or (order.best is None and not self.reached(order)):
+            return
+        last, (amount, share) = self.last[order.symbol], order.trail
+        order.best = (min if order.side > 0 else max)(last, order.best or last)
+        order.above = order.side > 0
+        order.trigger = order.best + order.side * (amount or share * order.best)
 
     def level(self, order: Order) -> Fraction:
         """Last price at which an order is reached: for a limit, that of the other side of the book."""
@@ -303,7 +397,10 @@ class Reference:
         """Fill what is reached, oldest first; tell whether anything was."""
         filled = False
         for order in list(self.orders):
-            if order not in self.orders or not self.reached(order):
+            if order not in self.orders:
+                continue
+            self.follow(order)
+            if not self.reached(order):
                 continue
             wallet = self.wallets[order.account]
             contracts = order.rest
@@ -539,10 +636,7 @@ class Reference:
         if last:
             lacking = -left - debt
         if lacking > 0:
-            paid = min(lacking, self.fund) if terms.has_fund else ZERO
-            self.fund -= paid
-            wallet.cash += lacking if terms.forgives else paid
-            return ZERO if terms.forgives else lacking - paid
+            return self.cover(wallet, lacking)
         if last and left > 0 and terms.has_fund and not terms.keeps_rest:
             wallet.cash -= left
             self.fund += left

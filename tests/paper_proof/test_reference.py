@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from reference import Reference, Terms, Wallet
+from reference import ZERO, Reference, Terms, Wallet
 
 from leverage import TierTable
 from leverage.paper import Market, PaperExchange, Rules, exchange_errors
@@ -52,7 +52,7 @@ def features(dice: random.Random) -> Features:
         two_symbols=not inverse and dice.random() < 0.4,
         hedged=dice.random() < 0.3,
         accounts=3 if crash else dice.choice([1, 1, 2, 3]),
-        liquidity=dice.choice([None, None, 3.0, 7.0]),
+        liquidity=dice.choice([None, None, *((40.0, 300.0) if inverse else (3.0, 7.0))]),
         own_mark=dice.random() < 0.4,
         tiers=tiers,
         partial=tiers and dice.random() < 0.6,
@@ -137,10 +137,6 @@ class Scenario:
         }
         self.isolated = {(n, s): dice.random() < 0.5 for n in self.names for s in self.symbols}
 
-    def depth(self) -> float:
-        """Contracts at a level of the book."""
-        return (self.has.liquidity or 0.0) * (100 if self.has.inverse else 1)
-
     def terms(self) -> Terms:
         """The rules for the reference."""
         return Terms(
@@ -149,7 +145,7 @@ class Scenario:
             rates=tuple(map(exact, self.rates)),
             funding_hours=4,
             partial=self.has.partial,
-            liquidity=None if self.has.liquidity is None else exact(self.depth()),
+            liquidity=None if self.has.liquidity is None else exact(self.has.liquidity),
             tick=exact(0.01),
             lot=exact(self.lot),
             **{name: exact(number) for name, number in self.numbers.items()},
@@ -194,7 +190,7 @@ class Scenario:
             balance=self.cash["main"],
             insurance_fund=self.fund,
             spread=self.numbers["spread"],
-            liquidity=self.depth() if self.has.liquidity else float("inf"),
+            liquidity=self.has.liquidity or float("inf"),
             timeframe="1h",
         )
         faces = {"main": exchange}
@@ -225,8 +221,8 @@ class Scenario:
         return Reference(self.terms(), wallets, exact(self.fund), first)
 
 
-def act(scenario: Scenario, faces: dict[str, PaperExchange], reference: Reference) -> None:
-    """Order something on both; what the exchange refuses for want of margin is left out."""
+def act(scenario: Scenario, faces: dict[str, PaperExchange], reference: Reference) -> Iterator[str]:
+    """Order something on both; tell where only one of them refuses it for want of margin."""
     dice = scenario.dice
     for name in scenario.names:
         if dice.random() < 0.4:
@@ -235,12 +231,13 @@ def act(scenario: Scenario, faces: dict[str, PaperExchange], reference: Referenc
         size = dice.choice([0.3, 1.0, 3.0, 9.0])
         amount = float(round(size * 100)) if scenario.has.inverse else size
         held = reference.wallets[name].positions
-        kind = dice.choice(["market", "market", "limit", "stop", "target"])
-        if kind in ("stop", "target") and held:
+        kind = dice.choice(["market", "market", "limit", "stop", "target", "trail"])
+        reduce = kind in ("stop", "target", "trail")
+        if reduce and held:
             p = dice.choice(held)
             symbol, side = p.symbol, -p.side
         params: dict[str, Any] = {}
-        leg, reduce = 0, kind in ("stop", "target")
+        leg = 0
         if scenario.has.hedged:
             closes = reduce or dice.random() < 0.3
             leg = -side if closes else side
@@ -248,31 +245,58 @@ def act(scenario: Scenario, faces: dict[str, PaperExchange], reference: Referenc
         last = reference.last[symbol]
         away = round(float(last) * (1 + dice.uniform(0.005, 0.05)), 2)
         near = round(float(last) * (1 - dice.uniform(0.005, 0.05)), 2)
+        above = side < 0 if kind in ("limit", "trail") else (side > 0) == (kind == "stop")
+        price = away if above else near
+        given: dict[str, Any] = {"trigger": exact(price)}
         if kind == "limit":
-            price, above = (near, False) if side > 0 else (away, True)
-        else:
-            above = (side > 0) == (kind == "stop")
-            price = away if above else near
+            given = {"limit": exact(price)}
+        elif kind in ("stop", "target"):
+            params["stopLossPrice" if kind == "stop" else "takeProfitPrice"] = price
+        elif kind == "trail":
+            # Half a tick, and odd shares: the price never ends exactly where it stops.
+            amounts = (
+                round(float(last) * dice.uniform(0.002, 0.04), 2) + 0.005,
+                dice.choice([0.37, 1.43]),
+            )
+            word = dice.choice(["trailingAmount", "trailingPercent"])
+            params[word] = amounts[word == "trailingPercent"]
+            share = exact(params[word])
+            given["trail"] = (share, ZERO) if word == "trailingAmount" else (ZERO, share / 100)
+            if dice.random() < 0.5:
+                params["trailingTriggerPrice"] = price
+            else:
+                del given["trigger"]
         if reduce:
             params["reduceOnly"] = True
-            params["stopLossPrice" if kind == "stop" else "takeProfitPrice"] = price
+        room = None
+        if not reduce:
+            limit = given["limit"] if kind == "limit" else None
+            room = reference.room(name, symbol, side, exact(amount), limit, leg)
+        refusal: exchange_errors.BaseError | None = None
         try:
             faces[name].create_order(
                 symbol, "limit" if kind == "limit" else "market", "buy" if side > 0 else "sell",
                 amount, price if kind == "limit" else None, params,
             )  # fmt: skip
         except exchange_errors.BaseError as error:
-            REFUSED[f"{kind} {type(error).__name__}"] += 1
-            continue
-        if kind == "market":
+            refusal = error
+        is_short = isinstance(refusal, exchange_errors.InsufficientFunds)
+        if is_short or refusal is None:
+            wanted = room is not None and room < 0
+            if is_short != wanted and abs(room or 1) > CLOSE:
+                yield f"{name}: {kind} refused {refusal} but room is {room and float(room)}"
+        if refusal is not None:
+            REFUSED[f"{kind} {type(refusal).__name__}"] += 1
+        elif kind == "market":
             reference.market(name, symbol, side, exact(amount), leg)
         else:
+            ACCEPTED[kind] += 1
             reference.rest(
-                name, symbol, side, exact(amount), above=above, reduce=reduce, leg=leg,
-                **{"limit" if kind == "limit" else "trigger": exact(price)},
-            )  # fmt: skip
+                name, symbol, side, exact(amount), above=above, reduce=reduce, leg=leg, **given
+            )
 
 
+ACCEPTED: Counter[str] = Counter()
 REFUSED: Counter[str] = Counter()
 SEEN: Counter[str] = Counter()
 
@@ -345,8 +369,7 @@ def first_difference(seed: int) -> str:
             return f"seed {seed}, bar {number}, {scenario.has}, {scenario.choices}: " + "; ".join(
                 found
             )
-        act(scenario, faces, reference)
-        found = list(differences(scenario, faces, reference))
+        found = [*act(scenario, faces, reference), *differences(scenario, faces, reference)]
         if found:
             return f"seed {seed}, after the orders of bar {number}, {scenario.has}: " + "; ".join(
                 found
@@ -368,6 +391,8 @@ def test_the_scenarios_hold_enough_of_everything() -> None:
     assert SEEN["fill"] > 3_000
     assert SEEN["liquidation"] > 500
     assert SEEN["auto-deleveraging"] > 50
+    assert REFUSED["market InsufficientFunds"] + REFUSED["limit InsufficientFunds"] > 300
+    assert ACCEPTED["trail"] > 100
 
 
 if __name__ == "__main__":
@@ -375,4 +400,4 @@ if __name__ == "__main__":
     for seed in range(begin, begin + count):
         if found := first_difference(seed):
             print(found)
-    print(dict(SEEN), dict(REFUSED))
+    print(dict(SEEN), dict(REFUSED), dict(ACCEPTED))

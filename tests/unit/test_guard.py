@@ -192,6 +192,8 @@ def test_a_product_beyond_all_floats_is_named_by_its_largest_factor() -> None:
         2**53 + 1,
         -(2**53) - 1,
         10**17 + 1,
+        np.int64(2**53 + 1),
+        np.uint64(2**53 + 1),
         Decimal(2**53 + 1),
         [1, 2**53 + 1],
         np.array([2**60 + 1]),
@@ -294,6 +296,31 @@ def test_the_warnings_begin_above_what_a_venue_of_the_course_charges() -> None:
         lv.trading_fee(10_000, fee * 1.01)
     with pytest.warns(CourseWarning, match=r"^rollover_rate is "):
         lv.rollover_cost(10_000, rollover * 1.01, 8)
+
+
+def test_other_slips_of_per_cent_are_warned_of_above_what_is_known() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lv.funding_payment(LONG, 100, 1, [0.0025, -0.0025])
+        lv.liquidation_price(LONG, 100, 1, 20, 0.15)
+        TierTable([0, 1, 2], [0.15, 0.6])
+        lv.loss_at_stop(LONG, 100, 90, 1, slippage=0.04)
+    for call, message in (
+        (
+            lambda: lv.funding_payment(LONG, 100, 1, 0.01),
+            r"^funding_rate is 0.01.* give 0.0001 for",
+        ),
+        (
+            lambda: lv.funding_payment(LONG, 100, 1, [0.001, -0.03]),
+            r"^funding_rate is -0.03, which",
+        ),
+        (lambda: lv.liquidation_price(LONG, 100, 1, 20, 0.4), r"^maintenance_margin_rate is 0.4, "),
+        (lambda: TierTable.flat(0.5), r"^maintenance_margin_rates is 0.5, which is 50 %"),
+        (lambda: TierTable([0, 1, 2], [0.4, 0.5]), "give 0.004 for 0.4 %"),
+        (lambda: lv.quantity_for_risk(LONG, 100, 90, 1, slippage=0.1), "^slippage is 0.1, which"),
+    ):
+        with pytest.warns(CourseWarning, match=message):
+            call()
 
 
 @pytest.mark.filterwarnings("default::leverage.CourseWarning")

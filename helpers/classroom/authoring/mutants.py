@@ -20,7 +20,7 @@ from classroom.authoring.bank import all_answers
 from classroom.authoring.build import lesson_environment, read_course
 from classroom.authoring.texts import Lesson
 from classroom.authoring.trial import ReachedExercise, run_test, walk
-from classroom.markers import SOLUTION, numbered, visible_source
+from classroom.markers import solution_lines, visible_source
 from classroom.project import Chapter, Project
 
 GOAL = 0.95
@@ -103,11 +103,6 @@ class Tally:
 def same_meaning_key(code: str) -> str:
     """Return a text that two answers share if they differ only in layout and comments."""
     return ast.dump(ast.parse(code))
-
-
-def solution_lines(source: str) -> frozenset[int]:
-    """Return the lines of an answer cell that students do not get, from 1; all without marks."""
-    return frozenset(numbered(source, SOLUTION)) or frozenset(range(1, source.count("\n") + 2))
 
 
 def make_mutants(exercise: str, source: str) -> list[Mutant]:

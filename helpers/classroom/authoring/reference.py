@@ -38,12 +38,15 @@ def comparisons(source: str) -> Iterator[tuple[str, int]]:
 
 
 def definitions(answers: Iterable[str]) -> dict[str, ast.stmt]:
-    """Return what the answer cells of a chapter define, by name, in their order."""
+    """Return what the answer cells of a chapter define or import, by name, in their order."""
     found: dict[str, ast.stmt] = {}
     for answer in answers:
         for node in ast.parse(answer).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 found[node.name] = node
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                names = (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+                found |= dict.fromkeys(names, node)
             elif isinstance(node, ast.Assign | ast.AnnAssign):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 for part in (part for target in targets for part in ast.walk(target)):

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from classroom.authoring.reference import SOLUTION, comparisons, definitions
+from classroom.markers import solution_lines
 from leverage.lessons import checks
 from leverage.lessons.agreement import Refused, expected_of, same
 from leverage.lessons.rehearsal import Rehearsed, rehearse
@@ -297,9 +298,14 @@ def noted_tests(tests: Mapping[str, str]) -> tuple[dict[str, str], Places]:
 
 
 def functions_of(answer: str) -> tuple[str, ...]:
-    """Return the functions that an answer cell defines."""
-    known = definitions([answer])
-    return tuple(name for name, node in known.items() if isinstance(node, ast.FunctionDef))
+    """Return the functions of an answer cell that students write, in part or whole."""
+    theirs = solution_lines(answer)
+    return tuple(
+        name
+        for name, node in definitions([answer]).items()
+        if isinstance(node, ast.FunctionDef)
+        and theirs.intersection(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    )
 
 
 def own(places: Places, functions: Iterable[str]) -> Places:

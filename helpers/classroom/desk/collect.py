@@ -7,7 +7,6 @@ class/earlier/. `class/collected_CHAPTER.csv` says what came from where and when
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 import re
@@ -33,36 +32,25 @@ from classroom.desk.hand_ins import (
     of_download,
     origins,
 )
-from classroom.desk.roster import Roster, RosterEntry, is_folder_name, read_roster
 from classroom.errors import ClassroomError
 from classroom.grading.repair import is_safe_name
-from classroom.marking.exports import csv_text
 from classroom.marking.grade import printable
+from classroom.marking.people import (
+    Collected,
+    Roster,
+    RosterEntry,
+    is_folder_name,
+    keep_roster,
+    read_collected,
+    read_roster,
+    write_collected,
+)
 from classroom.marking.room import Room, write_if_new, write_whole
 from classroom.project import Chapter
 
 TAKEN, REPLACED, UNCHANGED = "taken", "replaced", "unchanged"
 KEPT, NOT_MATCHED = "kept aside", "not matched"
 TIMESTAMP = "timestamp.txt"
-COLUMNS = ("student", "time", "system", "name", "key", "late", "digest")
-
-
-@dataclass(frozen=True)
-class Collected:
-    """What is remembered of a hand-in: one row of collected_CHAPTER.csv."""
-
-    student: str
-    time: str
-    """In UTC; empty where nobody knows."""
-    system: str
-    name: str
-    """What the system calls the person."""
-    key: str
-    """What names the files that go back to the system."""
-    late: str
-    """`late` where the system says so."""
-    digest: str
-    """Fingerprint of what came."""
 
 
 @dataclass(frozen=True)
@@ -141,20 +129,6 @@ def collect(
             "Moodle's grading worksheet has them: give it as --roster."
         )
     return rows
-
-
-def keep_roster(room: Room, given: Path | None) -> Roster | None:
-    """Return who is in the class; a table that is given is kept, the one before beside it."""
-    kept = room.folder / "roster.csv"
-    if given is not None:
-        people = read_roster(given)
-        content = given.read_bytes()
-        if kept.exists() and kept.read_bytes() != content and given.resolve() != kept.resolve():
-            old = hashlib.sha256(kept.read_bytes()).hexdigest()[:8]
-            write_if_new(room.folder / "earlier" / f"roster_{old}.csv", kept.read_bytes())
-        write_if_new(kept, content)
-        return people
-    return read_roster(kept) if kept.exists() else None
 
 
 Matched = dict[str, tuple[RosterEntry | None, list[HandIn]]]
@@ -398,24 +372,6 @@ def _write(
 
 
 # ---- what is remembered, and shown
-
-
-def read_collected(room: Room, assignment: str) -> dict[str, Collected]:
-    """Return what was collected for an assignment before, by student."""
-    path = room.folder / f"collected_{assignment}.csv"
-    if not path.exists():
-        return {}
-    room.collected(assignment)  # refuses a table without its columns
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {row["student"]: Collected(*(row.get(name) or "" for name in COLUMNS)) for row in rows}
-
-
-def write_collected(room: Room, assignment: str, rows: Mapping[str, Collected]) -> None:
-    """Write collected_CHAPTER.csv."""
-    lines = [[getattr(row, name) for name in COLUMNS] for _, row in sorted(rows.items())]
-    path = room.folder / f"collected_{assignment}.csv"
-    write_if_new(path, csv_text([COLUMNS, *lines]).encode())
 
 
 def tell_collected(rows: Sequence[CollectedRow], say: Callable[[str], None]) -> None:

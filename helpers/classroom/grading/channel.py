@@ -142,12 +142,14 @@ class Channel:
                         self._taken.append(number)
         return chunk
 
-    def wait_beside(self, other: int) -> bool:
-        """Wait until something arrives here or at another descriptor; True where it came here."""
+    def wait_beside(self, *others: int) -> set[int]:
+        """Wait until something arrives here or at other descriptors; returns where."""
+        if self._buffer:
+            return {self._fd}
         poll = self._poll()
-        poll.register(self._fd, select.POLLIN)
-        poll.register(other, select.POLLIN)
-        return bool(self._buffer) or self._fd in {number for number, _ in poll.poll()}
+        for number in (self._fd, *others):
+            poll.register(number, select.POLLIN)
+        return {number for number, _ in poll.poll()}
 
     def close(self) -> None:
         """Close this end."""

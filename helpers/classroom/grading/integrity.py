@@ -7,6 +7,7 @@ sent at once, so that it cannot be taken back.
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -51,6 +52,8 @@ _CALLS = {
     "code.__new__": "made a code object by hand",
 }
 _OPENERS = ("IPython.core.interactiveshell", "io", "pathlib")
+MOST_AIMED = 100
+_waitid, _getppid = os.waitid, os.getppid
 _SECRET_FILES = ("mem", "maps", "environ", "fd", "fdinfo", "root", "cwd", "pagemap", "syscall")
 
 
@@ -101,6 +104,8 @@ class Integrity:
         self._mended: tuple[str, ...] = ()
         self._code_set = False
         """Somebody has set the code of a function since the last look."""
+        self._aimed: set[int] = set()
+        """Processes that got a signal and are no children of this one."""
         self._limit, self._set_limit = sys.getrecursionlimit(), sys.setrecursionlimit
         sys.addaudithook(self._audit)
 
@@ -166,7 +171,7 @@ class Integrity:
                 self.say(f"imported {args[0]}")
         elif event in ("os.kill", "os.killpg"):
             if self._from_student():
-                self.say("sent a signal to a process")
+                self._signalled(abs(args[0]))
         elif event == "object.__setattr__":
             self._code_set = self._code_set or args[1] == "__code__"
             if args[1] in ("__code__", "__defaults__", "__closure__") and self._from_student():
@@ -175,6 +180,15 @@ class Integrity:
                     self.say(f"replaced the code of {str(name)[:80]}")
         elif event == "socket.connect" and self._from_student():
             self.say("tried to reach the network")
+
+    def _signalled(self, target: int) -> None:
+        """Name a signal to the keeper, and signals to whatever there may be; not those to children."""
+        try:
+            _waitid(os.P_PID, target, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except OSError:
+            self._aimed.add(target)
+        if target in (1, _getppid()) or len(self._aimed) > MOST_AIMED:
+            self.say("sent a signal to a process")
 
     def _opened(self, path: object) -> None:
         if isinstance(path, bytes):

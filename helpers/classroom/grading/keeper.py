@@ -10,6 +10,7 @@ a name that nobody can guess, and a duplicate takes its place.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -20,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from classroom.grading import processes
+from classroom.grading import linux, processes
 from classroom.grading.channel import Channel, ClosedError, ProtocolError
 
 LIVE = "live"
@@ -42,6 +43,8 @@ class Keeper:
         The submission's folder, with `live` in it.
     make_room : callable
         Gives the folder room for so many times the files that a submission may have.
+    listeners : list of int
+        Where the submission's signals wait for leave, if they have to.
     """
 
     def __init__(
@@ -50,9 +53,10 @@ class Keeper:
         connection: socket.socket,
         folder: Path,
         make_room: Callable[[int], None],
+        listeners: list[int],
     ) -> None:
         self._student, self._channel, self._folder = student, Channel(connection), folder
-        self._make_room = make_room
+        self._make_room, self._listeners = make_room, listeners
         self._ended: dict[int, tuple[int, float]] = {}
         """Exit code and CPU seconds of the children that have ended."""
         self._known: set[int] = set()
@@ -76,7 +80,11 @@ class Keeper:
                     code, seconds = self._ended[self._student]
                     self._channel.send({"gone": code, "cpu": seconds})
                     break
-                if self._channel.wait_beside(waking):
+                arrived = self._channel.wait_beside(waking, *self._listeners)
+                for listener in arrived.intersection(self._listeners):
+                    with suppress(OSError):
+                        linux.answer_signal(listener, self._problem_of_signal)
+                if self._channel.fileno() in arrived:
                     request = self._channel.receive()
                     self._channel.send(getattr(self, "_" + request["op"])())
                 with suppress(BlockingIOError):
@@ -103,6 +111,13 @@ class Keeper:
         """Return what has begun since a copy was prepared."""
         return {pid for pid in self._others() - self._known if not processes.has_gone(pid)}
 
+    def _problem_of_signal(self, pid: int) -> int:
+        """Say what speaks against a signal: it is for the submission's processes, and for a copy's."""
+        if not os.path.exists(f"/proc/{pid}"):
+            return errno.ESRCH
+        stopped = self._known if self._held else ()
+        return 0 if pid in self._others().difference(stopped) else errno.EPERM
+
     # what the judge asks for
 
     def _interrupt(self) -> dict[str, Any]:
@@ -112,10 +127,12 @@ class Keeper:
 
     def _prepare(self) -> dict[str, Any]:
         """Stop all but the student's process, and duplicate the files for a copy of it."""
-        self._known = self._others()
-        _stop(self._known - {self._student})
+        while new := self._others() - self._known:  # what is not stopped yet may start more
+            self._known |= new
+            _stop(new - {self._student})
         with suppress(OSError):
             self._last_pid = _LAST_PID.read_text(encoding="ascii")
+        self._ended.clear()
         self._next = secrets.token_hex(16)
         try:
             self._make_room(2)
@@ -129,6 +146,8 @@ class Keeper:
         """Stop the student's process and give the copy of it, its orphan, the duplicated files."""
         _stop({self._student})
         new = self._new()
+        if not new:
+            return {"lost": True}
         if len(new) != 1:  # a copy has no company that could listen to it
             self._drop()
             return {"refused": True}
@@ -137,6 +156,11 @@ class Keeper:
         os.rename(self._folder / LIVE, self._folder / self._held)
         os.rename(self._folder / self._next, self._folder / LIVE)
         return {}
+
+    def _miss(self) -> dict[str, Any]:
+        """Tell whether a copy that does not answer has ended before it could."""
+        self._reap()
+        return {"lost": bool(self._ended.keys() - self._known) and not self._new()}
 
     def _bury(self) -> dict[str, Any]:
         """Do as `_drop` with a copy that has ended, or is about to."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import platform
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 
 NEWNS, NEWUTS, NEWIPC = 0x0002_0000, 0x0400_0000, 0x0800_0000
@@ -18,12 +20,17 @@ SIBLING = 0x8000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 32
 MS_NOATIME, MS_BIND, MS_REC, MS_PRIVATE = 1024, 4096, 16384, 1 << 18
 _MNT_DETACH = 2
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP = 1, 4, 22
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP = 36, 38, 24
 _SIGKILL = 9
 _CAPABILITY_VERSION = 0x2008_0522
 
 _CLONE = {"x86_64": 56, "aarch64": 220}.get(platform.machine(), 0)
+
+# A filter of system calls that asks, linux/seccomp.h
+_SECCOMP = {"x86_64": 317, "aarch64": 277}.get(platform.machine(), 0)
+_NEW_LISTENER, _NOTICE_SIZE = 8, 80
+_NEXT_NOTICE, _ANSWER_NOTICE = 0xC050_2100, 0xC018_2101
 
 # Landlock, linux/landlock.h
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
@@ -130,7 +137,8 @@ _REFUSED = [
     "inotify_init1",
     "fanotify_init",
 ]
-_SIGNALS = ["kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal"]
+_SIGNALS = ["kill", "tkill", "tgkill"]
+_RARE_SIGNALS = ["rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal"]
 _NEW_NAMESPACES = NEWNS | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET | 0x0200_0000
 _AUDIT_ARCH = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 
@@ -323,25 +331,43 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
 
-def refuse_calls(*, own_signals_only: bool = False) -> bool:
-    """Refuse system calls that a notebook never needs; False where they are not known.
+def refuse_calls(*, ask_about_signals: bool = False) -> int | None:
+    """Refuse system calls that a notebook never needs, where they are known.
 
     Among them are sockets, memory that no limit counts, and limits and priorities of other
-    processes. With `own_signals_only` signals go to this process and its group only.
+    processes. With `ask_about_signals` a signal to any but the own group waits for
+    `answer_signal` at the descriptor that is returned; a kernel before 5.0 has none, and refuses.
     """
-    program = _refusing_calls(os.getpid() if own_signals_only else 0)
-    if program is None:
-        return False
-    _install(program)
-    return True
+    if _calls() is None:
+        return None
+    if ask_about_signals:
+        with suppress(OSError):
+            return _install(_refusing_calls(_ASK), _NEW_LISTENER)
+        _install(_refusing_calls(_REFUSE))
+        return None
+    _install(_refusing_calls())
+    return None
+
+
+def answer_signal(listener: int, problem: Callable[[int], int]) -> None:
+    """Let a signal that waits go to a process, or to the group that it leads, or refuse it.
+
+    `problem` gives the number of the error, or 0 where it may go.
+    """
+    notice = bytearray(_NOTICE_SIZE)
+    fcntl.ioctl(listener, _NEXT_NOTICE, notice)
+    number, target = _unpack_from("Q24xi", notice)
+    error = problem(abs(target))
+    try:
+        fcntl.ioctl(listener, _ANSWER_NOTICE, _pack("QqiI", number, 0, -error, not error))
+    except OSError:  # a kernel before 5.5 cannot go on
+        fcntl.ioctl(listener, _ANSWER_NOTICE, _pack("QqiI", number, 0, -errno.EPERM, 0))
 
 
 @cache
-def _refusing_calls(signals_to: int) -> bytes | None:
-    """Return the filter of `refuse_calls`; `signals_to` is a process, or 0 for any."""
-    calls = _calls()
-    if calls is None:
-        return None
+def _refusing_calls(signals: _Row | None = None) -> bytes:
+    """Return the filter of `refuse_calls`, with what to do about signals to others."""
+    calls = _calls() or {}
     rules = [_refusing(calls[name]) for name in _REFUSED if name in calls]
     rules += [
         _refusing(calls["clone3"], 38),  # "no such call": clone, which can be looked at, is taken
@@ -353,34 +379,32 @@ def _refusing_calls(signals_to: int) -> bytes | None:
                  "sched_setattr"):  # fmt: skip
         rules.append(_wanting(calls[name], 0))
     rules += [_wanting(calls["setpriority"], number, last=number == 1) for number in (0, 1)]
-    if signals_to:
-        rules += [_wanting(calls[name], 0, equal=signals_to) for name in _SIGNALS]
+    if signals:
+        rules += [_wanting(calls[name], 0, otherwise=signals) for name in _SIGNALS]
+        rules += [_refusing(calls[name]) for name in _RARE_SIGNALS]
     return _program(rules)
 
 
-def refuse_signals() -> None:
-    """Refuse signals to others than this process' own group."""
-    program = _refusing_signals()
-    if program is not None:
-        _install(program)
-
-
-@cache
-def _refusing_signals() -> bytes | None:
-    """Return the filter of `refuse_signals`."""
+def refuse_namespaces() -> None:
+    """Refuse user namespaces to this process and its children, as AppArmor does on Ubuntu 24.04."""
     calls = _calls()
-    return _program([_wanting(calls[name], 0) for name in _SIGNALS]) if calls else None
+    if calls is None:
+        raise OSError(f"the system calls of {platform.machine()} are not known here")
+    own_users = (0x54, 0, 0, NEWUSER)
+    rules = [_wanting(calls[name], 0, own_users) for name in ("clone", "unshare")]
+    _install(_program([_refusing(calls["clone3"], 38), *rules]))
 
 
 def prepare_filters() -> None:
     """Make the filters before processes are forked, so that each finds them made."""
-    _refusing_calls(0)
-    _refusing_signals()
+    for signals in (None, _ASK) if _calls() else ():
+        _refusing_calls(signals)
 
 
 _Row = tuple[int, int, int, int]
 _ALLOW: _Row = (0x06, 0, 0, 0x7FFF_0000)
 _REFUSE: _Row = (0x06, 0, 0, 0x0005_0000 | 13)
+_ASK: _Row = (0x06, 0, 0, 0x7FC0_0000)
 
 
 def _calls() -> dict[str, int] | None:
@@ -396,11 +420,10 @@ def _refusing(number: int, error: int = 13) -> list[_Row]:
 
 
 def _wanting(
-    call: int, argument: int, *change: _Row, equal: int = 0, last: bool = True
+    call: int, argument: int, *change: _Row, otherwise: _Row = _REFUSE, last: bool = True
 ) -> list[_Row]:
-    """Return rows that refuse a call unless an argument, changed first, is 0 or another value."""
-    wanted: list[_Row] = [(0x15, 2, 0, 0), (0x15, 1, 0, equal), _REFUSE]
-    rows = [(0x20, 0, 0, 16 + 8 * argument), *change, *wanted]
+    """Return rows that refuse a call unless an argument, changed first, is 0."""
+    rows = [(0x20, 0, 0, 16 + 8 * argument), *change, (0x15, 1, 0, 0), otherwise]
     rows.append(_ALLOW if last else (0x20, 0, 0, 0))
     return [(0x15, 0, len(rows), call), *rows]
 
@@ -426,9 +449,9 @@ def _program(rules: list[list[_Row]]) -> bytes:
     return b"".join(struct.pack("HBBI", *row) for row in rows)
 
 
-def _install(program: bytes) -> None:
+def _install(program: bytes, flags: int = 0) -> int:
     """Put a filter of system calls in force, for this process and all that it starts."""
     buffer = ctypes.create_string_buffer(program)
     no_new_privileges()
     description = _Program(len(program) // struct.calcsize("HBBI"), ctypes.addressof(buffer))
-    _check(_prctl(_PR_SET_SECCOMP, 2, ctypes.byref(description)), "seccomp")
+    return _check(_libc.syscall(_SECCOMP, 1, flags, ctypes.byref(description)), "seccomp")

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import stat
+import symtable
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -244,24 +245,29 @@ def statements(source: str) -> list[ast.stmt]:
 
 
 def _touched(statement: ast.stmt) -> tuple[set[str], set[str], set[str]]:
-    """Return the names that a statement binds, reads, and may change in place."""
+    """Return the names of the notebook that a statement binds, reads, and may change in place.
+
+    What is local to a function is no name of the notebook.
+    """
     bound: set[str] = set()
     read: set[str] = set()
+    scopes = [symtable.symtable(ast.unparse(statement), "cell", "exec")]
+    for scope in scopes:
+        scopes += scope.get_children()
+        for name in scope.get_symbols():
+            if scope is scopes[0] or name.is_global():
+                here = name.is_assigned() or name.is_imported() or name.is_namespace()
+                bound |= {name.get_name()} if here else set()
+                read |= {name.get_name()} if name.is_referenced() else set()
     changed: set[str] = set()
-    imported = isinstance(statement, ast.Import | ast.ImportFrom)
     for node in ast.walk(statement):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            bound.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom) and imported:
-            bound |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.Name):
-            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
-        elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
+        if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
             inner: ast.expr = node
             while isinstance(inner, ast.Attribute | ast.Subscript):
                 inner = inner.value
             if isinstance(inner, ast.Name):
                 changed.add(inner.id)
+    changed &= read
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
         call = statement.value
         receiver = call.func.value if isinstance(call.func, ast.Attribute) else None

@@ -47,6 +47,10 @@ _INSTALL = {
     "landlock": "use Linux 5.13 or newer with landlock among its security modules",
     "limits": "use Linux",
 }
+_NO_LINUX = (
+    "grading needs Linux: run it in Docker (the Dockerfile of the course has a stage for it), in WSL 2 "
+    "or in a virtual machine"
+)
 _ETC = (
     "ld.so.cache",
     "localtime",
@@ -94,7 +98,8 @@ def available_levels() -> tuple[LevelReport, ...]:
     reports = []
     for level in LEVELS:
         reason = _why_not(level)
-        reports.append(LevelReport(level, not reason, reason, _INSTALL[level] if reason else ""))
+        advice = _INSTALL[level] if sys.platform == "linux" else _NO_LINUX
+        reports.append(LevelReport(level, not reason, reason, advice if reason else ""))
     return tuple(reports)
 
 
@@ -155,7 +160,7 @@ def choose_level(wanted: str | None = None, *, allow_limits_only: bool = False) 
         raise ClassroomError(
             "this machine offers no isolation, so students' code could read and change your files"
             f" ({reasons or 'limits were asked for'}). 'classroom doctor' says what to install;"
-            " to grade all the same, allow limits only"
+            " to grade all the same, say '--allow-limits-only'"
         )
     return wanted
 
@@ -332,12 +337,15 @@ def confine(level: str, limits: Limits, files: int, folder: str, judge: int) -> 
     work, temporary = (os.path.join(folder, LIVE, part) for part in ("work", "tmp"))
     _write_files(files, work)
     parent = os.getpid()
+    asks, asked = socket.socketpair()
     child = os.fork()
     if child:
-        _close_all_but(judge)
+        _close_all_but(judge, asked.fileno())
         make_room = partial(size_box, limits) if isolated else lambda times: None
-        Keeper(child, socket.socket(fileno=judge), Path(folder), make_room).loop()
+        listeners = socket.recv_fds(asked, 1, 1)[1]
+        Keeper(child, socket.socket(fileno=judge), Path(folder), make_room, listeners).loop()
     os.close(judge)
+    asked.close()
     linux.die_with_parent(parent)
     os.setsid()
     os.chdir(work)
@@ -347,16 +355,22 @@ def confine(level: str, limits: Limits, files: int, folder: str, judge: int) -> 
         linux.drop_capabilities()
     if level != "limits":
         _restrict(isolated, folder)
+    listener = None
     try:
-        linux.refuse_calls(own_signals_only=level == "limits" or linux.landlock_abi() < 6)
+        asking = level == "limits" or linux.landlock_abi() < 6
+        listener = linux.refuse_calls(ask_about_signals=asking)
     except OSError:  # a container may refuse filters of its own
         if level != "limits":
             raise
+    if listener is not None:  # for the keeper alone
+        socket.send_fds(asks, [b"."], [listener])
+        os.close(listener)
+    asks.close()
     return folder
 
 
 def _close_all_but(*kept: int) -> None:
-    for first, last in zip((2, *kept), (*kept, 4_096), strict=True):
+    for first, last in zip((2, *sorted(kept)), (*sorted(kept), 4_096), strict=True):
         os.closerange(first + 1, last)
 
 

@@ -28,7 +28,6 @@ _chdir, _close, _dup2, _fstat, _listdir, _lseek, _open, _pread, _readlink, _sets
 _ask, _is_file, _is_device, _getcwd = fcntl.fcntl, stat.S_ISREG, stat.S_ISCHR, os.getcwd
 _own_memory, _shared_memory, _objects = linux.own_memory, linux.shared_memory, gc.get_objects
 _landlock_abi, _restrict_files = linux.landlock_abi, linux.restrict_files
-_refuse_signals = linux.refuse_signals
 _MODE = os.O_ACCMODE | os.O_APPEND | os.O_NONBLOCK
 _UNNAMED = os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC
 
@@ -79,11 +78,8 @@ def settle_copy(kept: int, had: Shared, folder: str) -> None:
     _close(nothing)
     _own_memory(had.memory)
     _setsid()
-    abi = _landlock_abi()
-    if abi:
+    if _landlock_abi():
         _restrict_files([], ["/"])  # no new bounds, but the original is beyond reach
-    if abi < 6:
-        _refuse_signals()
     _renew_pools()
 
 

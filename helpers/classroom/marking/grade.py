@@ -50,11 +50,14 @@ from classroom.marking.gradebook import (
     register,
 )
 from classroom.marking.marked_notebook import marked_notebook, own_sources
+from classroom.marking.people import class_people
 from classroom.marking.report import write_report
 from classroom.marking.room import (
     EXCHANGE_FILES,
+    LONGEST_ID,
     Room,
     exchange_files,
+    is_student_id,
     only_grader,
     sweep,
     write_whole,
@@ -68,8 +71,6 @@ TOGETHER = 16
 """Results that may share a transaction; each is shown after it."""
 READ_ONLY = 0o444
 MOST_NAMES = 10
-LONGEST_ID = 128
-"""Characters that nbgrader's gradebook has room for."""
 
 
 @dataclass(frozen=True)
@@ -564,20 +565,6 @@ class Regrade:
         return [student for student in self.students if student not in done]
 
 
-def is_student_id(student: str) -> bool:
-    r"""Tell whether the name of a folder can be a student's id in a gradebook.
-
-    >>> is_student_id("ada"), is_student_id("a" * 200), is_student_id("bob\udcff"), is_student_id("=1+1")
-    (True, False, False, False)
-    """
-    try:
-        student.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    # A spreadsheet takes what begins with one of these for a formula.
-    return len(student) <= LONGEST_ID and student.isprintable() and student[0] not in "=+-@"
-
-
 COLLECTED = "the list of collected work"
 """Where the time stands that whoever collected the work wrote down."""
 Files = dict[str, dict[str, bytes]]
@@ -784,8 +771,9 @@ def outputs(room: Room, chapter: Chapter, *, say: Callable[[str], None] = print)
     by_student = {record.student: record for record in records}
     pages = write_feedback(room, release, standings, by_student)
     files = write_exports(
-        room.folder, chapter.name, layout.due, layout.maximum, standings, by_student
-    )
+        room.folder, chapter.name, layout.due, layout.maximum, standings, by_student,
+        class_people(room, chapter.name),
+    )  # fmt: skip
     files.append(write_report(room, release, standings, records, exercises_of(release)))
     names = ", ".join(file.name for file in files)
     tell_waiting(standings, say)

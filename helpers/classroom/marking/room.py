@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import socket
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,8 @@ PART = ".part"
 LOCK = ".grading.lock"
 LEFT = ("Thumbs.db", "desktop.ini", "__MACOSX")
 """What Windows and macOS leave in folders."""
+LONGEST_ID = 128
+"""Characters that nbgrader's gradebook has room for."""
 LAYOUT = "{nbgrader_step}/{student_id}/{assignment_id}"
 
 
@@ -134,6 +137,20 @@ class Room:
         return self.folder / f"grading_{chapter}.log"
 
 
+def is_student_id(student: str) -> bool:
+    r"""Tell whether the name of a folder can be a student's id in a gradebook.
+
+    >>> is_student_id("ada"), is_student_id("a" * 200), is_student_id("bob\udcff"), is_student_id("=1+1")
+    (True, False, False, False)
+    """
+    try:
+        student.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    # A spreadsheet takes what begins with one of these for a formula.
+    return len(student) <= LONGEST_ID and student.isprintable() and student[0] not in "=+-@"
+
+
 def _entries(folder: Path) -> list[Path]:
     """Return what people put into a folder: no links, and nothing that a system leaves there."""
     if not folder.is_dir():
@@ -181,8 +198,8 @@ def only_grader(room: Room) -> Iterator[None]:
         import fcntl
     except ModuleNotFoundError:
         raise ClassroomError(
-            "classroom grade isolates students' code with means that only Linux has; run it there, "
-            "in a virtual machine or in WSL 2"
+            "classroom grade isolates students' code with means that only Linux has; run it in Docker "
+            "(the Dockerfile of the course has a stage for it), in WSL 2 or in a virtual machine"
         ) from None
 
     room.folder.mkdir(parents=True, exist_ok=True)
@@ -239,6 +256,13 @@ def write_if_new(path: Path, content: bytes) -> bool:
             return False
     write_whole(path, content, durable=False)
     return True
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Return rows as CSV text, quoted where needed."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue()
 
 
 def sweep(folder: Path) -> None:

@@ -12,9 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leverage._extras import needs
-from leverage._validate import checked_numbers
+from leverage._validate import checked_numbers, shown
 from leverage.bots.placing import place_orders, used_ids
-from leverage.bots.views import AccountView, Bot, MarketView, look, settlement_of, to_position
+from leverage.bots.views import (
+    AccountView,
+    Bot,
+    BotOrder,
+    MarketView,
+    is_kind,
+    look,
+    settlement_of,
+    to_position,
+)
 from leverage.sizing import max_drawdown
 
 if TYPE_CHECKING:
@@ -75,15 +84,13 @@ for 20 %
             Highest equity so far, in quote currency.
         """
         if market.age > self.max_age:
-            return f"the newest price is {market.age:,.0f} s old, more than {self.max_age:,.0f}"
+            return f"the newest price is {shown(market.age)} s old, more than {shown(self.max_age)}"
         fall = 1 - account.equity / peak if peak > 0 else 0.0
         if fall >= self.max_drawdown:
-            return f"the drawdown is {fall:.1%}, the limit {self.max_drawdown:.1%}"
+            return f"the drawdown is {100 * fall:.4g}%, the limit {100 * self.max_drawdown:.4g}%"
         exposure = market.exposure(account)
         if exposure > self.max_exposure:
-            return (
-                f"the notional is {exposure:.1f} times the equity, the limit {self.max_exposure:g}"
-            )
+            return f"the notional is {exposure:.4g} times the equity, the limit {self.max_exposure:.4g}"
         return ""
 
 
@@ -246,7 +253,8 @@ def run_bot(
     leverage : float, optional
         Set on the exchange before the first order.
     kill_switch : KillSwitch, optional
-        Closes everything, for good, when a limit is passed; after a restart too, with `after`.
+        Closes everything, for good, when a limit is passed; after a restart too, with `after`. In an
+        outage it cancels what rests before the market reopens, and closes at the first price then.
     bars : int, optional
         Stop after so many bars.
     after : BotRun, optional
@@ -283,19 +291,32 @@ def run_bot(
     def see() -> tuple[MarketView, AccountView, list[dict[str, Any]]]:
         return look(exchange, symbol, timeframe=shown, count=max(needed, BARS_SEEN))
 
-    market, account, _ = see()
+    orders, refused = 0, list[str]()
+
+    def send(wanted: Sequence[BotOrder]) -> None:
+        nonlocal orders
+        done = place_orders(exchange, market, wanted, waiting, bot=name, used=used)
+        orders += done.sent
+        refused.extend(done.refused)
+
+    market, account, waiting = see()
     before, start = _Books.of(exchange, code), account.equity
     peak = start if after is None else max(start, after.peak)
     # Read once: the paper exchange itself takes no id twice.
     used = used_ids(exchange, market)
     rows: list[tuple[int, float, float, float]] = []
-    orders, refused, stopped = 0, [], after.stopped if after is not None else ""
+    stopped = after.stopped if after is not None else ""
     length = exchange.parse_timeframe(shown) * 1_000
     left = -((exchange.now - exchange.end) // length)
     with _progress(progress, name, left if count is None else min(count, left)) as tick:
-        while len(rows) != count and exchange.step(
-            1, unit="bar", symbol=symbol, timeframe=timeframe
-        ):
+        while len(rows) != count:
+            if stopped and not exchange.is_open(symbol):
+                _go_to_reopening(exchange, symbol)
+                market, account, waiting = see()
+                if exchange.is_open(symbol):
+                    send(to_position(account, 0.0))
+            if not exchange.step(1, unit="bar", symbol=symbol, timeframe=timeframe):
+                break
             tick()
             market, account, waiting = see()
             peak = max(peak, account.equity)
@@ -311,9 +332,7 @@ def run_bot(
                 raise TypeError(
                     f"{name} must return a list of orders, returned {wanted!r}; [] stands for none"
                 )
-            done = place_orders(exchange, market, wanted, waiting, bot=name, used=used)
-            orders += done.sent
-            refused += done.refused
+            send(wanted)
     if rows:
         # What the last decision cost belongs to the run.
         account = see()[1]
@@ -346,6 +365,18 @@ def run_bot(
         peak=peak,
         is_complete=exchange.is_finished,
     )
+
+
+def _go_to_reopening(exchange: Any, symbol: str) -> None:
+    """Cancel what rests as soon as a closed market lets you, and go to its first new price."""
+    while not exchange.is_open(symbol):
+        try:
+            exchange.cancel_all_orders(symbol)
+        except Exception as refusal:
+            if not is_kind(refusal, "OnMaintenance"):
+                raise
+        if not exchange.step(1):
+            return
 
 
 @contextmanager

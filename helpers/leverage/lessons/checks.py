@@ -34,6 +34,7 @@ from leverage.lessons.goals import (
     largest,
     same_mistakes,
 )
+from leverage.lessons.own_work import handed_on_to
 from leverage.lessons.plain import NotPlainError
 from leverage.lessons.quizzes import judge_option
 from leverage.lessons.samples import Sampler
@@ -234,6 +235,8 @@ class Check:
         self._said = ""
         self._answer = ""
         self._notes: list[str] = []
+        self._own_work: set[str] = set()
+        """Answers that are known to be worked out, not handed on."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -287,10 +290,13 @@ class Check:
         unit: str = "",
         hint: str = "",
         mistakes: Mapping[Any, str] | None = None,
-        rel: float = 1e-6,
+        rel: float = 1e-9,
         abs_tol: float = 0.0,
     ) -> Any:
         """Check what a function returns for given arguments.
+
+        A function is held to more digits than a variable (`rel` is 1e-9), so that one that rounds
+        is told so at once, as the comparison with the solution would tell it later.
 
         Parameters
         ----------
@@ -445,7 +451,7 @@ class Check:
             self._author(
                 f"check.option: no quiz question {name!r} in quizzes.json; build the course"
             )
-        if quiz["answer"] not in quiz["feedback"]:
+        if "salt" not in quiz and quiz["answer"] not in quiz["feedback"]:
             self._author(f"check.option: {name} has no option {quiz['answer']!r}, its answer")
         with self._answering(""):
             verdict = judge_option(quiz, self._find(name, blank=False))
@@ -681,13 +687,18 @@ class Check:
             )
         if isinstance(expected, bool | np.bool_ | str):
             kind = str if isinstance(expected, str) else bool
-            return WordGoal(kind(expected), unit, dict(mistakes or {}))
+            words = WordGoal(kind(expected), unit, list((mistakes or {}).items()))
+            return self._with_own_mistakes(words)
         try:
             right = plain.to_array(expected)
             wrong = [(plain.to_array(key), text) for key, text in (mistakes or {}).items()]
         except NotPlainError as problem:
             self._author(f"expected or a key of mistakes is {problem.shown}; give numbers")
-        goal = NumberGoal(right, unit, wrong, rel, abs_tol, largest([*inputs, expected]))
+        return self._with_own_mistakes(
+            NumberGoal(right, unit, wrong, rel, abs_tol, largest([*inputs, expected]))
+        )
+
+    def _with_own_mistakes(self, goal: WordGoal | NumberGoal) -> Goal:
         twins = same_mistakes(goal)
         if twins is not None:
             self._author(f"one answer matches two of {twins}; give each mistake its own value")
@@ -713,7 +724,20 @@ class Check:
             text = f"{name} is still ...: replace the ... with your answer, run that cell"
             text += " and then this one."
             raise AnswerError(text, hidden=text, unanswered=True)
+        self._refuse_what_is_handed_on(name)
         return value
+
+    def _refuse_what_is_handed_on(self, name: str) -> None:
+        """Refuse an answer that is the course's own function, where the exercise does not allow it."""
+        facts = manifest.find_item(self._item_id)
+        if self._cells is None or facts is None or name in self._own_work:
+            return
+        self._own_work.add(name)
+        function = handed_on_to(name, self._cells.source_of, self._names)
+        if function and function not in facts.get("course", ()):
+            text = f"{name} leaves the question to {function}, a function of the course;"
+            text += " this exercise asks you to work it out yourself."
+            raise AnswerError(text, hidden=text)
 
     def _missing(self, name: str) -> AnswerError:
         stop = None

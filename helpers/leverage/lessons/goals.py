@@ -113,14 +113,15 @@ class WordGoal(Goal):
 
     expected: bool | str
     unit: str
-    mistakes: dict[Any, str]
+    mistakes: list[tuple[Any, str]]
 
     def judge(self, answer: object, subject: Subject, printed: str = "") -> bool | str:
         """Return the answer as a truth value or a text, or raise `AnswerError`."""
         given: bool | str = subject.plain(answer, printed, self._convert)
-        if given != self.expected:
+        if not plain.same_word(given, self.expected):
             shown = f"{subject.shown} {subject.verb} {given!r}"
-            raise unequal(shown, repr(self.expected), hint=self.mistakes.get(given, ""))
+            known = (text for wrong, text in self.mistakes if plain.same_word(given, wrong))
+            raise unequal(shown, repr(self.expected), hint=next(known, ""))
         return given
 
     def _convert(self, answer: object) -> bool | str:
@@ -128,7 +129,8 @@ class WordGoal(Goal):
             if not issubclass(type(answer), str):
                 raise _other_kind(answer, "a text", "give a text in quotes")
             return str.__str__(cast(str, answer)).strip()
-        if type(answer) not in (bool, np.bool_):
+        answer = plain.numbers_for_truths(answer)
+        if not issubclass(type(answer), int | float | np.number) or answer not in (0, 1):
             raise _other_kind(answer, "True or False", "give True or False, without quotes")
         return bool(answer)
 
@@ -146,6 +148,8 @@ class NumberGoal(Goal):
 
     def judge(self, answer: object, subject: Subject, printed: str = "") -> float | FloatArray:
         """Return the answer as a float or an array, or raise `AnswerError`."""
+        if (subject.is_call or self.expected.ndim) and np.isin(self.expected, (0, 1)).all():
+            answer = plain.numbers_for_truths(answer)
         if self.expected.ndim == 0:
             number = subject.plain(answer, printed, plain.to_number)
             given = np.asarray(number, dtype=float)
@@ -253,14 +257,19 @@ def _alike(given: FloatArray, wrong: FloatArray, rel: float) -> bool:
     return bool((near & finite | (given == wrong)).all())
 
 
-def same_mistakes(goal: "NumberGoal") -> tuple[str, str] | None:
+def same_mistakes(goal: WordGoal | NumberGoal) -> tuple[str, str] | None:
     """Return two mistakes of a check that one answer would match, or a mistake and "expected"."""
-    rel = max(goal.rel, _MISTAKE_REL)
+
+    def same(one: Any, other: Any, more: float) -> bool:
+        if isinstance(goal, WordGoal):
+            return plain.same_word(one, other)
+        return _alike(one, other, more * max(goal.rel, _MISTAKE_REL))
+
     for number, (wrong, text) in enumerate(goal.mistakes):
-        if _alike(wrong, goal.expected, rel):
+        if same(wrong, goal.expected, 1):
             return text, "expected"
         for other, another in goal.mistakes[number + 1 :]:
-            if _alike(wrong, other, 2 * rel) and text != another:
+            if same(wrong, other, 2) and text != another:
                 return text, another
     return None
 

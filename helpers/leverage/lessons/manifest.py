@@ -26,6 +26,7 @@ class ItemFacts(TypedDict, total=False):
     kind: str
     section: str
     cell: str
+    course: list[str]
 
 
 class ChapterFacts(TypedDict):
@@ -40,10 +41,15 @@ class ChapterFacts(TypedDict):
 
 
 class Quiz(TypedDict):
-    """The right option of a question and the feedback on every option."""
+    """The right option of a question and the feedback on every option.
+
+    With a salt, the answer is a hash of the right option, and the feedback on an option is sealed
+    by that option (`leverage.lessons.quizzes.sealed`).
+    """
 
     answer: str
     feedback: dict[str, str]
+    salt: NotRequired[str]
 
 
 def load_chapters() -> dict[str, ChapterFacts]:
@@ -70,11 +76,12 @@ def _load(kind: str) -> dict[str, ChapterFacts]:
 
 def load_quizzes() -> dict[str, Quiz]:
     """Return the quiz questions by id; {} when there are none."""
-    return {
-        str(name): Quiz(answer=str(quiz["answer"]), feedback=dict(quiz["feedback"]))
-        for name, quiz in _read_data("quizzes.json").items()
-        if isinstance(quiz, Mapping) and {"answer", "feedback"} <= quiz.keys()
-    }
+    found: dict[str, Quiz] = {}
+    for name, quiz in _read_data("quizzes.json").items():
+        if isinstance(quiz, Mapping) and {"answer", "feedback"} <= quiz.keys():
+            one = Quiz(answer=str(quiz["answer"]), feedback=dict(quiz["feedback"]))
+            found[str(name)] = Quiz(**one, salt=str(quiz["salt"])) if "salt" in quiz else one
+    return found
 
 
 def items(chapters: Mapping[str, ChapterFacts]) -> Iterator[tuple[str, str, ItemFacts]]:

@@ -32,6 +32,9 @@ class Difference:
 def to_plain(value: object, place: str = "", depth: int = 0) -> Plain:
     """Return an answer as plain data: dictionaries, lists, texts, truth values, None and floats.
 
+    Arrays, Series and ranges are lists, a table is a dictionary of its columns, and a missing
+    value in them is None.
+
     Raises
     ------
     AnswerError
@@ -42,6 +45,15 @@ def to_plain(value: object, place: str = "", depth: int = 0) -> Plain:
     >>> to_plain({"side": "buy", "prices": (1, np.float64(2.5))})
     {'side': 'buy', 'prices': [1.0, 2.5]}
     """
+    if plain.is_pandas(value) and hasattr(value, "columns"):
+        table = cast(Any, value)
+        labelled = table.index.inferred_type == "string" and table.index.name not in table
+        table = table.reset_index() if labelled else table
+        value = {str(column): table[column].tolist() for column in table}
+    elif plain.is_pandas(value) or isinstance(value, np.ndarray):
+        value = cast(Any, value).tolist()
+    elif isinstance(value, range):
+        value = list(value)
     kind = type(value)
     if depth > _DEEPEST:
         raise AnswerError("The answer is nested too deep; use fewer brackets.")
@@ -64,7 +76,10 @@ def to_plain(value: object, place: str = "", depth: int = 0) -> Plain:
         }
     if kind in (list, tuple):
         parts = cast("list[object]", value)
-        return [to_plain(part, f"{place}[{i}]", depth + 1) for i, part in enumerate(parts)]
+        return [
+            None if plain.is_missing(part) else to_plain(part, f"{place}[{i}]", depth + 1)
+            for i, part in enumerate(parts)
+        ]
     try:
         return plain.to_number(value)
     except NotPlainError as problem:
@@ -110,7 +125,7 @@ def first_mismatch(
             return None
         shown = format_pair(cast(float, mine), cast(float, right))
         return Difference(place, key, f"is {shown[0]}", shown[1])
-    if type(mine) is type(right) and mine == right:
+    if plain.same_word(mine, right):
         return None
     if isinstance(right, dict | list):
         return Difference(place, key, f"is {_plain_words(mine)}; expected {_plain_words(right)}")

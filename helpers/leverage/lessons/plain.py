@@ -92,7 +92,7 @@ def to_number(value: object, *, wanted: str = "one number") -> float:
     leverage.lessons.plain.NotPlainError: a text ('900'); give one number without quotes
     """
     kind = type(value)
-    if kind is bool or issubclass(kind, np.bool_):
+    if _is_truth(value):
         raise NotPlainError(
             "True or False", f"give {wanted}, not True or False", shown=str(bool(value))
         )
@@ -128,6 +128,48 @@ def to_array(value: object, *, wanted: str = "a list of numbers") -> FloatArray:
     if issubclass(type(value), list | tuple | range):
         return _from_rows(value)
     return np.asarray(to_number(value, wanted=wanted), dtype=float)
+
+
+def as_word(word: str) -> str:
+    """Return a word as it counts: without capitals, blanks around it and a full stop.
+
+    >>> as_word(" Long."), as_word("out of date")
+    ('long', 'out of date')
+    """
+    return word.strip().rstrip(".").casefold()
+
+
+def same_word(mine: object, right: object) -> bool:
+    """Tell whether two texts, two truth values (also 0 and 1), or two missing values agree.
+
+    >>> same_word("Long.", "long"), same_word(1.0, True), same_word(2.0, "2")
+    (True, True, False)
+    """
+    if isinstance(mine, str) and isinstance(right, str):
+        return as_word(mine) == as_word(right)
+    if isinstance(mine, bool | float) and isinstance(right, bool | float):
+        return mine == right
+    return mine is None and right is None
+
+
+def numbers_for_truths(value: Any) -> Any:
+    """Return an answer with 1 and 0 in place of True and False, also in lists and arrays.
+
+    >>> numbers_for_truths([True, 0.5])
+    [1, 0.5]
+    """
+    if _is_truth(value):
+        return int(value)
+    if type(value) in (list, tuple):
+        return [int(part) if _is_truth(part) else part for part in value]
+    if is_pandas(value) or type(value) is np.ndarray:
+        array = np.asarray(value)
+        return array.astype(int) if array.dtype.kind == "b" else value
+    return value
+
+
+def _is_truth(value: object) -> bool:
+    return type(value) is bool or issubclass(type(value), np.bool_)
 
 
 def explain(value: object, wanted: str = "one number") -> NotPlainError:
@@ -170,7 +212,7 @@ def explain(value: object, wanted: str = "one number") -> NotPlainError:
             "call it: put its arguments in parentheses behind its name",
             shown=f"the function {routine} and not its result",
         )
-    if _is_missing(value):
+    if is_missing(value):
         return NotPlainError(
             "a missing value", f"give {wanted}", shown=f"a missing value ({name})", missing=True
         )
@@ -328,7 +370,10 @@ def _pandas_values(value: Any) -> npt.NDArray[Any]:
     return cast("npt.NDArray[Any]", array)
 
 
-def _is_missing(value: object) -> bool:
+def is_missing(value: Any) -> bool:
+    """Tell whether the object stands for no value in an array or a table: NaN, NA or NaT."""
+    if issubclass(type(value), float | np.floating):
+        return bool(value != value)
     pandas = _pandas()
     return pandas is not None and (value is pandas.NA or value is pandas.NaT)
 

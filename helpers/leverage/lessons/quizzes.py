@@ -1,11 +1,16 @@
 """Quiz answers: one letter, and feedback that names the misconception behind each option."""
 
+import base64
+import hashlib
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from leverage.lessons import plain
 from leverage.lessons.manifest import Quiz
 
+ROUNDS = 5_000
+"""Hashes in a row for one option of a sealed question."""
 _LETTER = re.compile(r"""[\s("'`\[]*([A-Za-z])["'`\]]*(?:[:)](.*)|\.(?:\s+(.*))?)?\s*""", re.DOTALL)
 _ANOTHER_LETTER = re.compile(r"(?<!\w)[A-Za-z](?:[.:)]|\s*$)")
 
@@ -60,7 +65,62 @@ def judge_option(quiz: Quiz, answer: object) -> OptionVerdict:
     feedback = {key.lower(): text for key, text in quiz["feedback"].items()}
     if option not in feedback:
         return OptionVerdict("", False, f"{asked}; you gave {plain.plain_repr(given)}.")
+    if salt := quiz.get("salt"):
+        right = quiz["answer"] == _key(salt, "answer", option).hex()
+        return OptionVerdict(option, right, _opened(salt, option, feedback[option]))
     return OptionVerdict(option, option == quiz["answer"].lower(), feedback[option])
+
+
+def sealed(quiz: Quiz, salt: str) -> Quiz:
+    """Return a question that does not show its answer to who reads the file.
+
+    The answer is a salted hash, and the feedback on an option can be read by giving that option
+    only. A letter has few values: who writes a program that tries them all finds the right one.
+
+    Parameters
+    ----------
+    quiz : Quiz
+        The question in clear.
+    salt : str
+        Different for each question.
+
+    Examples
+    --------
+    >>> quiz = sealed(Quiz(answer="b", feedback={"a": "That is the margin.", "b": "Yes."}), "salt")
+    >>> judge_option(quiz, "b)"), judge_option(quiz, "a").text
+    (OptionVerdict(option='b', right=True, text='Yes.', unanswered=False), 'That is the margin.')
+    >>> "b" in quiz["answer"][:1], "Yes" in str(quiz)
+    (False, False)
+    """
+    feedback = {
+        option: base64.b64encode(_mixed(salt, option.lower(), text.encode())).decode()
+        for option, text in quiz["feedback"].items()
+    }
+    answer = _key(salt, "answer", quiz["answer"].lower()).hex()
+    return Quiz(answer=answer, feedback=feedback, salt=salt)
+
+
+def _opened(salt: str, option: str, text: str) -> str:
+    return _mixed(salt, option, base64.b64decode(text)).decode()
+
+
+def _mixed(salt: str, option: str, content: bytes) -> bytes:
+    """Return content with the option's own stream of bytes added; twice, it is as before."""
+    start = _key(salt, "feedback", option)
+    stream = b"".join(
+        hashlib.sha256(start + block.to_bytes(4, "big")).digest()
+        for block in range(len(content) // hashlib.sha256().digest_size + 1)
+    )
+    return bytes(one ^ other for one, other in zip(content, stream, strict=False))
+
+
+@lru_cache(maxsize=256)
+def _key(salt: str, use: str, option: str) -> bytes:
+    """Return a hash that takes some milliseconds; Pyodide has no PBKDF2."""
+    made = f"{salt} {use} {option}".encode()
+    for _ in range(ROUNDS):
+        made = hashlib.sha256(made + salt.encode()).digest()
+    return made
 
 
 def either(options: list[str]) -> str:

@@ -14,7 +14,7 @@ from leverage.lessons.wording import counted, format_number, format_pair, shorte
 if TYPE_CHECKING:
     import pandas as pd
 
-Cell = float | str | None
+Cell = float | str | bool | None
 
 
 def not_a_table(name: str, answer: object, names: Mapping[str, object]) -> AnswerError:
@@ -55,6 +55,9 @@ def compare_tables(name: str, answer: "pd.DataFrame", expected: "pd.DataFrame", 
     """Raise `AnswerError` at the first difference from the expected table."""
     import pandas as pd
 
+    labelled = not isinstance(expected.index, pd.RangeIndex)
+    if labelled and expected.index.name in answer.columns:
+        answer = answer.set_index(expected.index.name)
     missing = [str(column) for column in expected.columns if column not in answer.columns]
     if missing:
         have = ", ".join(map(str, answer.columns)) or "none"
@@ -67,7 +70,6 @@ def compare_tables(name: str, answer: "pd.DataFrame", expected: "pd.DataFrame", 
             f"{name} has {counted(len(answer), 'row')}; expected {len(expected)}.",
             hidden=f"{name} has the wrong count of rows.",
         )
-    labelled = not isinstance(expected.index, pd.RangeIndex)
     for column in expected.columns:
         if isinstance(answer[column], pd.DataFrame):
             raise AnswerError(f"{name} has the column {column} more than once.")
@@ -96,8 +98,8 @@ def _sorted_rows(
 
 
 def _rank(cell: Cell) -> tuple[int, float, str]:
-    if isinstance(cell, float):
-        return 0, cell, ""
+    if isinstance(cell, float | bool):
+        return 0, float(cell), ""
     return (2, 0.0, "") if cell is None else (1, 0.0, cell)
 
 
@@ -126,7 +128,7 @@ def _plain_cell(value: object) -> Cell:
     if issubclass(kind, str):
         return str.__str__(cast(str, value)).strip()
     if kind is bool:
-        return str(value)
+        return cast(bool, value)
     try:
         return plain.to_number(value)
     except NotPlainError as problem:
@@ -140,7 +142,7 @@ def _same_cell(given: Cell, wanted: Cell, rel: float) -> bool:
     if isinstance(given, float) and isinstance(wanted, float):
         goal = NumberGoal(np.asarray(wanted), "", [], rel, 0.0, 1.0)
         return goal.same(np.asarray(given), goal.expected)
-    return type(given) is type(wanted) and given == wanted
+    return plain.same_word(given, wanted)
 
 
 def _cell_text(cell: Cell) -> str:

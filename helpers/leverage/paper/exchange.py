@@ -8,7 +8,8 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Self
 
-from leverage.bars import MINUTE, timeframe_of
+from leverage._validate import JUMP, warn_of_per_cent
+from leverage.bars import MINUTE, begin_of, timeframe_of
 from leverage.paper import ledger, order_desk, saving
 from leverage.paper.account_orders import AccountOrders
 from leverage.paper.closing import ranking
@@ -77,6 +78,7 @@ class PaperExchange(MarketData, Wallets, Settings, Shorthands):
         Decimal of the price between buying and selling.
     liquidity : float, default inf
         Contracts at each level of the book, one tick apart, and for a resting order at each tick.
+        The book is full again for the next order, also within one moment.
     path : {"auto", "OLHC", "OHLC"}, default "auto"
         Which extreme of a bar comes first; by default its low if it closes at or above its open.
     ticks : bool, default False
@@ -86,6 +88,9 @@ class PaperExchange(MarketData, Wallets, Settings, Shorthands):
 
     Within one millisecond, costs that fall due are settled first, on the mark; then positions that
     do not keep their requirement are closed; then orders fill.
+
+    Where bars are missing the market is closed: nothing fills and nobody is liquidated. Orders that
+    rest can be cancelled in the last tick before it reopens, and nothing can be ordered.
 
     Raises
     ------
@@ -154,6 +159,7 @@ class PaperExchange(MarketData, Wallets, Settings, Shorthands):
         names = [symbol or symbol_of("BTC", rules) for symbol in feeds]
         if not 0 <= spread < 1:
             raise BadRequest(f"spread must be from 0 to below 1, was {spread}; 0.0002 is 0.02 %")
+        warn_of_per_cent("spread", spread, JUMP)
         if not liquidity > 0:
             raise BadRequest(f"liquidity must be positive, was {liquidity}")
         reader = feed_reader(ticks, timeframe)
@@ -368,7 +374,8 @@ class PaperExchange(MarketData, Wallets, Settings, Shorthands):
         begin, length = self._engine.grids[symbol]
         if timeframe is not None and self._length(symbol, timeframe) != length:
             # Longer bars are made of those within the hours that start at multiples of them.
-            begin, length = 0, self._length(symbol, timeframe)
+            length = self._length(symbol, timeframe)
+            begin = begin_of(length)
         return self._engine.run(self._engine.row_of_close(count, begin, length))
 
     def run_until(self, when: Any = None) -> int:

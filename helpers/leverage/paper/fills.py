@@ -118,11 +118,10 @@ def _close_position(
     if is_whole:
         account.positions.pop(position_key(held.symbol, held.side), None)
     if held.is_isolated:
-        # A loss takes the margin of this position first, and more than its share if it must.
-        loss = max(fee - gain, 0.0)
-        left = held.margin - max(held.margin if is_whole else held.margin * share, loss)
-        held.margin = max(left, 0.0)
-        lacking = -left
+        # A loss takes the margin of this position first, and more than its share if it must. What
+        # stays open may have a profit beyond it.
+        held.margin -= max(held.margin * share, fee - gain)
+        lacking = -held.margin if is_whole else 0.0
     elif is_whole:
         group = world.cross_group(account, code)
         lacking = 0.0 if group.positions else -group.cash

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from leverage._validate import FUNDING, warn_of_per_cent
 from leverage.bars import milliseconds_in
 from leverage.costs import funding_rate
 from leverage.paper.exchange_errors import BadFeed, BadRequest
@@ -181,6 +182,7 @@ def _source(source: Any, interval_hours: float | None) -> FundingSource:
         if isinstance(source, FundingModel):
             return FundingSource(interval=interval, model=source)
         _check_rate(float(source))
+        warn_of_per_cent("funding", float(source), FUNDING)
         return FundingSource(interval=interval, constant=float(source))
     try:
         pairs = [(as_milliseconds(when), float(rate)) for when, rate in source]
@@ -197,6 +199,7 @@ def _source(source: Any, interval_hours: float | None) -> FundingSource:
             )
     for _, rate in pairs:
         _check_rate(rate)
+    warn_of_per_cent("funding", [rate for _, rate in pairs] or 0.0, FUNDING)
     return FundingSource(
         times=tuple(when for when, _ in pairs), rates=tuple(rate for _, rate in pairs)
     )

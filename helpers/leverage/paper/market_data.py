@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from leverage._grid import nearest_to
-from leverage.bars import MINUTE, length_of
+from leverage.bars import MINUTE, begin_of, length_of
 from leverage.paper.exchange_errors import BadRequest, NotSupported
 from leverage.paper.face import Face, Params
 from leverage.paper.fills import touch_price
@@ -119,27 +119,40 @@ class MarketData(Face):
         symbol : str
             Market.
         timeframe : str, optional
-            One of `timeframes`, of which a bar of the market is a part; its own if left out.
+            One of `timeframes`, of which a bar of the market is a part; its own if left out, and a
+            minute for ticks.
         since, limit : int, optional
             First time in milliseconds, and the number of bars.
         params : dict, optional
-            Not used.
+            ``until``, the last start of a bar to give. There are bars of traded prices only.
 
         Returns
         -------
         list of list
             Start, open, high, low, close, volume.
         """
-        del params
+        given = params or {}
+        until = given.get("until")
+        if given.get("price"):
+            raise NotSupported(
+                f"there are no bars of the {given['price']} price; the ticker tells it of now"
+            )
         symbol = self.market(symbol)["symbol"]
         own = self._world.tracks_length(symbol)
-        length = own if timeframe is None else self._length(symbol, timeframe)
+        length = own or MINUTE if timeframe is None else self._length(symbol, timeframe)
+        if limit is not None and limit < 1:
+            raise BadRequest(f"limit must be 1 or more, was {limit}")
         # Of a long history only the newest bars are read where no others are asked for.
-        count = None if limit is None or since is not None else (limit + 1) * (length // (own or 1))
+        is_newest = limit is not None and since is None and until is None
+        count = (limit + 1) * (length // (own or 1)) if is_newest and limit else None
         rows = self._bars_until_now(symbol, count)
         if length != own:
             rows = _merged(rows, length)
-        kept = [row for row in rows if since is None or row[0] >= since]
+        kept = [
+            row
+            for row in rows
+            if (since is None or row[0] >= since) and (until is None or row[0] <= until)
+        ]
         if limit is not None:
             kept = kept[:limit] if since is not None else kept[-limit:]
         return kept
@@ -150,6 +163,8 @@ class MarketData(Face):
         """Order book made of `spread` and `liquidity`: levels one tick apart around the price.
 
         Without a liquidity any size is taken at the best price, and 1 000 stand at each level.
+        Without a spread orders are taken at the last price, which lies between the two best ones: no
+        book shows both at one price.
         """
         del params
         symbol = self.market(symbol)["symbol"]
@@ -184,10 +199,12 @@ class MarketData(Face):
 
         They share out the volume of their bar; while it runs they are of the smallest size.
         """
-        del params
+        until = (params or {}).get("until")
         symbol = self.market(symbol)["symbol"]
         world = self._world
         track, time, row = world.tape.tracks[symbol], world.tape.time, world.state.row
+        if until is not None:
+            row = min(row, int(np.searchsorted(time, until, side="right")) - 1)
         count = 500 if limit is None else min(limit, 5_000)
         first = 0 if since is None else int(np.searchsorted(time, since))
         first = max(first, row + 1 - count) if since is None else first
@@ -298,14 +315,13 @@ class MarketData(Face):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """Funding rates that were settled, oldest first."""
-        del params
         wanted = self.symbols if symbol is None else [self.market(symbol)["symbol"]]
         entries = [
             {"info": {}, "symbol": name, "fundingRate": rate, **times(when)}
             for name in wanted
             for when, rate in self._world.state.rates.get(name, [])
         ]
-        return limited(sorted(entries, key=lambda e: e["timestamp"]), since, limit)
+        return limited(sorted(entries, key=lambda e: e["timestamp"]), since, limit, params)
 
     def _newest_price(self, symbol: str) -> int:
         """When the newest price was made: now, or before the outage."""
@@ -377,7 +393,7 @@ def _merged(rows: list[list[float]], length: int) -> list[list[float]]:
     """Merge bars into longer ones."""
     merged: list[list[float]] = []
     for start, opening, high, low, close, volume in rows:
-        begin = int(start) // length * length
+        begin = (int(start) - begin_of(length)) // length * length + begin_of(length)
         if merged and merged[-1][0] == begin:
             bar = merged[-1]
             bar[2], bar[3], bar[4] = max(bar[2], high), min(bar[3], low), close

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from math import inf
 from typing import Any, cast
 
-from leverage._validate import checked_choice, shown, warn_of_per_cent
+from leverage._validate import LIQUIDATION, checked_choice, shown, warn_of_per_cent
 from leverage.paper.exchange_errors import BadRequest
 from leverage.tiers import TierTable
 from leverage.venues import load_venue
@@ -170,8 +170,7 @@ class Rules:
             _check_between(name, getattr(self, name), -0.5, 0.5)
         for name in ("taker_fee_rate", "maker_fee_rate"):
             warn_of_per_cent(name, getattr(self, name))
-        for name in ("taker_fee_rate", "maker_fee_rate"):
-            warn_of_per_cent(name, getattr(self, name))
+        warn_of_per_cent("liquidation_fee_rate", self.liquidation_fee_rate, LIQUIDATION)
         _check_between("max_leverage", self.max_leverage, 1, inf)
         _check_between("contract_size", self.contract_size, 1e-12, 1e12)
         _check_between("close_out_level", self.close_out_level, 1e-6, 10)

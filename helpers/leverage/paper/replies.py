@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_DOWN, Decimal
 from math import inf
 from typing import Any
@@ -42,16 +42,27 @@ def times(timestamp: int) -> dict[str, Any]:
 
 
 def limited(
-    entries: Iterable[dict[str, Any]], since: int | None, limit: int | None
+    entries: Iterable[dict[str, Any]],
+    since: int | None,
+    limit: int | None,
+    params: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Keep entries from a time on, and the first of them; without a time, the last.
+
+    ``"until"`` among the parameters is the last time to keep.
 
     Examples
     --------
     >>> limited([{"timestamp": 1}, {"timestamp": 2}], None, 1)
     [{'timestamp': 2}]
     """
-    kept = [e for e in entries if since is None or (e["timestamp"] or 0) >= since]
+    until = (params or {}).get("until")
+    kept = [
+        entry
+        for entry in entries
+        if (since is None or (entry["timestamp"] or 0) >= since)
+        and (until is None or (entry["timestamp"] or 0) <= until)
+    ]
     if limit is None:
         return kept
     if limit < 1:
@@ -335,19 +346,25 @@ def _funds(
 
 
 def exact_balance(total: float, free: float) -> dict[str, float]:
-    """Free, used and total, cut to decimals that add up exactly; free is never below zero.
+    """Free, used and total, cut to decimals that add up exactly; only a debt is below zero.
 
     Examples
     --------
     >>> exact_balance(100.123456789, 30.1)
     {'free': 30.1, 'used': 70.02345678, 'total': 100.12345678}
+    >>> exact_balance(-5.0, -7.0)
+    {'free': -5.0, 'used': 0.0, 'total': -5.0}
     """
     digits = max(0, 8 - max(0, len(str(int(abs(total)))) - 6))
     step = Decimal(1).scaleb(-digits)
     whole = Decimal(repr(float(total))).quantize(step, rounding=ROUND_DOWN)
     part = Decimal(repr(float(max(free, 0.0)))).quantize(step, rounding=ROUND_DOWN)
-    part = max(min(part, whole), Decimal(0))
-    return {"free": float(part), "used": float(whole - part), "total": float(whole)}
+    part = min(part, whole)
+    # Adding nothing turns minus zero into zero.
+    return {
+        name: float(amount) + 0.0
+        for name, amount in (("free", part), ("used", whole - part), ("total", whole))
+    }
 
 
 def tier_dicts(instrument: Instrument) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from leverage.paper import order_desk
 from leverage.paper.exchange_errors import (
     BadRequest,
     InsufficientFunds,
@@ -69,8 +70,8 @@ class Settings(Face):
         InsufficientFunds
             If the position would need more margin than there is, or be liquidated at once.
         """
-        del params
         account, name = self._ready(), self._symbol(symbol)
+        order_desk.require_mode(self._world, account, name, params)
         instrument = self._world.instruments[name]
         try:
             value = float(leverage)
@@ -135,7 +136,10 @@ class Settings(Face):
         return {"info": {}, "symbol": name, "marginMode": "isolated" if isolated else "cross"}
 
     def set_margin_mode(
-        self, margin_mode: str, symbol: str | None = None, params: Params = None
+        self,
+        marginMode: str,  # noqa: N803 - ccxt's name
+        symbol: str | None = None,
+        params: Params = None,
     ) -> dict[str, Any]:
         """Choose cross or isolated margin for a market.
 
@@ -147,22 +151,25 @@ class Settings(Face):
             If it is set already.
         OperationRejected
             If there is a position or an order.
+        BadRequest
+            If a leverage is among the parameters: it has a call of its own.
         """
-        del params
+        if "leverage" in (params or {}):
+            raise BadRequest("leverage is no part of the margin mode here; call set_leverage")
         account, name = self._ready(), self._symbol(symbol)
-        if margin_mode not in ("cross", "isolated"):
-            raise BadRequest(f"marginMode must be 'cross' or 'isolated', was {margin_mode!r}")
+        if marginMode not in ("cross", "isolated"):
+            raise BadRequest(f"marginMode must be 'cross' or 'isolated', was {marginMode!r}")
         modes = self._world.rules.margin_modes
-        if margin_mode not in modes:
+        if marginMode not in modes:
             raise NotSupported(
                 f"{self._world.rules.name} has {' and '.join(modes)} margin, was asked for "
-                f"{margin_mode}"
+                f"{marginMode}"
             )
-        if (margin_mode == "isolated") == self._world.is_isolated(account, name):
-            raise MarginModeAlreadySet(f"the margin mode of {name} is {margin_mode!r} already")
+        if (marginMode == "isolated") == self._world.is_isolated(account, name):
+            raise MarginModeAlreadySet(f"the margin mode of {name} is {marginMode!r} already")
         self._require_flat(account, name, "the margin mode")
-        account.isolated[name] = margin_mode == "isolated"
-        return {"info": {}, "symbol": name, "marginMode": margin_mode}
+        account.isolated[name] = marginMode == "isolated"
+        return {"info": {}, "symbol": name, "marginMode": marginMode}
 
     def fetch_position_mode(
         self, symbol: str | None = None, params: Params = None

@@ -45,8 +45,8 @@ class Wallets(Face):
         self,
         code: str,
         amount: float,
-        from_account: str,
-        to_account: str,
+        fromAccount: str,  # noqa: N803 - ccxt's name
+        toAccount: str,  # noqa: N803 - ccxt's name
         params: Params = None,
     ) -> dict[str, Any]:
         """Move money between the spot wallet and the trading wallet.
@@ -58,7 +58,7 @@ class Wallets(Face):
         """
         del params
         account = self._account()
-        source, target = self._wallet(from_account), self._wallet(to_account)
+        source, target = self._wallet(fromAccount), self._wallet(toAccount)
         if source == target:
             raise BadRequest(f"fromAccount and toAccount must differ, were both {source!r}")
         value = self._money(code, amount)
@@ -74,7 +74,6 @@ class Wallets(Face):
         code: str,
         amount: float,
         address: str = "paper",
-        tag: str | None = None,
         params: Params = None,
     ) -> dict[str, Any]:
         """Take money out of the spot wallet.
@@ -84,7 +83,7 @@ class Wallets(Face):
         InsufficientFunds
             If the amount is more than is there.
         """
-        del address, tag, params
+        del address, params
         account = self._account()
         if not account.verified:
             raise PermissionDenied(f"{account.name!r} is not verified; call verify() first")
@@ -102,7 +101,6 @@ class Wallets(Face):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """Every change of the account's money with its cause, oldest first."""
-        del params
         name = self._account().name
         entries = [
             entry
@@ -110,7 +108,7 @@ class Wallets(Face):
             if code is None or posting.code == code
             for entry in entry_dicts(posting, name)
         ]
-        return limited(entries, since, limit)
+        return limited(entries, since, limit, params)
 
     def fetch_ledger_entry(
         self, id: str, code: str | None = None, params: Params = None
@@ -122,7 +120,7 @@ class Wallets(Face):
         raise BadRequest(f"id must be that of a ledger entry, was {id!r}")
 
     def _transactions(
-        self, cause: str, code: str | None, since: int | None, limit: int | None
+        self, cause: str, code: str | None, since: int | None, limit: int | None, params: Params
     ) -> list[dict[str, Any]]:
         account = self._account()
         pots = {self._world.pot(account, wallet) for wallet in (SPOT, self._world.wallet)}
@@ -136,6 +134,7 @@ class Wallets(Face):
             ],
             since,
             limit,
+            params,
         )
 
     def fetch_deposits(
@@ -146,8 +145,7 @@ class Wallets(Face):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """List deposits."""
-        del params
-        return self._transactions("deposit", code, since, limit)
+        return self._transactions("deposit", code, since, limit, params)
 
     def fetch_withdrawals(
         self,
@@ -157,8 +155,7 @@ class Wallets(Face):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """List withdrawals."""
-        del params
-        return self._transactions("withdrawal", code, since, limit)
+        return self._transactions("withdrawal", code, since, limit, params)
 
     def fetch_transfers(
         self,
@@ -168,7 +165,6 @@ class Wallets(Face):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """List transfers between the wallets."""
-        del params
         name = self._account().name
         return limited(
             [
@@ -180,4 +176,5 @@ class Wallets(Face):
             ],
             since,
             limit,
+            params,
         )

@@ -203,6 +203,11 @@ class World:
         """Whether a symbol trades now."""
         return bool(self.tape.tracks[symbol].is_open[self.state.row])
 
+    def takes_cancellations(self, symbol: str) -> bool:
+        """Whether orders in a symbol can be cancelled: while it trades, and just before it does."""
+        is_open = self.tape.tracks[symbol].is_open
+        return bool(is_open[self.state.row : self.state.row + 2].any())
+
     def orders_of(self, account: Account, symbol: str | None = None) -> list[Order]:
         """Open orders of an account, oldest first."""
         return [

@@ -7,16 +7,18 @@ any CSV file with such columns. A person is found by id, e-mail address, login o
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
 from classroom.errors import ClassroomError
-from classroom.marking.grade import is_student_id
+from classroom.marking.room import Room, csv_text, is_student_id, write_if_new
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "student id", "student_id", "studentid", "folder", "course id"),
@@ -125,6 +127,11 @@ class Roster:
                     return None, f"{len(alike)} people in the roster are called {text}: {ids}"
         said = " or ".join(dict.fromkeys(text for _, text in keys if text))
         return None, f"nobody in the roster is called {said}"
+
+    @cached_property
+    def by_id(self) -> Mapping[str, RosterEntry]:
+        """Everybody, by id."""
+        return {person.id: person for person in self.people}
 
     @cached_property
     def _index(self) -> Mapping[str, Mapping[str, tuple[int, ...]]]:
@@ -249,11 +256,8 @@ def _is_note(values: Mapping[str, str]) -> bool:
 
 def is_folder_name(student: str) -> bool:
     """Tell whether an id can name a student's folder, on any system."""
-    return (
-        is_student_id(student)
-        if student and student[0] != "." and not set(student) & set('/\\:*?"<>|')
-        else False
-    )
+    odd = set(student) & set('/\\:*?"<>|')
+    return bool(student) and student[0] != "." and not odd and is_student_id(student)
 
 
 def _refuse_bad_ids(people: Iterable[RosterEntry], name: str) -> None:
@@ -267,3 +271,84 @@ def _refuse_bad_ids(people: Iterable[RosterEntry], name: str) -> None:
         if person.id.casefold() in seen:
             raise ClassroomError(f"{name}: the id {person.id!r} stands twice")
         seen.add(person.id.casefold())
+
+
+# ---- what a class keeps
+
+
+def keep_roster(room: Room, given: Path | None) -> Roster | None:
+    """Return who is in the class; a table that is given is kept, the one before beside it."""
+    kept = room.folder / "roster.csv"
+    if given is not None:
+        people = read_roster(given)
+        content = given.read_bytes()
+        if kept.exists() and kept.read_bytes() != content and given.resolve() != kept.resolve():
+            old = hashlib.sha256(kept.read_bytes()).hexdigest()[:8]
+            write_if_new(room.folder / "earlier" / f"roster_{old}.csv", kept.read_bytes())
+        write_if_new(kept, content)
+        return people
+    return read_roster(kept) if kept.exists() else None
+
+
+COLLECTED_COLUMNS = ("student", "time", "system", "name", "key", "late", "digest")
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What is remembered of a hand-in: one row of collected_CHAPTER.csv."""
+
+    student: str
+    time: str
+    """In UTC; empty where nobody knows."""
+    system: str
+    name: str
+    """What the system calls the person."""
+    key: str
+    """What names the files that go back to the system."""
+    late: str
+    """`late` where the system says so."""
+    digest: str
+    """Fingerprint of what came."""
+
+
+def read_collected(room: Room, assignment: str) -> dict[str, Collected]:
+    """Return what was collected for an assignment before, by student."""
+    path = room.folder / f"collected_{assignment}.csv"
+    if not path.exists():
+        return {}
+    room.collected(assignment)  # refuses a table without its columns
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        row["student"]: Collected(*(row.get(name) or "" for name in COLLECTED_COLUMNS))
+        for row in rows
+    }
+
+
+def write_collected(room: Room, assignment: str, rows: Mapping[str, Collected]) -> None:
+    """Write collected_CHAPTER.csv."""
+    lines = [[getattr(row, name) for name in COLLECTED_COLUMNS] for _, row in sorted(rows.items())]
+    path = room.folder / f"collected_{assignment}.csv"
+    write_if_new(path, csv_text([COLLECTED_COLUMNS, *lines]).encode())
+
+
+def class_people(room: Room, assignment: str) -> Roster | None:
+    """Return who is in the class, as files that go back to a platform need it; None if unknown.
+
+    What a platform's own names say is added: Canvas writes its number of a person into them.
+    """
+    kept = room.folder / "roster.csv"
+    roster = read_roster(kept) if kept.exists() else None
+    numbers = {
+        row.student: match[1]
+        for row in read_collected(room, assignment).values()
+        if row.system == "Canvas" and (match := re.search(r"_(\d+)(?:_\d+)?$", row.key))
+    }
+    if roster is None:
+        people = tuple(RosterEntry(id, canvas_id=number) for id, number in numbers.items())
+        return Roster(people) if people else None
+    people = tuple(
+        replace(person, canvas_id=person.canvas_id or numbers.get(person.id, ""))
+        for person in roster.people
+    )
+    return Roster(people, roster.header)
