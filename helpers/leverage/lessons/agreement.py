@@ -27,7 +27,7 @@ _HAIRS = 8.0
 _MOVES = 4
 _DECIMALS = 9
 
-_DOUBTED = 12
+_DOUBTED = 6
 """Failures that may yet turn out to be rounding; after these a difference is a difference."""
 _MISTAKES_OF_AN_AUTHOR = (ArithmeticError, LookupError, AttributeError, NameError, TypeError)
 

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from math import isinf, isnan, nan
 from pathlib import Path
 
+from leverage._extras import extra_command
 from leverage.venues.fetching import (
     READERS,
     Fetched,
@@ -101,7 +102,8 @@ they are kept by hand, and the bundled facts stay
         import ccxt
     except ImportError:
         raise FetchError(
-            f"{venue}: ccxt is not installed; `pip install 'leverage-course[live]'` brings it"
+            f"{venue}: ccxt is not installed; in the folder of the course, "
+            f"{extra_command('live')} brings it"
         ) from None
     exchange = getattr(ccxt, reader.ccxt_name)({"timeout": 20_000})
     try:
