@@ -50,7 +50,10 @@ Failure = tuple[int, Expected, Expected]
 
 
 def expected_of(solution: Function, args: tuple[Any, ...]) -> Expected:
-    """Return what the solution gives for some arguments, which it may not change, without warnings."""
+    """Return what the solution gives for some arguments, which it may not change.
+
+    What it warns of is for nobody: drawn arguments go to the ends of what is allowed.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -79,7 +82,7 @@ def drawn_for(
         Where the solution stops with an error that is no refusal, or `draw` draws nothing.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the limits of a domain are unusual on purpose
+        warnings.simplefilter("ignore")
         samples = draw_samples(item_id, draw, count)
     rights = [expected_of(solution, sample.args) for sample in samples]
     for sample, right in zip(samples, rights, strict=True):
