@@ -394,6 +394,32 @@ def test_command_without_a_terminal_believes_no_large_change(
     assert main(["refresh", "mexc", "--yes"]) == 0
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["refresh", "mexc"],
+        ["refresh", "--venue", "mexc"],
+        ["refresh", "--yes", "mexc"],
+        ["--yes", "refresh", "mexc"],
+    ],
+)
+def test_command_asks_only_the_venue_that_is_named(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ccxt, "mexc", _Exchange("mexc"))
+    assert main(words) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("1 of 1 venues fetched; ")
+
+
+def test_command_exports_one_document_and_takes_no_venue(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for words in (["export", "kraken"], ["export", "--venue", "kraken"]):
+        with pytest.raises(SystemExit):
+            main(words)
+        assert "export is one document of all venues" in capsys.readouterr().err
+
+
 def test_command_names_the_venues_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["refresh", "okx"]) == 2
     assert capsys.readouterr().out == f"'okx' is no venue; there are {', '.join(venue_names())}\n"
