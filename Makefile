@@ -25,6 +25,10 @@ lab: $(COURSE_READY) ## open the course in JupyterLab (PORT=8888 CHAPTER=01_basi
 score: $(COURSE_READY) ## score your own notebooks, hidden tests included (CHAPTER=01_basics)
 	@$(BIN)/classroom score $(CHAPTER)
 
+.PHONY: update
+update: $(COURSE_READY) ## fetch a newer course and keep every answer
+	@$(BIN)/classroom update
+
 .PHONY: doctor
 doctor: $(COURSE_READY) ## say what is installed, what is missing and how to get it
 	@$(BIN)/classroom doctor
@@ -38,6 +42,10 @@ build: $(COURSE_READY) ## make the notebooks from the texts in solutions/
 .PHONY: check
 check: $(COURSE_READY) ## list everything in the course that is not in order
 	@$(BIN)/classroom check $(CHAPTER)
+
+.PHONY: site
+site: $(TOOLS_READY) ## make the book and the course for the browser in _site/
+	@$(BIN)/classroom site
 
 .PHONY: mutants
 mutants: $(COURSE_READY) ## list small mistakes in solutions that no test would notice (CHAPTER=01_basics)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from classroom.errors import ClassroomError
+from leverage._extras import extra_command
 
 if TYPE_CHECKING:
     from classroom.marking.room import Room
@@ -67,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
         "list everything that is not in order, in texts, answers and notebooks",
         chapters="*",
     )
+    sub = add("site", "make the book to read and the course for the browser, in one folder")
+    sub.add_argument("--to", type=Path, help="where the site is made (default _site)")
     add(
         "mutants",
         "try small mistakes in every solution and list those no test notices",
@@ -134,6 +137,11 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("chapter", metavar="CHAPTER", help="01_basics, 1 or basics")
     sub.add_argument("--for", dest="system", choices=["gradescope", "prairielearn"], required=True)
     sub.add_argument("-o", "--output", type=Path, default=Path("autograder.zip"), metavar="FILE")
+    sub = add("update", "fetch a newer course and keep every answer")
+    sub.add_argument(
+        "archive", metavar="ZIP", type=Path, nargs="?",
+        help="the newer handout, where this is no git checkout",
+    )  # fmt: skip
     sub = add("handout", "pack what learners get: no solutions, no hidden tests", chapters="*")
     sub.add_argument("-o", "--output", type=Path, default=Path("handout.zip"), metavar="FILE")
     sub = add(
@@ -182,6 +190,11 @@ def run_command(arguments: argparse.Namespace) -> int:
             print(finding)
         print(f"{len(findings)} findings." if findings else "Everything is in order.")
         return EXIT_FINDINGS if findings else EXIT_OK
+    if arguments.command == "site":
+        from classroom.authoring.book import make_site
+
+        make_site(project, arguments.to or project.root / "_site")
+        return EXIT_OK
     if arguments.command == "mutants":
         from classroom.authoring.mutants import mutants
 
@@ -211,6 +224,11 @@ def run_command(arguments: argparse.Namespace) -> int:
 
         chapter = project.select([arguments.chapter])[0]
         write_autograder(project, chapter, arguments.system, arguments.output)
+        return EXIT_OK
+    if arguments.command == "update":
+        from classroom.desk.update import update
+
+        update(project, arguments.archive)
         return EXIT_OK
     if arguments.command == "handout":
         from classroom.desk.handout import write_handout
@@ -292,7 +310,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(
             f"classroom {arguments.command}: {error.name} is not installed; "
-            "pip install 'leverage-course[classroom]' brings it",
+            f"in the folder of the course, {extra_command('classroom')} brings it",
             file=sys.stderr,
         )
         return EXIT_USAGE

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from classroom.project import Project, relative
+from leverage._extras import extra_command
 
 INSTALL = "run 'make install'"
 
@@ -125,7 +126,7 @@ def extra_state(module: str, extra: str, why: str) -> Diagnosis:
     """Look for a package that only one job wants."""
     ok = importlib.util.find_spec(module) is not None
     found = "installed" if ok else f"not installed; {why}"
-    return Diagnosis(f"extra {extra}", found, ok, False, f"pip install leverage-course[{extra}]")
+    return Diagnosis(f"extra {extra}", found, ok, False, extra_command(extra))
 
 
 def diagnose(project: Project) -> Iterator[Diagnosis]:
@@ -171,7 +172,8 @@ def diagnose(project: Project) -> Iterator[Diagnosis]:
         Path(browser).name if browser else "not found",
         browser is not None,
         False,
-        "install chromium (Debian: apt-get install chromium), or set CHROMIUM to a browser's path",
+        "install Chromium, Chrome or Edge (Debian: apt-get install chromium), or set CHROMIUM to the "
+        "program's path",
     )
     yield from sandbox_states()
     yield extra_state("psycopg", "postgres", "a gradebook on PostgreSQL needs it")

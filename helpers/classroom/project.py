@@ -106,7 +106,7 @@ class Page(Chapter):
     @property
     def source(self) -> Path:
         """Folder that authors edit."""
-        return self.root / "solutions" / "pages"
+        return self.root / "solutions"
 
     @property
     def solution_notebook(self) -> Path:
@@ -189,7 +189,7 @@ class Project:
 
     def pages(self) -> tuple[Page, ...]:
         """Return the pages without exercises."""
-        texts = sorted((self.root / "solutions" / "pages").glob("*.md"))
+        texts = sorted((self.root / "solutions").glob("[a-z]*.md"))  # INSTRUCTORS.md is no page
         return tuple(Page(self.root, text.stem) for text in texts)
 
     def texts(self) -> tuple[Chapter, ...]:
@@ -267,8 +267,8 @@ def find_project() -> Project:
         if ours and (folder / "nbgrader_config.py").is_file():
             return Project(folder)
     raise ClassroomError(
-        f"{here} is not inside the course (a folder with nbgrader_config.py and course/ or "
-        "solutions/); change into the folder that you cloned or unpacked"
+        f"{here} is not inside a checkout of the course (a folder with nbgrader_config.py and "
+        "course/ or solutions/); change into the folder that you cloned or unpacked"
     )
 
 

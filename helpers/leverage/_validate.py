@@ -492,6 +492,8 @@ def _as_float(name: str, value: object, index: tuple[int, ...] = ()) -> float:
     if hasattr(value, "__float__") and not isinstance(value, _NO_NUMBERS):
         try:
             number = float(value)
+            # NumPy's own whole numbers become floats before they are compared.
+            value = value.item() if isinstance(value, np.generic) else value
             if not abs(number) >= _LARGEST_EXACT or isinstance(value, float) or number == value:
                 return number
             raise ValueError(

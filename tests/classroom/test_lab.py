@@ -116,3 +116,47 @@ def test_an_exported_page_leaves_out_the_code_that_the_page_folds(tmp_path: Path
     assert "45_180" not in page
     assert "passes here" in page
     assert "margin" in page
+
+
+def test_an_unknown_chapter_is_refused_before_ports_are_spoken_of(
+    taken: int, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from classroom.cli import main
+
+    monkeypatch.chdir(root)
+    assert main(["lab", "55", "--port", str(taken)]) == 2
+    said = capsys.readouterr()
+    assert "there is no chapter '55'" in said.err
+    assert "Port" not in said.out
+
+
+@pytest.mark.parametrize("instructor", [True, False])
+def test_an_instructor_sees_the_whole_project_and_a_learner_the_course(
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    instructor: bool,
+) -> None:
+    from jupyterlab.labapp import LabApp
+
+    from classroom.lab import lab
+    from classroom.project import Project
+
+    started: list[list[str]] = []
+    monkeypatch.setattr(LabApp, "launch_instance", started.append)
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "")
+    monkeypatch.chdir(root)
+    lab(Project(root), chapter="1", browser=False, instructor=instructor)
+    home = root if instructor else root / "course"
+    assert f"--ServerApp.root_dir={home}" in started[0]
+    inner = "course/01_basics" if instructor else "01_basics"
+    assert f"/lab/tree/{inner}/01_basics.ipynb?token=" in capsys.readouterr().out
+
+
+def test_what_formgrader_takes_for_an_assignment_is_one(root: Path) -> None:
+    from classroom.project import Project
+
+    project = Project(root)
+    known = {one.name for one in (*project.chapters(), *project.reviews())}
+    folders = {path.name for path in (root / "solutions").iterdir() if path.is_dir()}
+    assert {name for name in folders if not name.startswith((".", "_"))} == known

@@ -101,8 +101,7 @@ def whole_once(
     """The small course with a page, a review and a formula sheet, built; tests copy it."""
     project = write_course(tmp_path_factory.mktemp("whole") / "small", root)
     sources = project.root / "solutions"
-    (sources / "pages").mkdir()
-    (sources / "pages" / "misconceptions.md").write_text(PAGE, encoding="utf-8")
+    (sources / "misconceptions.md").write_text(PAGE, encoding="utf-8")
     (sources / "review_1").mkdir()
     (sources / "review_1" / "review_1.md").write_text(REVIEW, encoding="utf-8")
     (sources / "review_1" / "quiz.yml").write_text(REVIEW_QUIZ, encoding="utf-8")
@@ -190,7 +189,7 @@ def test_a_review_is_found_by_its_name_and_a_page_only_where_pages_are_meant(
 
 def test_a_page_that_someone_worked_in_is_kept_aside_once(whole: Project) -> None:
     path = Page(whole.root, "misconceptions").student_notebook
-    edit(whole.root / "solutions" / "pages" / "misconceptions.md", "is a half", "is a third")
+    edit(whole.root / "solutions" / "misconceptions.md", "is a half", "is a third")
     build(whole, whole.texts(), say=lambda _: None)
     assert not (whole.cache / "replaced").exists()
     edit(path, "is a third", "is my note")
@@ -204,10 +203,10 @@ def test_a_page_that_someone_worked_in_is_kept_aside_once(whole: Project) -> Non
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
-        ("pages/misconceptions.md", "1.A Double", "1.Z", "no section that begins with '1.Z'"),
-        ("pages/misconceptions.md", "{in:01_small|", "{in:02_big|", "no chapter '02_big'"),
-        ("pages/misconceptions.md", "{see:double}", "**double**", "is bold but no term"),
-        ("pages/misconceptions.md", "{see:double}", "{term:double}", "explained more than once"),
+        ("misconceptions.md", "1.A Double", "1.Z", "no section that begins with '1.Z'"),
+        ("misconceptions.md", "{in:01_small|", "{in:02_big|", "no chapter '02_big'"),
+        ("misconceptions.md", "{see:double}", "**double**", "is bold but no term"),
+        ("misconceptions.md", "{see:double}", "{term:double}", "explained more than once"),
         ("review_1/quiz.yml", "    objectives: LO1.1\n", "", "must name the one objective"),
         ("review_1/quiz.yml", "LO1.1", "LO9.9", "unknown objective LO9.9"),
         (

@@ -156,7 +156,7 @@ def test_the_base_needs_numpy_alone(empty: Empty, wheel: Path) -> None:
     ]
     said = json.loads(empty.python(WITHOUT_EXTRAS))
     for door, sentence in said.items():
-        assert "pip install 'leverage-course[lessons]'" in sentence, f"{door}: {sentence}"
+        assert '-m pip install -e ".[lessons]"' in sentence, f"{door}: {sentence}"
     done = run([str(empty.programs / "classroom"), "doctor"], empty.folder, code=2)
     assert "is not inside a checkout of the course" in done.stderr
 

@@ -26,5 +26,5 @@ def test_doctor_lists_every_level_and_what_to_install(monkeypatch: pytest.Monkey
 def test_doctor_names_the_extra_that_a_missing_package_belongs_to() -> None:
     missing = extra_state("no_such_package", "cluster", "a cluster needs it")
     assert missing.state == "optional"
-    assert missing.remedy == "pip install leverage-course[cluster]"
+    assert missing.remedy == '.venv/bin/python -m pip install -e ".[cluster]"'
     assert extra_state("json", "cluster", "").ok

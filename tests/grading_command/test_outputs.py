@@ -8,9 +8,14 @@ import json
 import re
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from nbgrader.api import Gradebook as NbgraderGradebook
 from small_class import CHAPTER, RIGHT, WRONG, SmallClass, handed_in
 
@@ -19,7 +24,7 @@ from classroom.marking.exports import canvas_csv, moodle_csv, nbgrader_csv
 from classroom.marking.feedback import FeedbackPage, clean, formula, output_html, plain, rendered
 from classroom.marking.grade import exercises_of, grade, outputs
 from classroom.marking.gradebook import CellGrade, Gradebook, Record, Standing
-from classroom.marking.report import hints, item_statistics, report_html
+from classroom.marking.report import hints, item_statistics, label_points, report_html
 from classroom.marking.similarity import Group, groups
 
 REQUEST = re.compile(
@@ -345,3 +350,22 @@ def test_formgraders_autograde_confines_what_a_student_wrote(
     assert not outside.exists()
     with NbgraderGradebook(small_class.room.gradebook) as book:
         assert book.find_submission(CHAPTER, "eve").score == 5
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0, 20, 50, 52, 55, 90, 99, 100]),
+            st.sampled_from([0, 0.02, 0.5, 0.55, 1]),
+        ),
+        max_size=30,
+    )
+)
+@settings(max_examples=8, deadline=None)
+def test_no_name_in_the_plot_of_exercises_covers_another(points: list[tuple[float, float]]) -> None:
+    axes = Figure(figsize=(7, 4), layout="constrained").add_subplot()
+    axes.set(xlim=(-3, 103), ylim=(-0.1, 1.1))
+    labels = label_points(axes, points, [f"{n}.A" for n in range(len(points))])
+    boxes = [Text.get_window_extent(label) for label in labels]
+    assert not [(a, b) for a, b in combinations(boxes, 2) if a.overlaps(b)]
+    assert len(labels) == len(set(points))

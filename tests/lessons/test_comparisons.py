@@ -1,6 +1,7 @@
 """A comparison with the solution accepts every right answer and finds every wrong one."""
 
 import math
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -340,3 +341,12 @@ def test_a_hair_leaves_equal_inputs_equal_and_limits_where_they_are():
     assert new[1][1] != 3.0
     assert new[2:] == ({"a": 5.0}, 7)
     assert not same(list(new[1]), [2.0, 3.0], 1e-9)
+
+
+def test_a_solution_warns_nobody_of_inputs_that_were_drawn(recwarn):
+    def warning_price(*args):
+        warnings.warn("a rate of 12 % is high", UserWarning, stacklevel=2)
+        return price(*args)
+
+    assert compare(warning_price, price, draw_trade) == ""
+    assert not recwarn.list

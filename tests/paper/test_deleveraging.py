@@ -56,6 +56,18 @@ def two_symbols(btc_short: float = 0.0, **rules: Any) -> tuple[PaperExchange, Pa
     return exchange, other
 
 
+@pytest.mark.parametrize("sizes", [(1, 3), (3, 1), (0.3, 0.9), (0.7, 2.1)])
+def test_equal_winners_are_ranked_by_name(ticks, rules, sizes):
+    """Same entry, leverage and mode: their ranks differ by rounding errors alone."""
+    exchange = ticks(91.2, 118.2, rules=rules(), balance=1_000)
+    for name, size in zip("ba", sizes, strict=True):
+        face = exchange.open_account(name, 1_000)
+        face.set_margin_mode("isolated", BTC)
+        face.create_order(BTC, "market", "buy", size)
+    exchange.run_until()
+    assert exchange.adl_ranking(BTC, "long") == ["a", "b"]
+
+
 def test_a_bystander_in_another_symbol_keeps_the_profit():
     exchange, other = two_symbols()
     assert kinds(other) == ["fill"]

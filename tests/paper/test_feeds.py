@@ -122,3 +122,19 @@ def test_text_for_a_time_is_refused_with_the_text():
     table["Date"] = "yesterday"
     with pytest.raises(ValueError, match="yesterday"):
         read_bars(table)
+
+
+def test_histories_that_never_trade_together_are_refused():
+    late = [[row[0] + 100 * HOUR, *row[1:]] for row in ROWS]
+    for feeds in (
+        {"BTC/USDT:USDT": ROWS, "ETH/USDT:USDT": late},
+        {"BTC/USDT:USDT": late, "ETH/USDT:USDT": ROWS},
+    ):
+        with pytest.raises(
+            ValueError, match=r"bars of .* must overlap with those of .*, ended at 2020"
+        ):
+            PaperExchange(feeds, balance=1)
+    just = [[row[0] + 29 * HOUR, *row[1:]] for row in ROWS]
+    assert (
+        PaperExchange({"BTC/USDT:USDT": ROWS, "ETH/USDT:USDT": just}, balance=1).now == just[0][0]
+    )

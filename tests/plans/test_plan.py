@@ -105,6 +105,12 @@ def test_a_missing_or_blank_field_is_named(field):
     assert plan_problems(SOUND | {field: ...}) == plan_problems(without)
 
 
+def test_capitals_and_blanks_do_not_count_in_the_words_of_a_plan():
+    words = {"persona": "ida ", "venue": "Kraken", "product": "Futures_Linear", "coin": "btc"}
+    assert place_problems(words) == ()
+    assert plan_from(SOUND | words | {"margin_mode": "Isolated", "direction": "LONG"}) == SOUND_PLAN
+
+
 def test_what_is_no_plan_is_refused_in_a_sentence():
     assert plan_problems([1])[0].startswith("plan must be a dictionary")
     assert plan_problems(SOUND | {"take_profit": 2})[0].startswith("take_profit is no field")

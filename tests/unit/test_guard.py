@@ -192,6 +192,8 @@ def test_a_product_beyond_all_floats_is_named_by_its_largest_factor() -> None:
         2**53 + 1,
         -(2**53) - 1,
         10**17 + 1,
+        np.int64(2**53 + 1),
+        np.uint64(2**53 + 1),
         Decimal(2**53 + 1),
         [1, 2**53 + 1],
         np.array([2**60 + 1]),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -70,7 +72,7 @@ def test_what_is_missing_is_named_with_the_command_that_brings_it() -> None:
     with pytest.raises(ModuleNotFoundError, match="nothing_a and nothing_b, which are not") as said:
         needs("lessons", "nothing_a", "json", "nothing_b")
     assert said.value.name == "nothing_a"
-    assert "pip install 'leverage-course[lessons]'" in str(said.value)
+    assert '-m pip install -e ".[lessons]"' in str(said.value)
 
 
 @pytest.mark.parametrize(
@@ -94,4 +96,22 @@ def test_without_its_packages_a_part_says_which_extra_brings_them(code: str, ext
         cwd=Path(__file__).parents[2],
     )
     assert done.returncode
-    assert f"pip install 'leverage-course[{extra}]'" in done.stderr
+    assert f'-m pip install -e ".[{extra}]"' in done.stderr
+
+
+def test_nobody_is_told_to_install_the_course_from_an_index_that_lacks_it() -> None:
+    root = Path(__file__).parents[2]
+    texts = [
+        *root.glob("*.md"),
+        *(root / "solutions").glob("*.md"),
+        *(root / "helpers").rglob("*.py"),
+    ]
+    told = [path for path in texts if re.search(r"pip install '?leverage-course", path.read_text())]
+    assert not told
+
+
+def test_the_readme_begins_with_how_to_get_the_course() -> None:
+    root = Path(__file__).parents[2]
+    address = tomllib.loads((root / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+    first = (root / "README.md").read_text().split("```")[1].strip().splitlines()[0]
+    assert first == f"git clone {address}; cd {address.rpartition('/')[2]}"

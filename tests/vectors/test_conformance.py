@@ -115,6 +115,20 @@ def test_function_that_fails_is_a_difference_with_its_error() -> None:
     assert difference.error == "RuntimeError: no tiers"
 
 
+@pytest.mark.parametrize("got", [float("inf"), float("nan")])
+def test_number_that_is_none_never_agrees(got: float) -> None:
+    """Not even with the negative control, whose number must not come out."""
+    assert check_function(lambda row: got, load_vectors("liquidation_price")).agreed == ()
+
+
+def test_parameters_may_be_positional_only() -> None:
+    def textbook(side: int, entry: float, /, leverage: float) -> float:
+        return entry * (1 - side / leverage)
+
+    report = check_function(textbook, load_vectors("liquidation_price"))
+    assert {d.error for d in report.differed} == {""}
+
+
 def test_function_with_a_row_gets_everything_that_is_given() -> None:
     seen: list[dict[str, Any]] = []
 
@@ -158,10 +172,15 @@ def test_command_asks_a_function_of_somebody_else(tmp_path: Path) -> None:
     ("words", "said"),
     [
         (["check", "mine"], "'mine' must be written as module:function"),
-        (["check", "no_such_module:f"], "'no_such_module:f' cannot be imported: No module named"),
+        (["check", "no_such_module:f"], "cannot be imported: ModuleNotFoundError: No module named"),
+        (["check", "builtins:max"], "function must have parameters that Python knows, was <built"),
         (["check", "leverage:LONG"], "'leverage:LONG' must be a function, was 1"),
         (["check", "leverage:pnl", "--quantity", "mood"], "quantity must be one that rows state"),
         (["check", "leverage:pnl", "--venue", "nowhere"], "leverage:pnl agrees with 0 of 0"),
+        (
+            ["check", "leverage:pnl", "--venue", "Binance"],
+            "venue must be one with rows of liquidation_price, was 'Binance'; give one of binance, b",
+        ),
     ],
 )
 def test_command_says_why_it_cannot_ask(
@@ -169,6 +188,41 @@ def test_command_says_why_it_cannot_ask(
 ) -> None:
     assert main(words) == 2
     assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def broken(:", "'strange:f' cannot be imported: SyntaxError: "),
+        ("1 / 0", "'strange:f' cannot be imported: ZeroDivisionError: "),
+    ],
+)
+def test_command_says_why_a_module_cannot_be_imported(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "strange.py").write_text(text)
+    done = run(["check", "strange:f"], tmp_path)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert done.stdout.startswith(said)
+
+
+def test_command_names_what_a_function_does_not_take(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """BIN-001 has a second position: a right formula for one position differs there, and is told."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "alone.py").write_text(
+        "def price(side, entry_price, qty, wallet_balance, mm_rate, maintenance_amount=0):\n"
+        "    return 0.0\n"
+    )
+    main(["check", "alone:price", "--venue", "binance"])
+    lines = capsys.readouterr().out.splitlines()
+    (place,) = (n for n, line in enumerate(lines) if line.startswith("BIN-001: "))
+    assert lines[place + 2].split("it does not take ")[1].split(", ") == [
+        "contract_type",
+        "margin_mode",
+        "contract_size",
+        "mark_price",
+        "other_positions",
+    ]
 
 
 def test_command_ends_with_zero_for_a_function_that_agrees(

@@ -433,3 +433,31 @@ def test_maximum_leverage_with_a_known_size_is_that_of_the_first_tier() -> None:
             first = product.tiers("BTC").tiers[0]
             assert product.fact("max_leverage").number() == first.max_leverage, name
             assert product.fact("max_leverage_holds_to").number() == first.upper, name
+
+
+@pytest.mark.parametrize(
+    ("on", "value"),
+    [("2010-01-01", "unknown"), ("2024-10-23", "unknown"), ("2024-10-24", 125)],
+)
+def test_maximum_is_unknown_before_the_day_on_which_it_was_first_seen(on: str, value: Any) -> None:
+    assert load_venue("binance", on=on).fact("usdt_futures.max_leverage").value == value
+
+
+def test_what_was_read_for_later_days_only_is_background_knowledge_of_a_day() -> None:
+    name = "usdt_futures.margin_modes"
+    for on, level in [("2020-01-01", "background"), ("2026-11-30", "verified")]:
+        assert load_venue("binance", on=on).fact(name).confidence == level
+    day = {"venues": "mexc", "on": "2022-01-01"}
+    (row,) = venues.compare(1, 50_000, notional=1_000, leverage=2, **day)
+    assert "futures.taker_fee_rate" in row.unknown
+
+
+def test_rule_of_later_years_does_not_verify_an_earlier_day() -> None:
+    rule = Source("rules", "venue", "X", "2026-10", date(2026, 11, 30))
+    days = {"2025-06-01": "verified", "2025-01-01": "read once"}
+    assert {day: confidence([rule], on=day) for day in days} == days
+
+
+def test_place_that_nobody_knows_is_refused_instead_of_taken_for_no_place() -> None:
+    with pytest.raises(ValueError, match=r"^place must be .*EU/EEA.*, was 'Germany'"):
+        load_venue("kraken", place="Germany")

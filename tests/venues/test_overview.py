@@ -154,7 +154,11 @@ def test_export_says_of_a_fact_what_loading_says() -> None:
 def test_export_has_every_version_of_a_fact_with_its_days() -> None:
     facts = exported("2026-11-30")["venues"]["mexc"]["products"]["futures"]["facts"]
     days = [(row.get("since"), row.get("until")) for row in facts["taker_fee_rate"]]
-    assert days == [(None, "2025-09-02"), ("2025-09-02", "2026-08-24"), ("2026-08-24", None)]
+    assert days == [
+        ("2024-01-13", "2025-09-02"),
+        ("2025-09-02", "2026-08-24"),
+        ("2026-08-24", None),
+    ]
 
 
 def test_incidents_are_history_and_do_not_grow_old() -> None:

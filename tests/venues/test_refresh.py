@@ -281,6 +281,53 @@ def test_every_overlay_can_be_loaded_again(venue: str) -> None:
     assert load_venue(venue, live=True) == first
 
 
+def _cut(text: str) -> str:
+    return text[: len(text) // 2]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda text: "", "KeyError: 'fetched'"),
+        (_cut, "TOMLDecodeError"),
+        (lambda text: text.replace("products.futures", "products.spot"), "KeyError: 'spot'"),
+        (lambda text: text.replace("taker_fee_rate", "taker_fee"), "KeyError: 'taker_fee'"),
+        (lambda text: text.replace("value = 0.0004", "value = 4"), "which is no fee as a decimal"),
+        (lambda text: text.replace("value = 0.0004", 'value = "low"'), "could not convert string"),
+        (lambda text: text.replace("value = 400.0", "value = 4e6"), "max_leverage is 4e"),
+        (lambda text: text.replace("[1.5, 21.5", "[2.5, 21.5"), "have a gap at 1.5"),
+        (lambda text: text.replace("[1.5, 21.5, 0.0065", "[1.5, 21.5, 0.0005"), "rate that falls"),
+        (lambda text: text.replace('["fetched"]', '["seen"]'), "KeyError: 'seen'"),
+        (lambda text: text.replace("fetched = 2026-12-01\n", 'fetched = "now"\n', 1), "TypeError"),
+    ],
+)
+def test_overlay_that_was_spoilt_is_refused_in_a_sentence_and_replaced_by_a_refresh(
+    spoil: Callable[[str], str], said: str, overlay: Path
+) -> None:
+    refresh("mexc", confirm=yes, ask=asked, now=NOW)
+    path, good = overlay / "mexc.toml", load_venue("mexc", live=True)
+    path.write_text(spoil(path.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(ValueError, match=said) as caught:
+        load_venue("mexc", live=True)
+    words = str(caught.value)
+    assert words.startswith(f"{path} cannot be used (")
+    assert words.endswith("fetch it again with `python -m leverage.venues refresh mexc`")
+    assert load_venue("mexc").fact("futures.max_leverage").number() == 500
+    refresh("mexc", confirm=yes, ask=asked, now=NOW)
+    assert load_venue("mexc", live=True) == good
+
+
+def test_maximum_that_differs_from_its_own_table_is_told_and_confirmed() -> None:
+    """The bundled MEXC file has 500x as advertised beside a table that begins at 400x."""
+    found = [str(change) for change in fact_changes(read_answer("mexc", answer("mexc")))]
+    assert "mexc max leverage 500x → 400x" in found
+    data = answer("mexc")
+    for _, row in data.items():
+        row["data"] |= {"maxLeverage": 200, "initialMarginRate": 0.005}
+    large = [c for c in fact_changes(read_answer("mexc", data)) if c.is_large]
+    assert "mexc max leverage 500x → 200x" in map(str, large)
+
+
 def test_change_in_a_later_tier_is_a_change_too() -> None:
     refresh("bybit", confirm=yes, ask=asked, now=NOW)
     data = answer("bybit")

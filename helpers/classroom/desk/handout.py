@@ -10,6 +10,7 @@ from pathlib import Path
 
 from classroom.desk.archives import packed
 from classroom.desk.autograder import package_files
+from classroom.desk.update import RELEASED, cell_hashes
 from classroom.errors import ClassroomError
 from classroom.grading.reading import read_release, source_text
 from classroom.marking.room import write_whole
@@ -63,6 +64,8 @@ def handout(project: Project, chapters: Sequence[Chapter]) -> bytes:
     for name, content in files.items():
         if name.endswith(".ipynb") and SECRETS.search(content.decode()):
             raise ClassroomError(f"{name} holds solutions or hidden tests; run 'classroom check'")
+    hashes = {name: cell_hashes(c) for name, c in files.items() if name.endswith(".ipynb")}
+    files[RELEASED] = json.dumps(hashes, indent=1).encode()
     return packed({f"leverage-course/{name}": content for name, content in files.items()})
 
 

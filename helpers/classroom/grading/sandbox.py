@@ -47,6 +47,10 @@ _INSTALL = {
     "landlock": "use Linux 5.13 or newer with landlock among its security modules",
     "limits": "use Linux",
 }
+_NO_LINUX = (
+    "grading needs Linux: run it in Docker (the Dockerfile of the course has a stage for it), in WSL 2 "
+    "or in a virtual machine"
+)
 _ETC = (
     "ld.so.cache",
     "localtime",
@@ -94,7 +98,8 @@ def available_levels() -> tuple[LevelReport, ...]:
     reports = []
     for level in LEVELS:
         reason = _why_not(level)
-        reports.append(LevelReport(level, not reason, reason, _INSTALL[level] if reason else ""))
+        advice = _INSTALL[level] if sys.platform == "linux" else _NO_LINUX
+        reports.append(LevelReport(level, not reason, reason, advice if reason else ""))
     return tuple(reports)
 
 
@@ -155,7 +160,7 @@ def choose_level(wanted: str | None = None, *, allow_limits_only: bool = False) 
         raise ClassroomError(
             "this machine offers no isolation, so students' code could read and change your files"
             f" ({reasons or 'limits were asked for'}). 'classroom doctor' says what to install;"
-            " to grade all the same, allow limits only"
+            " to grade all the same, say '--allow-limits-only'"
         )
     return wanted
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from classroom.errors import ClassroomError
 from classroom.grading import LEVELS, Limits, Outcome, Release, Submission, choose_level, grade_one
+from leverage._extras import extra_command
 
 SECONDS_TO_CONNECT = 20
 AHEAD = 2
@@ -61,7 +62,7 @@ def cluster_executor(
         from distributed import Client
     except ModuleNotFoundError:
         raise ClassroomError(
-            "--cluster needs Dask; install it with 'pip install leverage-course[cluster]'"
+            f"--cluster needs Dask; install it with {extra_command('cluster')}"
         ) from None
     try:
         client: Any = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)

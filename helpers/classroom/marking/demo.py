@@ -333,7 +333,8 @@ def demo(
     ours = DemoClass(project, folder)
     # SQLAlchemy and nbformat warn about nbgrader's own code, several times per submission.
     warnings.filterwarnings("ignore", module=r"nbgrader\.|nbformat\.")
-    print(f"Releasing {chapter.name} and collecting {len(students)} submissions …")
+    shown = relative(folder, project.root)
+    print(f"A class in {shown}/: releasing {chapter.name}, {len(students)} submissions …")
     released = ours.release(chapter)
     for student in students:
         ours.submit(chapter, released, student)
@@ -356,6 +357,6 @@ def demo(
         print(difference)
     if found:
         raise ClassroomError(f"stock nbgrader grades {len(found)} of {cells} cells otherwise")
-    print(f"The class is in {relative(folder, project.root)}/.")
+    print(f"The class is in {shown}/; what is named above lies there.")
     print(f"Stock nbgrader gave {len(honest)} of them the same points in all {cells} cells.")
     return rows

@@ -26,6 +26,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 from classroom.authoring.student_notebooks import QuietLog
 from classroom.errors import ClassroomError
 from classroom.grading.model import GRADED, Release
+from leverage._extras import extra_command
 
 SECONDS_FOR_A_LOCK = 20
 LatePolicy = Callable[[str, float, float], float | None]
@@ -198,7 +199,7 @@ class Gradebook:
             except ModuleNotFoundError as error:
                 raise GradebookError(
                     f"a gradebook on PostgreSQL needs {error.name}; install it with "
-                    "'pip install leverage-course[postgres]'"
+                    f"{extra_command('postgres')}"
                 ) from None
             _make_tables(engine, url, course)
             return cls(engine, url, assignment)

@@ -27,6 +27,8 @@ from leverage.lessons.wording import item_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.text import Annotation
+    from matplotlib.transforms import Bbox
 
 MOST_HINTS = 15
 STYLE = """
@@ -177,13 +179,12 @@ def exercise_plot(found: Sequence[ItemStatistics]) -> str:
         x = [100 * item.mean for item in shown]
         y = [item.discrimination or 0.0 for item in shown]
         axes.scatter(x, y, color=COLOURS["long"])
-        for item, left, up in zip(shown, x, y, strict=True):
-            axes.annotate(item_label(item.exercise), (left, up), xytext=(4, 3),
-                          textcoords="offset points", fontsize=8)  # fmt: skip
         axes.axhline(0, color=COLOURS["zero"], linewidth=1)
         axes.set(
             xlabel="Points earned (% of the exercise)", ylabel="Discrimination", xlim=(-3, 103)
         )
+        names = [item_label(item.exercise) for item in shown]
+        label_points(axes, list(zip(x, y, strict=True)), names)
 
     hard = min(shown, key=lambda item: item.mean)
     weak = min(shown, key=lambda item: item.discrimination or 0.0)
@@ -193,6 +194,53 @@ def exercise_plot(found: Sequence[ItemStatistics]) -> str:
         f"strong from weak students least, at {weak.discrimination:.2f}."
     )
     return plot(draw, words, height=4)
+
+
+def label_points(
+    axes: Axes, points: Sequence[tuple[float, float]], names: Sequence[str]
+) -> list[Annotation]:
+    """Write names beside points so that none covers another; points of one place share a name.
+
+    Returns
+    -------
+    list of Annotation
+        The labels; one that had to go far away has a line to its point.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+    assert isinstance(axes.figure, Figure)
+    axes.figure.draw_without_rendering()
+    groups: dict[tuple[float, float], list[str]] = {}
+    for (x, y), name in zip(points, names, strict=True):
+        groups.setdefault((round(x, 1), round(y, 2)), []).append(name)
+    taken: list[Bbox] = []
+    labels = []
+    for point, together in sorted(groups.items()):
+        text = ", ".join(together[:NAMES_TOGETHER])
+        text += f" +{len(together) - NAMES_TOGETHER}" * (len(together) > NAMES_TOGETHER)
+        side = -1 if point[0] > MIDDLE else 1
+        for step in range(MOST_STEPS):
+            away = 3 + 9 * (step // 2) if step % 2 == 0 else -11 - 9 * (step // 2)
+            label = axes.annotate(
+                text, point, xytext=(4 * side, away), textcoords="offset points", fontsize=8,
+                ha="left" if side > 0 else "right", annotation_clip=False,
+                arrowprops={"arrowstyle": "-", "linewidth": 0.5} if abs(away) > 20 else None,
+            )  # fmt: skip
+            words = Text.get_window_extent(label)
+            if not any(words.overlaps(other) for other in taken):
+                break
+            label.remove()
+        taken.append(words)
+        labels.append(label)
+    return labels
+
+
+NAMES_TOGETHER = 3
+"""Names of one place that are written; the others are counted."""
+MIDDLE = 60
+"""Per cent from which on a name stands on the left of its point."""
+MOST_STEPS = 60
 
 
 def time_plot(seconds: Sequence[float]) -> str:
@@ -296,6 +344,16 @@ def report_html(
                 (r.student, "; ".join(r.repairs), "; ".join(r.notes))
                 for r in records
                 if r.repairs or r.notes
+            ],
+        ),
+        "<h2>Functions of the course</h2>",
+        "<p>These exercises may be answered by a function of the course.</p>",
+        html_table(
+            ("Exercise", "Functions"),
+            [
+                (item_label(cell.grade_id.removesuffix("_answer")), ", ".join(allowed))
+                for cell in release.cells
+                if (allowed := cell.metadata.get("course_functions"))
             ],
         ),
         "<h2>Answers to look at together</h2>",

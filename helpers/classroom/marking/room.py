@@ -198,8 +198,8 @@ def only_grader(room: Room) -> Iterator[None]:
         import fcntl
     except ModuleNotFoundError:
         raise ClassroomError(
-            "classroom grade isolates students' code with means that only Linux has; run it there, "
-            "in a virtual machine or in WSL 2"
+            "classroom grade isolates students' code with means that only Linux has; run it in Docker "
+            "(the Dockerfile of the course has a stage for it), in WSL 2 or in a virtual machine"
         ) from None
 
     room.folder.mkdir(parents=True, exist_ok=True)

@@ -372,8 +372,8 @@ def ranking(world: World, symbol: str, side: int, without: str) -> list[tuple[Ac
     Returns
     -------
     list of (Account, Position)
-        Highest rank first: the return on the margin times the effective leverage. An account that
-        is itself due for liquidation is not ranked.
+        Highest rank first: the return on the margin times the effective leverage, and of equal ones
+        by name. An account that is itself due for liquidation is not ranked.
     """
     ranked = []
     mark = world.state.prices[symbol].mark
@@ -389,5 +389,6 @@ def ranking(world: World, symbol: str, side: int, without: str) -> list[tuple[Ac
             continue
         margin = max(instrument.initial(position, mark), 1e-12)
         rank = gained / margin * instrument.value(position.contracts, mark) / equity
-        ranked.append((-rank, name, account, position))
+        # Cut to where rounding errors begin: they must not decide between two that are equal.
+        ranked.append((-float(f"{rank:.12g}"), name, account, position))
     return [(account, position) for _, _, account, position in sorted(ranked, key=lambda r: r[:2])]

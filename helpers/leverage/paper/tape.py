@@ -95,7 +95,8 @@ def make_tape(
     Raises
     ------
     BadFeed
-        If the time stamps of mark or index differ from those of the traded price.
+        If the time stamps of mark or index differ from those of the traded price, or one history
+        ends before another begins.
 
     Examples
     --------
@@ -119,7 +120,15 @@ def make_tape(
         symbol: _strip(bars, mark.get(symbol), index.get(symbol), path)
         for symbol, bars in last.items()
     }
-    first = max(int(strip["time"][0]) for strip in strips.values())
+    latest = max(strips, key=lambda symbol: int(strips[symbol]["time"][0]))
+    first = int(strips[latest]["time"][0])
+    for symbol, strip in strips.items():
+        if strip["time"][-1] < first:
+            raise BadFeed(
+                f"bars of {symbol} must overlap with those of {latest}, ended at "
+                f"{iso(int(strip['time'][-1]))} before these begin at {iso(first)}; give histories of "
+                "one time"
+            )
     clock = _common_clock([strip["time"] for strip in strips.values()])
     # Nothing can be traded before every symbol has a price.
     clock = clock[clock >= first]

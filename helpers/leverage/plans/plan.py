@@ -207,6 +207,10 @@ decimal: 0.01 is 1 %
 
 
 PLACE = ("persona", "venue", "product", "coin")
+_SPELLED: Mapping[str, Callable[[str], str]] = MappingProxyType(
+    {"persona": str.title, "coin": str.upper}
+    | dict.fromkeys(("venue", "product", "margin_mode", "direction"), str.lower)
+)
 _NAMES = tuple(field.name for field in fields(Plan))
 _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
@@ -216,6 +220,16 @@ _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "total_loss_limit": (0.0, LARGEST_LOSS),
     }
 )
+
+
+def _spelled(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a plan's data with its words as the facts spell them: 'Bybit' is 'bybit'."""
+    return {
+        name: _SPELLED[name](value.strip())
+        if name in _SPELLED and isinstance(value, str)
+        else value
+        for name, value in data.items()
+    }
 
 
 def plan_problems(data: object) -> tuple[str, ...]:
@@ -242,7 +256,7 @@ closed
     strange = [str(name) for name in data if name not in _NAMES]
     problems = [f"{name} is missing; give it a value" for name in missing]
     problems += [f"{name} is no field of a plan; the fields are {', '.join(_NAMES)}" for name in strange]  # fmt: skip
-    return tuple(problems) or _problems(data)
+    return tuple(problems) or _problems(_spelled(data))
 
 
 def plan_from(data: Mapping[str, Any]) -> Plan:
@@ -256,7 +270,7 @@ def plan_from(data: Mapping[str, Any]) -> Plan:
     problems = plan_problems(data)
     if problems:
         raise ValueError("\n".join(problems))
-    return Plan(**{**data, "fast": int(data["fast"]), "slow": int(data["slow"])})
+    return Plan(**{**_spelled(data), "fast": int(data["fast"]), "slow": int(data["slow"])})
 
 
 def usable_plan(names: Mapping[str, Any]) -> Plan:
@@ -309,10 +323,10 @@ not know what becomes of a plan there, so choose a product that tells',)
     strange = [str(name) for name in data if name not in PLACE]
     if strange:
         return (f"{strange[0]} is no part of this choice; it has {', '.join(PLACE)}",)
-    careful = asdict(SOUND_PLAN) | dict.fromkeys(PLACE, ...) | dict(data)
-    if data.get("venue") in venue_names():
-        products = {p.id: p for p in load_venue(str(data["venue"])).products}
-        product = products.get(str(data.get("product")))
+    careful = asdict(SOUND_PLAN) | dict.fromkeys(PLACE, ...) | _spelled(data)
+    if careful["venue"] in venue_names():
+        products = {p.id: p for p in load_venue(str(careful["venue"])).products}
+        product = products.get(str(careful["product"]))
         if product is not None:
             careful["margin_mode"] = product.fact("margin_modes").words().partition(", ")[0]
     return plan_problems(careful)
@@ -528,9 +542,10 @@ def access_of(place: Mapping[str, str]) -> str:
     Examples
     --------
     >>> kraken = {"venue": "kraken", "product": "futures_linear", "coin": "BTC"}
-    >>> access_of(kraken | {"persona": "Ida"}), access_of(kraken | {"persona": "Lea"})
+    >>> access_of(kraken | {"persona": "Ida"}), access_of(kraken | {"persona": " lea"})
     ('not refused', 'unknown')
     """
+    place = _spelled(place)
     person, price = PERSONAS[place["persona"]], COIN_PRICES[place["coin"]]
     offers = compare(
         LONG,

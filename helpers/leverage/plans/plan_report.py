@@ -226,7 +226,7 @@ def figure_problems(data: Mapping[str, Any], figures: Any) -> tuple[str, ...]:
         return (f"seed must be a whole number from 0 to {LARGEST_SEED}, was {seed!r}",)
     report = report_on(plan_from(data), seed=int(seed))
     worst = max(report.runs, key=lambda done: done.run.max_drawdown)
-    if figures["period"] != worst.period:
+    if str(figures["period"]).strip().casefold() != worst.period.casefold():
         return (
             f"period must be the one with the largest drawdown, was {figures['period']!r}; compare "
             "the column drawdown of all periods",

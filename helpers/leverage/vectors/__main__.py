@@ -52,11 +52,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         function = _function(options.function)
         vectors = load_vectors(options.quantity)
+        chosen = [v for v in vectors if options.venue in (None, v.inputs["venue"])]
+        report = check_function(function, chosen)
     except ValueError as error:
         print(error)
         return 2
-    chosen = [v for v in vectors if options.venue in (None, v.inputs["venue"])]
-    return _show(check_function(function, chosen), options.function, options.quantity)
+    if not chosen:
+        venues = ", ".join(dict.fromkeys(v.inputs["venue"] for v in vectors))
+        print(
+            f"venue must be one with rows of {options.quantity}, was {options.venue!r}; "
+            f"give one of {venues}"
+        )
+    return _show(report, options.function, options.quantity)
 
 
 def _function(name: str) -> Callable[..., Any]:
@@ -66,8 +73,9 @@ def _function(name: str) -> Callable[..., Any]:
     sys.path.insert(0, str(Path.cwd()))
     try:
         found: Any = importlib.import_module(module)
-    except ImportError as error:
-        raise ValueError(f"{name!r} cannot be imported: {error}") from error
+    except Exception as error:  # a stranger's module may raise anything
+        words = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{name!r} cannot be imported: {words}") from error
     for part in rest.split("."):
         if not hasattr(found, part):
             raise ValueError(f"{name!r} names nothing: {module} has no {part!r}")
@@ -84,6 +92,8 @@ def _show(report: Report, name: str, quantity: str) -> int:
         control = "" if row.reproduced else " (a wrong number, which must not come out)"
         print(f"{row.id}: {got} instead of {row.expected:.10g} ± {row.tolerance:g}{control}")
         print(f"    {row.source}")
+        if difference.not_taken:
+            print(f"    it does not take {', '.join(difference.not_taken)}")
     lacking = sorted({missing for _, missing in report.left_out})
     if lacking:
         print(f"{len(report.left_out)} rows left out, for want of {', '.join(lacking)}.")

@@ -37,11 +37,14 @@ class Mismatch:
         What the function returned; NaN if it was no number.
     error : str
         What it raised, if anything.
+    not_taken : tuple of str
+        Inputs of the row, other than zeros, that it has no parameter for: often the reason.
     """
 
     vector: Vector
     got: float
     error: str = ""
+    not_taken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,11 @@ def check_function(function: Callable[..., Any], vectors: Iterable[Vector]) -> R
     Report
         Every row in one of its three lists.
 
+    Raises
+    ------
+    ValueError
+        If Python does not know the parameters of the function.
+
     Examples
     --------
     >>> from leverage.vectors import load_vectors
@@ -89,7 +97,14 @@ def check_function(function: Callable[..., Any], vectors: Iterable[Vector]) -> R
     >>> [row.id for row in report.agreed][:1], report.left_out[0][1]
     (['BIN-062'], 'mark_price')
     """
-    parameters = inspect.signature(function).parameters
+    try:
+        signature = inspect.signature(function)
+    except ValueError:
+        raise ValueError(
+            f"function must have parameters that Python knows, was {function!r}; wrap it in a "
+            "function of your own"
+        ) from None
+    parameters = signature.parameters
     agreed: list[Vector] = []
     differed: list[Mismatch] = []
     left_out: list[tuple[Vector, str]] = []
@@ -98,17 +113,29 @@ def check_function(function: Callable[..., Any], vectors: Iterable[Vector]) -> R
         if missing:
             left_out.append((vector, missing))
             continue
+        not_taken = _not_taken(arguments, vector)
+        call = signature.bind_partial()
+        call.arguments |= arguments
         try:
-            got = float(function(**arguments))
+            got = float(function(*call.args, **call.kwargs))
         except Exception as error:  # a stranger's function may raise anything
-            differed.append(Mismatch(vector, math.nan, f"{type(error).__name__}: {error}"))
+            words = f"{type(error).__name__}: {error}"
+            differed.append(Mismatch(vector, math.nan, words, not_taken))
             continue
         close = abs(got - vector.expected) <= vector.tolerance
-        if close == vector.reproduced:
+        if math.isfinite(got) and close == vector.reproduced:
             agreed.append(vector)
         else:
-            differed.append(Mismatch(vector, got))
+            differed.append(Mismatch(vector, got, "", not_taken))
     return Report(tuple(agreed), tuple(differed), tuple(left_out))
+
+
+def _not_taken(arguments: Mapping[str, Any], vector: Vector) -> tuple[str, ...]:
+    if "row" in arguments:
+        return ()
+    columns = {name: column for column, names in SYNONYMS.items() for name in names}
+    taken = {columns.get(name, name) for name in arguments}
+    return tuple(n for n, v in vector.inputs.items() if n not in taken | {"venue"} and v != 0)
 
 
 def _arguments(

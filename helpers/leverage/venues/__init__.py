@@ -16,7 +16,7 @@ from leverage.venues.decision import (
     weighted_scores,
 )
 from leverage.venues.law import LegalRule, legal_rules, places
-from leverage.venues.loader import claims, load_venue, venue_names
+from leverage.venues.loader import claims, facts_in_use, load_venue, venue_names
 from leverage.venues.overview import facts_older_than, venue_table, weak_facts
 from leverage.venues.provenance import CONFIDENCES, Source
 from leverage.venues.records import (
@@ -56,6 +56,7 @@ __all__ = [
     "Venue",
     "claims",
     "compare",
+    "facts_in_use",
     "facts_older_than",
     "legal_rules",
     "liquidation_price_at",

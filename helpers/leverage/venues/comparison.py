@@ -279,7 +279,7 @@ def _offer_of(
         closing_fee = found.number(lambda: _fee(trade, product, trade.exit_price))
         carrying = found.number(lambda: _week_cost(trade, product))
         _check_opening_leverage(trade, product, found)
-        _note_background(trade, product, price, found)
+        _note_origins(trade, product, price, found)
     return TradeAtVenue(
         venue=venue.id,
         product=product.id,
@@ -474,10 +474,8 @@ def _check_opening_leverage(trade: ComparedTrade, product: Product, found: _Find
         )
 
 
-def _note_background(
-    trade: ComparedTrade, product: Product, price: float, found: _Findings
-) -> None:
-    """Name the facts that a number rests on and that nobody read in a source."""
+def _note_origins(trade: ComparedTrade, product: Product, price: float, found: _Findings) -> None:
+    """Name the facts that a number rests on and that were fetched, or read in no source."""
     way = "long" if trade.side > 0 else "short"
     carrying = product.fact("carrying_cost")
     names = ["taker_fee_rate", "carrying_cost"]
@@ -486,8 +484,13 @@ def _note_background(
         names += ["liquidation_rule", *liquidation_rule(product).facts]
     for name in dict.fromkeys([*names, "asset_scope"]):
         fact = product.facts.get(name)
-        if fact is not None and fact.is_known and fact.confidence == "background":
-            found.conditions.append(f"{fact.name} is background knowledge, not read in a source")
+        if fact is None or not fact.is_known:
+            continue
+        if fact.confidence == "fetched":
+            found.conditions.append(f"{fact.name} was fetched: {fact.source}")
+        if fact.confidence == "background":
+            how = "read for later days only" if fact.sources else "not read in a source"
+            found.conditions.append(f"{fact.name} is background knowledge, {how}")
 
 
 def _check_life(trade: ComparedTrade, price: float, found: _Findings) -> None:

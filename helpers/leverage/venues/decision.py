@@ -23,7 +23,9 @@ LOWER_IS_BETTER = ("taker_fee_rate", "incidents")
 _TIE = 1e-12
 
 
-def platform_factors(*, notional: float = 100_000.0, entry_price: float = 50_000.0) -> pd.DataFrame:
+def platform_factors(
+    *, notional: float = 100_000.0, entry_price: float = 50_000.0, live: bool = False
+) -> pd.DataFrame:
     """Put into a table what the venues' main products can be compared on.
 
     Parameters
@@ -32,6 +34,8 @@ def platform_factors(*, notional: float = 100_000.0, entry_price: float = 50_000
         Size of the position in quote currency; what leverage is offered depends on it.
     entry_price : float, default 50000
         Price in quote currency per unit of base currency; some venues count their tiers in coins.
+    live : bool, default False
+        Use facts that were fetched, as in :func:`load_venue`; :func:`facts_in_use` says which.
 
     Returns
     -------
@@ -53,10 +57,10 @@ def platform_factors(*, notional: float = 100_000.0, entry_price: float = 50_000
     from leverage._pandas import pd
 
     check_single(notional=notional, entry_price=entry_price)
-    offers = compare(1, entry_price, notional=notional, leverage=1)
+    offers = compare(1, entry_price, notional=notional, leverage=1, live=live)
     rows = []
     for name in venue_names():
-        venue = load_venue(name)
+        venue = load_venue(name, live=live)
         product = venue.product(venue.main_product)
         fee = product.fact("taker_fee_rate")
         facts = list(venue.all_facts())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf, isclose
 from pathlib import Path
@@ -64,6 +64,17 @@ class Fetched:
     rates: Mapping[str, float]
     tables: tuple[FetchedTiers, ...]
 
+    @property
+    def numbers(self) -> Mapping[str, tuple[float, str]]:
+        """Value and unit of each fact: the fees, and what the first tier of BTC says."""
+        found = {name: (rate, "of notional") for name, rate in self.rates.items()}
+        for table in self.tables:
+            if table.base == "BTC":
+                _, end, _, most, *_ = table.tiers[0]
+                found |= {"max_leverage": (most, "x"), "max_leverage_holds_to": (end, table.unit)}
+                break
+        return found
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -102,10 +113,7 @@ def read_answer(venue: str, answers: Mapping[str, Any]) -> Fetched:
     reader = READERS[venue]
     try:
         rates, tables = reader.read(answers)
-        for name, rate in rates.items():
-            _expect(-0.01 < rate < 0.01, f"{name} is {rate}, which is no fee as a decimal")
-        for table in tables:
-            _check_tiers(table)
+        check_believable(rates, tables)
     except FetchError as error:
         raise FetchError(f"{venue}: {error}; the bundled facts stay") from None
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -128,6 +136,27 @@ def read_brackets(venue: str, path: Path) -> Mapping[str, Any]:
             f"{venue}: {path} is no freqtrade wheel with {BRACKETS} ({error}); get one with "
             "`pip download --no-deps freqtrade`"
         ) from None
+
+
+def check_believable(numbers: Mapping[str, float], tables: Iterable[FetchedTiers]) -> None:
+    """Raise `FetchError` unless fees are small decimals, leverages possible and tiers rise.
+
+    Examples
+    --------
+    >>> check_believable({"taker_fee_rate": 0.0005, "max_leverage": 100.0}, [])
+    >>> check_believable({"taker_fee_rate": 0.05}, [])
+    Traceback (most recent call last):
+    leverage.venues.fetching.FetchError: taker_fee_rate is 0.05, which is no fee as a decimal
+    """
+    for name, number in numbers.items():
+        if name.endswith("fee_rate"):
+            _expect(-0.01 < number < 0.01, f"{name} is {number:g}, which is no fee as a decimal")
+        elif name == "max_leverage":
+            _expect(1 <= number <= 1_000, f"{name} is {number:g}, which no venue has")
+        else:
+            _expect(number > 0, f"{name} is {number:g}, and must be above zero")
+    for table in tables:
+        _check_tiers(table)
 
 
 def _expect(holds: bool, words: str) -> None:

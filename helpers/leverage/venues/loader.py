@@ -14,6 +14,8 @@ from types import MappingProxyType
 from typing import Any, TypedDict
 
 from leverage._places import own_place
+from leverage._validate import checked_choice
+from leverage.venues.fetching import FetchedTiers, check_believable
 from leverage.venues.provenance import (
     UNDATED,
     Source,
@@ -72,13 +74,11 @@ def load_venue(
         One of :func:`venue_names`.
     on : datetime.date or str, optional
         Day whose rules are wanted, as a date or ``"YYYY-MM-DD"``. Rules with a first or last day
-        are those in force then, and tier tables seen only later are left out. The newest of
-        everything if left out.
-
+        are those in force then, tier tables seen only later are left out, and what has no
+        first day and was read only later has the confidence ``"background"``. The newest of everything if left out.
     place : str, optional
-        Where the client lives. Some venues have other margins, tiers and limits for a place; where
-        one has none of its own, those of no place in particular hold.
-
+        Where the client lives, one of :func:`places`. Some venues have other margins, tiers and
+        limits for a place; where one has none of its own, those of no place in particular hold.
     live : bool, default False
         Use what ``python -m leverage.venues refresh`` fetched, where it did; those facts have the
         confidence ``"fetched"``, and their source says endpoint, time and software.
@@ -91,7 +91,7 @@ def load_venue(
     Raises
     ------
     ValueError
-        If there is no such venue, or `on` is not a date.
+        If there is no such venue or place, `on` is not a date, or what was fetched cannot be used.
 
     Examples
     --------
@@ -111,14 +111,47 @@ def load_venue(
             f"name must be a venue with a file, was {name!r}; give one of "
             f"{', '.join(venue_names())}"
         )
+    if place:
+        checked_choice("place", place, list(_places()))
     day = as_date("on", on)
     path = overlay_folder() / f"{name}.toml"
     if not live or not path.is_file():
         return _bundled_venue(name, day, place)
-    overlay = tomllib.loads(path.read_text(encoding="utf-8"))
-    if day is not None and day < overlay["fetched"]:
-        return _bundled_venue(name, day, place)
-    return _venue(name, _with_overlay(_data(name), overlay), day, place)
+    state = path.stat()
+    return _live_venue(name, day, place, path, (state.st_mtime_ns, state.st_size))
+
+
+def facts_in_use(*, live: bool = True) -> str:
+    """Say which facts a result rests on: the bundled ones, or which were fetched and when.
+
+    Parameters
+    ----------
+    live : bool, default True
+        As for :func:`load_venue`.
+
+    Returns
+    -------
+    str
+        One sentence.
+
+    Examples
+    --------
+    >>> facts_in_use(live=False)
+    'Facts as bundled.'
+    """
+    if not live:
+        return "Facts as bundled."
+    fetched = [
+        f"{venue.name} {venue.gathered}"
+        for venue in (load_venue(name, live=True) for name in venue_names())
+        if (overlay_folder() / f"{venue.id}.toml").is_file()
+    ]
+    if not fetched:
+        return (
+            "Nothing was fetched, so facts are as bundled; "
+            "`python -m leverage.venues refresh` fetches."
+        )
+    return f"Facts fetched: {', '.join(fetched)}; as bundled for the others."
 
 
 def overlay_folder() -> Path:
@@ -162,6 +195,11 @@ def claims() -> tuple[Claim, ...]:
     return tuple(claim for name in venue_names() for claim in load_venue(name).claims)
 
 
+@cache
+def _places() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(rule["place"] for rule in _data(LAW)["rules"]))
+
+
 def _data(name: str) -> dict[str, Any]:
     return tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
 
@@ -171,6 +209,22 @@ def _bundled_venue(name: str, on: date | None, place: str) -> Venue:
     return _venue(name, _data(name), on, place)
 
 
+@cache
+def _live_venue(
+    name: str, on: date | None, place: str, path: Path, _state: tuple[int, int]
+) -> Venue:
+    try:
+        overlay = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = _with_overlay(_data(name), overlay)
+        before = on is not None and on < overlay["fetched"]
+    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} cannot be used ({type(error).__name__}: {error}); delete it, or fetch it "
+            f"again with `python -m leverage.venues refresh {name}`"
+        ) from error
+    return _bundled_venue(name, on, place) if before else _venue(name, data, on, place)
+
+
 def _with_overlay(data: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
     """Return a venue's data with fetched facts after its own, which end on the day of fetching."""
     day = overlay["fetched"]
@@ -178,7 +232,11 @@ def _with_overlay(data: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str,
     data["gathered"] = max(data["gathered"], day)
     for id, part in overlay["products"].items():
         product = data["products"][id]
+        numbers = {name: float(row["value"]) for name, row in part["facts"].items()}
+        tables = part.get("tier_tables", ())
+        check_believable(numbers, [_fetched_tiers(row) for row in tables])
         for name, row in part["facts"].items():
+            _ = [data["sources"][key] for key in row["sources"]]
             old = product["facts"][name]
             rows = old if isinstance(old, list) else [old]
             product["facts"][name] = [
@@ -188,8 +246,15 @@ def _with_overlay(data: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str,
                 ),
                 row,
             ]
-        product.setdefault("tier_tables", []).extend(part.get("tier_tables", ()))
+        product.setdefault("tier_tables", []).extend(tables)
     return data
+
+
+def _fetched_tiers(row: Mapping[str, Any]) -> FetchedTiers:
+    tiers = tuple(tuple(map(float, cells)) for cells in row["tiers"])
+    return FetchedTiers(
+        **{key: row[key] for key in ("symbol", "base", "unit", "bounds")}, tiers=tiers
+    )
 
 
 def _venue(name: str, data: Mapping[str, Any], on: date | None, place: str) -> Venue:
@@ -260,7 +325,7 @@ class _File:
             "confidence": confidence(
                 sources,
                 on=self.on or self.gathered,
-                known=known,
+                known=known and ("since" in row or not self.read_later(sources)),
                 derived=derived,
                 against=against,
             ),
@@ -268,6 +333,11 @@ class _File:
             "against": against,
             "derived": derived,
         }
+
+    def read_later(self, sources: Iterable[Source]) -> bool:
+        """Whether every source bears a date after the day that is asked for."""
+        dates = [earliest_date(source.shown) for source in sources]
+        return self.on is not None and bool(dates) and all(d and d > self.on for d in dates)
 
     def fact(self, name: str, row: Mapping[str, Any]) -> Fact:
         value: Value = tuple(row["value"]) if isinstance(row["value"], list) else row["value"]

@@ -22,7 +22,7 @@ CONFIDENCES = (
 """From the surest to what nobody read; :func:`confidence` says which is which."""
 
 FRESH_DAYS = 548
-"""Age in days, 18 months, up to which a dated text of whoever makes the rule stands alone."""
+"""Days, 18 months, before or after its date in which a text of whoever makes the rule stands alone."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,10 @@ def confidence(
     str
         ``"background"`` if nobody read it, or it is unknown; ``"disputed"`` if a source
         contradicts it; ``"derived"``; ``"fetched"`` if the venue's interface answered it here;
-        ``"verified"`` with two independent sources of which one is first hand, or with a dated
-        text of who makes the rule of the last 18 months; ``"read once"`` with a first-hand source
-        that is older, undated or a recorded answer; else ``"secondary"``.
+        ``"verified"`` with two independent sources of which one is first hand, or with a text of
+        who makes the rule whose date is within 18 months of the day; ``"read once"`` with a
+        first-hand source that is further away, undated or a recorded answer; else
+        ``"secondary"``.
 
     Examples
     --------
@@ -124,7 +125,7 @@ def confidence(
     if not first_hand:
         return "secondary"
     ages = [age_in_days(row.shown, on) for row in first_hand if row.kind != "record"]
-    fresh = any(age is not None and age <= FRESH_DAYS for age in ages)
+    fresh = any(age is not None and abs(age) <= FRESH_DAYS for age in ages)
     return "verified" if fresh or len({row.by for row in rows}) > 1 else "read once"
 
 

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from math import isinf, isnan, nan
 from pathlib import Path
 
+from leverage._extras import extra_command
 from leverage.venues.fetching import (
     READERS,
     Fetched,
@@ -19,7 +20,7 @@ from leverage.venues.fetching import (
     read_brackets,
 )
 from leverage.venues.loader import load_venue, overlay_folder
-from leverage.venues.records import TierData, UnknownFactError
+from leverage.venues.records import TierData, UnknownFactError, Venue
 
 _COLUMNS = ("maximum leverage", "end", "maintenance rate")
 LARGE_FACTOR = 2.0
@@ -52,7 +53,7 @@ class FactChange:
         return high > LARGE_FACTOR * low if low else high > 0
 
     def __str__(self) -> str:
-        unit = "x" if self.what.endswith("maximum leverage") else ""
+        unit = "x" if self.what.endswith(("maximum leverage", "max leverage")) else ""
         before = "new:" if isnan(self.before) else f"{self.before:g}{unit} →"
         return f"{self.venue} {self.what} {before} {self.now:g}{unit}"
 
@@ -101,7 +102,8 @@ they are kept by hand, and the bundled facts stay
         import ccxt
     except ImportError:
         raise FetchError(
-            f"{venue}: ccxt is not installed; `pip install 'leverage-course[live]'` brings it"
+            f"{venue}: ccxt is not installed; in the folder of the course, "
+            f"{extra_command('live')} brings it"
         ) from None
     exchange = getattr(ccxt, reader.ccxt_name)({"timeout": 20_000})
     try:
@@ -127,19 +129,32 @@ def fact_changes(fetched: Fetched, *, live: bool = True) -> tuple[FactChange, ..
     live : bool, default True
         Compare with an earlier overlay where there is one; False for the bundled facts alone.
     """
-    product = load_venue(fetched.venue, live=live).product(fetched.product)
-    found = []
-    for name, rate in fetched.rates.items():
-        fact = product.fact(name)
-        before = fact.number() if fact.is_known else float("nan")
-        found.append(FactChange(fetched.venue, name.replace("_", " "), before, rate))
+    product = _in_use(fetched.venue, live).product(fetched.product)
+    tables = []
     for table in fetched.tables:
         try:
             old: TierData | None = product.tiers(table.symbol)
         except UnknownFactError:
             old = None
-        found += _table_changes(fetched.venue, table, old)
-    return tuple(change for change in found if change.before != change.now)
+        tables += _table_changes(fetched.venue, table, old)
+    told = {(change.before, change.now) for change in tables}
+    found = []
+    for name, (value, _) in fetched.numbers.items():
+        fact = product.fact(name)
+        before = fact.number() if fact.is_known else nan
+        change = FactChange(fetched.venue, name.replace("_", " "), before, value)
+        # A maximum that its own table has told is not told twice.
+        if name in fetched.rates or not (isnan(before) or (before, value) in told):
+            found.append(change)
+    return tuple(change for change in [*found, *tables] if change.before != change.now)
+
+
+def _in_use(venue: str, live: bool) -> Venue:
+    """Return the facts in use; an overlay that cannot be used is about to be replaced."""
+    try:
+        return load_venue(venue, live=live)
+    except ValueError:
+        return load_venue(venue)
 
 
 def _table_changes(venue: str, table: FetchedTiers, old: TierData | None) -> list[FactChange]:
@@ -229,13 +244,6 @@ def overlay_text(fetched: Fetched, software: str, moment: datetime) -> str:
     """
     day = moment.date().isoformat()
     name = f"{fetched.endpoint}, {moment:%Y-%m-%d %H:%M} UTC, by {software}"
-    facts = {**fetched.rates}
-    units = dict.fromkeys(facts, "of notional")
-    main = next((table for table in fetched.tables if table.base == "BTC"), None)
-    if main is not None:
-        facts["max_leverage"] = main.tiers[0][3]
-        facts["max_leverage_holds_to"] = main.tiers[0][1]
-        units |= {"max_leverage": "x", "max_leverage_holds_to": main.unit}
     lines = [
         f"# Fetched {moment:%Y-%m-%d %H:%M} UTC by {software}; not bundled, not proofread.",
         "",
@@ -248,9 +256,9 @@ def overlay_text(fetched: Fetched, software: str, moment: datetime) -> str:
         f"[products.{fetched.product}.facts]",
     ]
     lines += [
-        f'{fact} = {{ value = {_toml_number(value)}, unit = "{units[fact]}", since = {day}, '
+        f'{fact} = {{ value = {_toml_number(value)}, unit = "{unit}", since = {day}, '
         'sources = ["fetched"] }'
-        for fact, value in facts.items()
+        for fact, (value, unit) in fetched.numbers.items()
     ]
     for table in fetched.tables:
         rows = ",\n".join(f"  [{', '.join(map(_toml_number, row))}]" for row in table.tiers)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from leverage.contracts import LONG
 from leverage.lessons.canvas import Label
@@ -15,7 +15,7 @@ from leverage.lessons.explorers.explorer import Explorer
 from leverage.lessons.explorers.picture import Picture
 from leverage.lessons.figures import COLOURS, finish_axes, line_style
 from leverage.lessons.wording import format_amount, format_money, format_percent, format_price
-from leverage.venues import Product, TradeAtVenue, compare, load_venue
+from leverage.venues import Product, TradeAtVenue, Venue, compare, facts_in_use, load_venue
 
 if TYPE_CHECKING:
     from matplotlib.lines import Line2D
@@ -82,6 +82,7 @@ def map_trade(
     leverage: float,
     margin: float | None = None,
     asset: str = "BTC",
+    live: bool = False,
 ) -> list[MappedTrade]:
     """Take one trade to every linear product of every venue, and say why each closes it there.
 
@@ -99,6 +100,8 @@ def map_trade(
         Collateral behind the trade in quote currency; the initial margin if left out.
     asset : str, default "BTC"
         Coin that is traded.
+    live : bool, default False
+        Use facts that were fetched, as in :func:`leverage.venues.load_venue`.
 
     Returns
     -------
@@ -114,13 +117,22 @@ def map_trade(
     maintenance of 0.15 % and a closing fee of 0.04 % at the mark price
     """
     rows = compare(
-        side, entry_price, notional=notional, leverage=leverage, margin=margin, asset=asset
+        side,
+        entry_price,
+        notional=notional,
+        leverage=leverage,
+        margin=margin,
+        asset=asset,
+        live=live,
     )
-    return [_mapped(row, side, notional / entry_price, notional / leverage) for row in rows]
+    venues = {name: load_venue(name, live=live) for name in {row.venue for row in rows}}
+    quantity, used_margin = notional / entry_price, notional / leverage
+    return [_mapped(row, venues[row.venue], side, quantity, used_margin) for row in rows]
 
 
-def _mapped(row: TradeAtVenue, side: int, quantity: float, used_margin: float) -> MappedTrade:
-    venue = load_venue(row.venue)
+def _mapped(
+    row: TradeAtVenue, venue: Venue, side: int, quantity: float, used_margin: float
+) -> MappedTrade:
     product = venue.product(row.product)
     rule = product.fact("liquidation_rule")
     at_once = side * row.liquidation_move >= 0
@@ -189,6 +201,11 @@ class LiquidationMap(Explorer):
     The picture has one row for each product and a point at the move from entry to liquidation; the
     table below it gives price, reason, date and confidence. What is unknown or refused says so.
 
+    Parameters
+    ----------
+    live : bool, default False
+        Use facts that were fetched, as in :func:`leverage.venues.load_venue`, and say which.
+
     Examples
     --------
     >>> explorer = LiquidationMap(leverage=5, backing="account")
@@ -232,6 +249,10 @@ class LiquidationMap(Explorer):
     )
     _picture: _MapPicture
 
+    def __init__(self, *, live: bool = False, **start: Any) -> None:
+        self._live = live
+        super().__init__(**start)
+
     def _new_picture(self) -> _MapPicture:
         return _MapPicture()
 
@@ -263,6 +284,7 @@ class LiquidationMap(Explorer):
                 notional=notional,
                 leverage=leverage,
                 margin=self._margin if whole else None,
+                live=self._live,
             )
         )
         self._picture.show(self._trades, side, self._margin / notional)
@@ -284,6 +306,8 @@ class LiquidationMap(Explorer):
         rest = (
             f"Of {count} products, {refused} would refuse it, and for {unknown} a fact is missing."
         )
+        if self._live:
+            rest += f" {facts_in_use()}"
         if not known:
             return [trade, "No price that closes it can be given.", rest]
         first, last = min(known, key=_room), max(known, key=_room)

@@ -21,6 +21,7 @@ from leverage.venues import (
     TradeAtVenue,
     TurningPoint,
     compare,
+    facts_in_use,
     load_venue,
     places,
     platform_factors,
@@ -57,10 +58,11 @@ _FACTORS = (
 
 
 @cache
-def _factors(notional: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Values by venue and factor; NaN where unknown."""
+def _factors(notional: int, fetched: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Values by venue and factor; NaN where unknown. `fetched` says what was fetched, if anything."""
     columns = [factor.column for factor in _FACTORS]
-    return platform_factors(notional=notional, entry_price=REFERENCE_PRICE)[columns].to_numpy(float)
+    table = platform_factors(notional=notional, entry_price=REFERENCE_PRICE, live=bool(fetched))
+    return table[columns].to_numpy(float)
 
 
 @cache
@@ -94,9 +96,12 @@ class _Ranking:
 
     @classmethod
     def of(
-        cls, notional: int, unknown_score: float, weights: tuple[int, ...], out: frozenset[str]
+        cls,
+        values: np.ndarray[Any, np.dtype[np.float64]],
+        unknown_score: float,
+        weights: tuple[int, ...],
+        out: frozenset[str],
     ) -> _Ranking:
-        values = _factors(notional)
         names = venue_names()
         scores = np.column_stack(
             [
@@ -146,6 +151,11 @@ class PlatformComparer(Explorer):
     Factors come from the venues' data (`leverage.venues.platform_factors`). Where a venue may not
     be used at all, no weight helps: a place of residence takes venues out.
 
+    Parameters
+    ----------
+    live : bool, default False
+        Use facts that were fetched, as in :func:`leverage.venues.load_venue`, and say which.
+
     Examples
     --------
     >>> explorer = PlatformComparer()
@@ -180,6 +190,10 @@ class PlatformComparer(Explorer):
         meaning="What a value scores that could not be found",
     )
     _picture: _RankingPicture
+
+    def __init__(self, *, live: bool = False, **start: Any) -> None:
+        self._fetched = facts_in_use() if live else ""
+        super().__init__(**start)
 
     def _new_picture(self) -> _RankingPicture:
         return _RankingPicture()
@@ -228,7 +242,10 @@ class PlatformComparer(Explorer):
         offers = _offers(self.residence.value)
         self._access = {name: offer.access for name, offer in offers.items()}
         self._at = _Ranking.of(
-            self.notional.value, self.unknown_score.value, weights, frozenset(self._out)
+            _factors(self.notional.value, self._fetched),
+            self.unknown_score.value,
+            weights,
+            frozenset(self._out),
         )
         self._picture.show(self._at, set(self._out))
 
@@ -261,7 +278,7 @@ class PlatformComparer(Explorer):
         words.append(self._turning_sentence())
         if self._access and self._access[venue_names()[at.order[0]]] == UNKNOWN:
             words.append(f"Whether {first} is open there is unknown.")
-        return [*filter(None, [*words, out])]
+        return [*filter(None, [*words, out, self._fetched])]
 
     def _turning_sentence(self) -> str:
         at = self._at

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from leverage.lessons.canvas import Label
 from leverage.lessons.explorers.controls import choice, leverage_slider, number_box, slider
@@ -14,7 +14,7 @@ from leverage.lessons.explorers.explorer import Explorer, result_table
 from leverage.lessons.explorers.picture import Picture
 from leverage.lessons.figures import COLOURS, finish_axes, line_style
 from leverage.lessons.wording import format_amount, format_money, format_percent
-from leverage.venues import TierData, load_venue
+from leverage.venues import TierData, facts_in_use, load_venue
 
 SMALLEST_NOTIONAL, LARGEST_NOTIONAL = 1_000.0, 2_000_000_000.0
 
@@ -48,10 +48,20 @@ def _market(number: int) -> tuple[TierData, str]:
     return data, str(product.fact("tier_method").value)
 
 
-@cache
-def _steps(number: int, price: float) -> tuple[list[float], list[float]]:
-    """Corners of the line of maximum leverage over notional."""
+def _fetched_market(number: int) -> tuple[str, TierData]:
+    """Name and table of a market; the fetched table in place of the newest bundled one."""
+    name, venue, product_id, symbol, _ = _MARKETS[number]
     data, _ = _market(number)
+    if load_venue(venue).product(product_id).tiers(symbol) == data:
+        newest = load_venue(venue, live=True).product(product_id).tiers(symbol)
+        if newest.confidence == "fetched":
+            return f"{name.partition(',')[0]}, fetched {newest.as_of}", newest
+    return name, data
+
+
+@cache
+def _steps(data: TierData, price: float) -> tuple[list[float], list[float]]:
+    """Corners of the line of maximum leverage over notional."""
     unit_price = price if data.unit == data.base else 1.0
     x: list[float] = []
     y: list[float] = []
@@ -73,14 +83,21 @@ class _Place:
     notional: float
     leverage: int
     price: float
+    live: bool = False
+
+    @cached_property
+    def _named(self) -> tuple[str, TierData]:
+        if self.live:
+            return _fetched_market(self.number)
+        return _MARKETS[self.number][0], _market(self.number)[0]
 
     @property
     def name(self) -> str:
-        return _MARKETS[self.number][0]
+        return self._named[0]
 
-    @cached_property
+    @property
     def data(self) -> TierData:
-        return _market(self.number)[0]
+        return self._named[1]
 
     @cached_property
     def quote(self) -> str:
@@ -148,6 +165,11 @@ class TierExplorer(Explorer):
     The picture has the maximum leverage as a falling staircase over the notional, both on
     logarithmic axes, and the position as a point: on or below the stairs it may be opened.
 
+    Parameters
+    ----------
+    live : bool, default False
+        Use tables that were fetched, as in :func:`leverage.venues.load_venue`, and say which.
+
     Examples
     --------
     >>> explorer = TierExplorer()
@@ -183,6 +205,10 @@ class TierExplorer(Explorer):
         meaning="Needed where the table counts coins instead of their value, as at MEXC",
     )
     _picture: _StairsPicture
+
+    def __init__(self, *, live: bool = False, **start: Any) -> None:
+        self._live = live
+        super().__init__(**start)
 
     def _new_picture(self) -> _StairsPicture:
         return _StairsPicture()
@@ -236,7 +262,11 @@ class TierExplorer(Explorer):
 
     def _follow(self) -> None:
         self._at = _Place(
-            self.market.value, self.notional.value, self.leverage.value, self.price.value
+            self.market.value,
+            self.notional.value,
+            self.leverage.value,
+            self.price.value,
+            self._live,
         )
         self._picture.show(self._at)
 
@@ -244,6 +274,9 @@ class TierExplorer(Explorer):
         return result_table(f"{self._at.name}: this position", self.rows)
 
     def _sentences(self) -> list[str]:
+        return [*self._verdict(), *([facts_in_use()] if self._live else [])]
+
+    def _verdict(self) -> list[str]:
         at = self._at
         wanted = f"{at.leverage}× on {at.money(at.notional)}"
         if at.is_beyond:
@@ -296,7 +329,7 @@ class _StairsPicture(Picture):
 
     def show(self, at: _Place) -> None:
         """Move every artist to where it belongs for the position."""
-        self._stairs.set_data(*_steps(at.number, at.price))
+        self._stairs.set_data(*_steps(at.data, at.price))
         self._size_line.set_data([at.notional] * 2, [_LOWEST_LEVERAGE, _HIGHEST_LEVERAGE])
         allowed = at.is_allowed
         self._point.set_data([at.notional], [at.leverage])
