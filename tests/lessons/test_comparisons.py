@@ -301,6 +301,19 @@ def test_the_same_item_draws_the_same_and_another_item_others():
     assert one != other
 
 
+def test_a_warning_of_a_drawn_number_does_not_reach_the_page(recwarn):
+    def told(rate):
+        warnings.warn("a maintenance margin rate of 40 %", stacklevel=1)
+        return rate
+
+    def draw(pick):
+        return (told(pick.number(0, 1)),)
+
+    assert compare(told, told, draw) == ""
+    assert compare(told, lambda rate: 2 * rate, draw, mistakes={"Twice": told}) != ""
+    assert not list(recwarn)
+
+
 def test_limits_ties_short_numbers_and_many_magnitudes_are_drawn():
     pairs = [
         s.args for s in draw_samples("a", lambda p: (p.number(1e-5, 1e5), p.number(1e-5, 1e5)), 400)

@@ -81,7 +81,9 @@ def drawn_for(
     ValueError
         Where the solution stops with an error that is no refusal, or `draw` draws nothing.
     """
-    samples = draw_samples(item_id, draw, count)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        samples = draw_samples(item_id, draw, count)
     rights = [expected_of(solution, sample.args) for sample in samples]
     for sample, right in zip(samples, rights, strict=True):
         if isinstance(right, Refused) and issubclass(right.kind, _MISTAKES_OF_AN_AUTHOR):
