@@ -127,7 +127,9 @@ class ReachedExercise:
         parts = needed_definitions(said["compared"], definitions([self.cell.source]))
         compared = frozenset(part.name for part in parts if isinstance(part, ast.FunctionDef))
         problems = tuple(said["problems"])
-        return Survey(functions, compared.intersection(functions), own(wanted, functions), found, problems)
+        return Survey(
+            functions, compared.intersection(functions), own(wanted, functions), found, problems
+        )
 
     def answer(self, code: str) -> NotebookNode | None:
         """Run an answer in place of the reference solution; return the error that stopped it."""
