@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = re.compile(r"read (on )?\d{1,2} November 2026|, undated\)|[Ss]upport (article )?\d{6,}")
+SOURCE = re.compile(
+    r"read (on )?\d{1,2} November 2026|, undated\)|support (article )?\d{6,}", re.IGNORECASE
+)
 FOUND = re.compile(r"\]\(https?://|no address|address was recorded|addresses (of|were)")
 SOLUTIONS = Path(__file__).parents[2] / "solutions"
 TEXTS = sorted({*SOLUTIONS.glob("*/*.md"), *SOLUTIONS.glob("[a-z]*.md")})
