@@ -43,6 +43,10 @@ build: $(COURSE_READY) ## make the notebooks from the texts in solutions/
 check: $(COURSE_READY) ## list everything in the course that is not in order
 	@$(BIN)/classroom check $(CHAPTER)
 
+.PHONY: site
+site: $(TOOLS_READY) ## make the book and the course for the browser in _site/
+	@$(BIN)/classroom site
+
 .PHONY: mutants
 mutants: $(COURSE_READY) ## list small mistakes in solutions that no test would notice (CHAPTER=01_basics)
 	@$(BIN)/classroom mutants $(CHAPTER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -35,6 +36,7 @@ LONGEST = (
     "paper_proof/test_any_sequence.py",
     "grading/test_corpus.py",
     "browser/test_explorers.py",
+    "site/test_site.py",
     "classroom/test_demo.py",
     "grading_command/test_grade.py",
     "grading/test_grader.py",
@@ -59,6 +61,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left = [item for item in items if any(item.nodeid.endswith(other) for other in others)]
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays to the end: modules, and thousands of tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

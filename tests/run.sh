@@ -3,6 +3,9 @@
 # bin/ on PATH: run.sh [lint | quick [CHAPTER]].
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# What is written is compiled once, not by each of some hundred processes.
+unset PYTHONDONTWRITEBYTECODE
+python -m compileall -q helpers
 
 echo "== format, lint, types, spelling"
 ruff format --check --quiet .

@@ -68,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
         "list everything that is not in order, in texts, answers and notebooks",
         chapters="*",
     )
+    sub = add("site", "make the book to read and the course for the browser, in one folder")
+    sub.add_argument("--to", type=Path, help="where the site is made (default _site)")
     add(
         "mutants",
         "try small mistakes in every solution and list those no test notices",
@@ -188,6 +190,11 @@ def run_command(arguments: argparse.Namespace) -> int:
             print(finding)
         print(f"{len(findings)} findings." if findings else "Everything is in order.")
         return EXIT_FINDINGS if findings else EXIT_OK
+    if arguments.command == "site":
+        from classroom.authoring.book import make_site
+
+        make_site(project, arguments.to or project.root / "_site")
+        return EXIT_OK
     if arguments.command == "mutants":
         from classroom.authoring.mutants import mutants
 

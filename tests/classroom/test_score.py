@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import nbformat
 import pytest
@@ -88,7 +90,7 @@ def test_a_missing_answer_cell_is_said_and_the_rest_counts(built: Project) -> No
     change(built, remove)
     points, text = scored(built)
     assert points == 1
-    assert "These answer cells are missing and count as unanswered: 1.A." in text
+    assert "the answer cell ch01_a is missing and counts as unanswered." in text
 
 
 def test_scoring_leaves_the_notebook_as_it_was(built: Project) -> None:
@@ -103,7 +105,7 @@ def test_a_kernel_that_dies_keeps_what_ran_before(built: Project) -> None:
     answer(built, **RIGHT | {"ch01_q1_answer": "import os; os._exit(1)"})
     points, text = scored(built)
     assert points == 2
-    assert "The kernel died on the way" in text
+    assert "The kernel ended on the way" in text
 
 
 def test_a_loop_without_end_is_stopped(built: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,12 +119,12 @@ def test_a_loop_without_end_is_stopped(built: Project, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "is not a Jupyter notebook"),
-        (b"{ not json", "is not a Jupyter notebook"),
-        (b'{"cells": 3}', "is not a Jupyter notebook"),
-        (b"[]", "is not a Jupyter notebook"),
-        (b"\xff\xfe\x00", "is not a text file"),
-        (b"\x89PNG\r\n\x1a\n", "is not a text file"),
+        (b"", "is empty"),
+        (b"{ not json", "is cut off"),
+        (b'{"cells": 3}', "no notebook"),
+        (b"[]", "no notebook"),
+        (b"\xfe\x00\x81", "is not UTF-8"),
+        (b"\x89PNG\r\n\x1a\n", "is not UTF-8"),
     ],
 )
 def test_a_file_that_is_no_notebook_is_one_sentence_and_stays(
@@ -136,14 +138,62 @@ def test_a_file_that_is_no_notebook_is_one_sentence_and_stays(
     assert path.read_bytes() == content
 
 
-def test_a_notebook_without_metadata_is_one_sentence(built: Project) -> None:
-    def strip(notebook: nbformat.NotebookNode) -> None:
-        for cell in notebook.cells:
-            cell.metadata = nbformat.NotebookNode()
+def lost_metadata(document: dict[str, Any]) -> None:
+    for number, cell in enumerate(document["cells"]):
+        cell["metadata"], cell["id"] = {}, f"c{number}"
 
-    change(built, strip)
-    with pytest.raises(ClassroomError, match="has lost the metadata that marks its answer cells"):
-        scored(built)
+
+def old_format(document: dict[str, Any]) -> None:
+    cells = document.pop("cells")
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            cell["input"] = cell.pop("source")
+    document.update(nbformat=3, nbformat_minor=0, worksheets=[{"cells": cells}])
+
+
+def answer_as_text(document: dict[str, Any]) -> None:
+    next(cell for cell in document["cells"] if cell["id"] == "ch01-a")["cell_type"] = "markdown"
+
+
+def half_a_character(document: dict[str, Any]) -> None:
+    document["cells"].append({"cell_type": "code", "metadata": {}, "source": "x = '\ud800'"})
+
+
+def empty_setup(document: dict[str, Any]) -> None:
+    cell = next(c for c in document["cells"] if "import exercise" in "".join(c["source"]))
+    cell["source"] = ""
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lost_metadata, old_format, answer_as_text, half_a_character, empty_setup,
+        lambda document: document["cells"].reverse(), lambda document: None,
+    ],
+    ids=["metadata", "format 3", "text", "half a character", "set-up", "order", "mark"],
+)  # fmt: skip
+def test_a_spoilt_notebook_scores_what_it_would_be_graded(
+    built: Project, spoil: Callable[[dict[str, Any]], None]
+) -> None:
+    answer(built, **RIGHT)
+    path = built.chapters()[0].student_notebook
+    document = json.loads(path.read_text(encoding="utf-8"))
+    spoil(document)
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(document).encode())
+    assert scored(built)[0] == 3
+
+
+def test_what_cannot_be_interrupted_is_ended(
+    built: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("classroom.marking.score.CELL_SECONDS", 2)
+    monkeypatch.setattr("classroom.authoring.execute.PATIENCE", 2)
+    stubborn = "while True:\n    try:\n        while True:\n            pass\n"
+    stubborn += "    except BaseException:\n        pass"
+    answer(built, **RIGHT | {"ch01_q1_answer": stubborn})
+    points, text = scored(built)
+    assert points == 2
+    assert "The kernel ended on the way" in text
 
 
 def test_a_missing_notebook_is_one_sentence(built: Project) -> None:

@@ -136,7 +136,7 @@ def test_the_locks_pin_every_dependency_of_the_project_within_its_range(
     assert [text for text in extras["classroom"] if text.startswith(own)] == [f"{own}lessons]"]
     in_course = [*project["dependencies"], *extras["lessons"], *extras["classroom"]]
     wanted = [(course, text) for text in in_course if not text.startswith(own)]
-    wanted += [(everything, text) for text in extras["test"]]
+    wanted += [(everything, text) for text in [*extras["site"], *extras["test"]]]
     for available, text in wanted:
         requirement = Requirement(text)
         name = canonicalize_name(requirement.name)

@@ -49,7 +49,7 @@ def test_the_lowest_allowed_versions_carry_an_explorer_and_a_check(
     root: Path, tmp_path: Path
 ) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert set(project["optional-dependencies"]) == {*EXTRAS, "test"}
+    assert set(project["optional-dependencies"]) == {*EXTRAS, "site", "test"}
     uv = shutil.which("uv", path=str(Path(sys.executable).parent))
     assert uv, "the program uv was not found; install the tools with: make install"
     checkout = copy_repository(root, tmp_path / "checkout")

@@ -6,8 +6,10 @@ files, which can run at the same time.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Mapping
 
 import pytest
@@ -18,7 +20,7 @@ from nbgrader.utils import determine_grade
 from classroom.authoring.bank import Answer, all_answers
 from classroom.authoring.build import lesson_environment
 from classroom.authoring.check import answers_are_in_order
-from classroom.authoring.trial import try_answers
+from classroom.authoring.trial import assigned_names, try_answers
 from classroom.grading import Grader, Outcome, Release, Submission, read_release
 from classroom.project import Chapter
 
@@ -57,6 +59,38 @@ def in_turns(answers: Iterable[Answer]) -> list[dict[str, Answer]]:
     return turns
 
 
+def imported(tree: ast.Module) -> set[str]:
+    """The names that a cell imports."""
+    found = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return {alias.asname or alias.name for node in found for alias in node.names}
+
+
+def called(tree: ast.Module) -> set[str]:
+    """The names of which a cell calls a method and uses no result, as `exchange.step()`."""
+    lines = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Expr)]
+    return {line.partition(".")[0] for line in lines if re.match(r"\w+\.", line)}
+
+
+def without_shows(release: Release, answers: Iterable[Answer]) -> Release:
+    """The release without what its given cells only show: no answer and no test needs it.
+
+    Every submission would compute it again. The stock kernel runs every cell; where a cell is
+    missing here that a verdict needs, the two do not agree.
+    """
+    trees = {cell.id: ast.parse(cell.source) for cell in release.cells if cell.cell_type == "code"}
+    modules = set().union(*map(imported, trees.values()))
+    needed = set(re.findall(r"\w+", "\n".join(answer.code for answer in answers)))
+    kept = []
+    for cell in reversed(release.cells):
+        if tree := trees.get(cell.id):
+            made = {*assigned_names(cell.source), *imported(tree), *(called(tree) - modules)}
+            if cell.kind == "given" and not made & needed:
+                continue
+            needed |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        kept.append(cell)
+    return dataclasses.replace(release, cells=tuple(reversed(kept)))
+
+
 def compare_answers(text: Chapter) -> None:
     """Grade every answer of a text's bank and quizzes both ways.
 
@@ -69,8 +103,9 @@ def compare_answers(text: Chapter) -> None:
         trials = list(try_answers(lesson, answers, environment))
     findings = list(answers_are_in_order(lesson, trials))
     assert not findings, "\n".join(map(str, findings))
-    turns = in_turns(answer for group in answers.values() for answer in group)
-    release = read_release(text.solution_notebook)
+    every = [answer for group in answers.values() for answer in group]
+    turns = in_turns(every)
+    release = without_shows(read_release(text.solution_notebook), every)
     batch = [
         dataclasses.replace(
             with_answers(release, {name: answer.code for name, answer in turn.items()}),

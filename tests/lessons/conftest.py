@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+from ipywidgets.widgets.widget import _instances
 
 from leverage.lessons import exercise, manifest, progress
 
@@ -78,6 +79,14 @@ def _own_progress(tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "_tried", {})
     monkeypatch.setattr(progress, "_unwritten", [])
     monkeypatch.chdir(tmp_path)  # where no solutions are above
+
+
+@pytest.fixture(autouse=True)
+def _no_widget_left():
+    kept = set(_instances)  # of fixtures that serve several tests
+    yield
+    for name in _instances.keys() - kept:  # ipywidgets would hold every picture to the end
+        _instances[name].close()
 
 
 @pytest.fixture(autouse=True)

@@ -217,7 +217,7 @@ def test_a_write_that_fails_midway_keeps_the_old_record(monkeypatch, tmp_path, c
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(progress.json, "dump", full)
+        patch.setattr(progress.json, "dumps", full)
         record("ch01_q1", passed=True)
     assert passed_items() == {"ch01_a_value"}
     assert [path.name for path in tmp_path.iterdir()] == ["progress.json"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import pickle
+import sys
 from typing import Any
 
 import pytest
@@ -28,9 +30,9 @@ WITHOUT = {
         load_lighter_library load_lighter_library_helper reduce_fees_by_currency set_headers
         set_last_request set_last_rest_request_timestamp set_markets set_markets_from_exchange
         set_property set_take_profit_and_stop_loss_params""",
-    "nothing is connected to: there is no session, sandbox, network or time apart": """
+    "nothing is connected to: there is no session, network or time apart": """
         cancel_all_orders_after load_accounts load_markets_and_sign_in load_time_difference
-        set_sandbox_mode sign_in""",
+        sign_in""",
     "one at a time: orders, symbols, settings": """
         cancel_orders_for_symbols create_orders edit_orders fetch_bids_asks
         fetch_canceled_and_closed_orders fetch_deposits_withdrawals fetch_funding_interval
@@ -164,6 +166,106 @@ def test_what_is_not_offered_is_refused_as_in_ccxt(name, ticks):
     assert not exchange.has["fetchOpenInterest"]
     with pytest.raises(AttributeError, match="no attribute 'balance'"):
         exchange.balance()
+
+
+def test_a_program_catches_errors_by_ccxts_own_classes(ticks):
+    exchange = ticks(100)
+    for kind, call in (
+        (ccxt.InsufficientFunds, lambda: exchange.create_order(BTC, "market", "buy", 1e6)),
+        (ccxt.InvalidOrder, lambda: exchange.create_order(BTC, "market", "buy", 0)),
+        (ccxt.BadSymbol, lambda: exchange.fetch_ticker("X/Y")),
+        (ccxt.OrderNotFound, lambda: exchange.cancel_order("9", BTC)),
+        (ccxt.NotSupported, lambda: exchange.fetch_open_interest(BTC)),
+        (ccxt.AuthenticationError, lambda: exchange.account("new").fetch_balance()),
+        (ccxt.BadRequest, lambda: ticks(100, 0)),
+    ):
+        with pytest.raises(kind) as caught:
+            call()
+        assert isinstance(caught.value, exchange_errors.BaseError)
+        assert isinstance(caught.value, ccxt.BaseError)
+        again = pickle.loads(pickle.dumps(caught.value))
+        assert (type(again), again.args) == (type(caught.value), caught.value.args)
+
+
+def test_errors_are_our_own_where_ccxt_is_not_loaded(monkeypatch):
+    monkeypatch.delitem(sys.modules, "ccxt")
+    error = exchange_errors.InsufficientFunds("none")
+    assert (type(error), str(error)) == (exchange_errors.InsufficientFunds, "none")
+
+
+def test_what_a_program_sets_up_first_is_there(ticks, rules):
+    exchange = ticks(100, rules=rules(taker_fee_rate=0.0005, maker_fee_rate=0.0002))
+    exchange.set_sandbox_mode(True)
+    with pytest.raises(ccxt.NotSupported, match="trades on paper"):
+        exchange.setSandboxMode(False)
+    assert exchange.check_required_credentials()
+    with pytest.raises(ccxt.AuthenticationError):
+        exchange.account("new").check_required_credentials()
+    assert not exchange.account("new").check_required_credentials(False)
+    exchange.apiKey, exchange.verbose = "mine", True
+    assert (exchange.rateLimit, exchange.enableRateLimit, exchange.microseconds() % 1000) == (
+        0,
+        True,
+        0,
+    )
+    assert exchange.fees["trading"]["taker"] == exchange.market(BTC)["taker"] == 0.0005
+    assert exchange.calculate_fee(BTC, "limit", "buy", 2, 100, "maker")["cost"] == pytest.approx(
+        0.04
+    )
+    assert exchange.calculate_fee(BTC, "market", "buy", 2, 100)["rate"] == 0.0005
+    assert exchange.currencies_by_id["USDT"]["code"] == "USDT"
+
+
+def test_until_is_the_last_time_that_is_told(hourly):
+    exchange = hourly(*[(100, 101, 99, 100)] * 6, funding=0.0001)
+    start = exchange.now
+    for _ in range(5):
+        exchange.create_order(BTC, "market", "buy", 1)
+        exchange.step(1, "bar")
+    until = start + 2 * 3_600_000
+    given = {"until": until}
+    assert [row[0] for row in exchange.fetch_ohlcv(BTC, "1h", None, 2, given)][-1] == until
+    for rows, count in (
+        (exchange.fetch_my_trades(BTC, params=given), 3),
+        (exchange.fetch_orders(BTC, params=given), 3),
+        (exchange.fetch_closed_orders(BTC, None, 2, given), 2),
+        (exchange.fetch_ledger("USDT", params=given), 1),
+        (exchange.fetch_deposits("USDT", None, None, {"until": start - 1}), 0),
+        (exchange.fetch_trades(BTC, params=given), 9),
+    ):
+        assert len(rows) == count
+        assert all(row["timestamp"] <= until for row in rows)
+    with pytest.raises(ccxt.NotSupported, match="no bars of the mark price"):
+        exchange.fetch_ohlcv(BTC, "1h", params={"price": "mark"})
+
+
+def test_stops_are_asked_for_and_cancelled_apart(ticks):
+    exchange = ticks(100, 94)
+    exchange.create_order(BTC, "market", "buy", 2)
+    limit = exchange.create_limit_buy_order(BTC, 1, 90)["id"]
+    stop = exchange.create_stop_loss_order(BTC, "market", "sell", 1, None, 95)["id"]
+    far = exchange.create_stop_loss_order(BTC, "market", "sell", 1, None, 80)["id"]
+
+    def ids(rows):
+        return [row["id"] for row in rows]
+
+    for word in ("trigger", "stop"):
+        assert ids(exchange.fetch_open_orders(BTC, params={word: True})) == [stop, far]
+    assert ids(exchange.fetch_open_orders(BTC)) == [limit, stop, far]
+    exchange.run_until()
+    assert ids(exchange.fetch_closed_orders(BTC, None, None, {"trigger": True})) == [stop]
+    assert ids(exchange.cancel_all_orders(BTC, {"trigger": True})) == [far]
+    assert ids(exchange.fetch_open_orders()) == [limit]
+
+
+def test_parameters_that_would_change_a_setting_are_not_passed_over(ticks):
+    exchange = ticks(100)
+    with pytest.raises(ccxt.InvalidOrder, match="call set_margin_mode first"):
+        exchange.set_leverage(5, BTC, {"marginMode": "isolated"})
+    with pytest.raises(ccxt.BadRequest, match="call set_leverage"):
+        exchange.set_margin_mode("isolated", BTC, {"leverage": 5})
+    exchange.set_margin_mode("isolated", BTC)
+    assert exchange.set_leverage(5, BTC, {"marginMode": "isolated"})["leverage"] == 5
 
 
 def test_positions_are_closed_by_name_and_all_at_once(ticks):

@@ -16,11 +16,14 @@ from classroom.authoring.build import Course, lesson_environment, render, shared
 from classroom.authoring.execute import error_of, start_session
 from classroom.authoring.formulas import read_formulas, unlisted
 from classroom.authoring.glossary import read_glossary
+from classroom.authoring.mutants import Tally, tally_chapter
 from classroom.authoring.texts import HEADING_OR_TERM, Lesson, read_lesson
 from classroom.authoring.trial import Trial, grade_id, is_answer, is_test, try_answers
 from classroom.errors import ClassroomError
+from classroom.grading.repair import bound_names
 from classroom.markers import BEGIN_HIDDEN, HIDDEN, SECRET_WORDS, SOLUTION, STUB, VISIBLE, numbered
 from classroom.project import Chapter, Page, Project, Review, relative
+from leverage.lessons.own_work import handed_on_to, imported_functions
 from leverage.lessons.wording import counted
 
 MINIMUM_RIGHT = 1
@@ -299,14 +302,24 @@ def answers_score_as_stated(lesson: Lesson, trials: Iterable[Trial]) -> Iterator
             yield Finding(answer.place, answer.exercise, problem, remedy)
 
 
+def is_handed_on(code: str, imported: Mapping[str, str]) -> bool:
+    """Tell whether an answer leaves its question to a function of the course."""
+    return any(handed_on_to(name, lambda _: code, {}, imported) for name in bound_names(code))
+
+
 def comparisons_ask_enough(lesson: Lesson, trials: Iterable[Trial]) -> Iterator[Finding]:
     """Comparisons with the solution reach all of it, and tell every wrong answer from it."""
+    imported: dict[str, str] = {}
+    for cell in lesson.notebook.cells:
+        imported |= imported_functions(cell.source) if cell.cell_type == "code" else {}
     for trial in trials:
         answer = trial.answer
         for problem in trial.survey.problems() if trial.survey else ():
             remedy = "Widen what the comparison draws (check.compare)"
             yield Finding(where(lesson), answer.exercise, problem, remedy)
-        if not answer.right and trial.compared and not trial.differs:
+        if answer.right or not trial.compared or trial.differs:
+            continue
+        if not is_handed_on(answer.code, imported):
             yield Finding(
                 answer.place,
                 answer.exercise,
@@ -321,7 +334,7 @@ def answers_are_in_order(lesson: Lesson, trials: Sequence[Trial]) -> Iterator[Fi
     yield from comparisons_ask_enough(lesson, trials)
 
 
-def told_in_numbers(trials: Sequence[Trial]) -> str:
+def told_in_numbers(trials: Sequence[Trial], tallies: Sequence[Tally]) -> str:
     """Return what the tests of a chapter ask, in one line."""
     surveys = [trial.survey for trial in trials if trial.survey and trial.survey.functions]
     asked = sum(len(survey.functions) for survey in surveys)
@@ -331,9 +344,11 @@ def told_in_numbers(trials: Sequence[Trial]) -> str:
     )
     right = sum(trial.answer.right for trial in trials if not trial.survey)
     wrong = sum(not trial.answer.right for trial in trials)
+    rejected, tried = sum(t.rejected for t in tallies), sum(t.tried for t in tallies)
     return (
         f"{compared} of {counted(asked, 'function')} compared with the solution, "
         f"{reached} of {wanted} outcomes of its branches reached; "
+        f"{rejected} of {counted(tried, 'mutant')} rejected; "
         f"bank: {right} right, {wrong} wrong"
     )
 
@@ -615,19 +630,20 @@ def check(
         if chapter.name not in course.all:
             continue
         lesson = course.lesson(chapter)
-        before, trials = len(findings), list[Trial]()
+        before, trials, tallies = len(findings), list[Trial](), list[Tally]()
         try:
             files |= render(course, lesson)
             findings += text_is_in_order(lesson)
             with lesson_environment(course) as environment:
                 trials = list(try_answers(lesson, all_answers(lesson), environment))
                 findings += answers_are_in_order(lesson, trials)
+                tallies = list(tally_chapter(lesson, environment))
                 if chapter.student_notebook.exists():
                     findings += untouched_notebook_runs(lesson, run_untouched(lesson, environment))
         except ClassroomError as error:
             findings.append(as_finding(error))
         found = len(findings) - before
-        asked = f"; {told_in_numbers(trials)}" if trials else ""
+        asked = f"; {told_in_numbers(trials, tallies)}" if trials else ""
         say(f"{chapter.name}: {'no findings' if not found else f'{found} findings'}{asked}")
     if complete and len(chapters) == len(project.texts()):
         findings += files_are_current(course, {**files, **shared_files(course, files)})

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from jupyter_core.utils import run_sync
 from nbformat import NotebookNode
 
 from classroom.authoring.typography import with_units
 from classroom.errors import ClassroomError
 
+PATIENCE = 5
+"""Seconds in which an interrupted kernel is ready again."""
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 EXPRESSION = re.compile(r"\{\{(.+?)\}\}")
 THIN_SPACE = "\u202f"
@@ -60,12 +63,26 @@ class KernelSession:
             # What an interrupted cell leaves behind depends on chance; say the one thing that matters.
             text = f"the cell ran longer than {self._client.timeout} s and was stopped"
             error = {"ename": "CellTimeoutError", "evalue": text, "traceback": [text]}
+            self._end_what_goes_on()
             cell.outputs = [nbformat.v4.new_output("error", **error)]
         if count:
             self._count += 1
             cell.execution_count = self._count
         clean_outputs(cell)
         return list(cell.outputs)
+
+    def _end_what_goes_on(self) -> None:
+        """End a kernel that an interrupt did not stop; every later cell would wait for it in vain."""
+        limit, self._client.timeout = self._client.timeout, PATIENCE
+        try:
+            cell = self._client.nb.cells[0] = nbformat.v4.new_code_cell("pass")
+            began = time.monotonic()
+            self._client.execute_cell(cell, 0, store_history=False)
+            if time.monotonic() - began >= PATIENCE:
+                run_sync(self._client.km.shutdown_kernel)(now=True)
+                raise KernelDiedError
+        finally:
+            self._client.timeout = limit
 
     def source(self, code: str) -> list[NotebookNode]:
         """Run code outside the notebook's own cells and return its outputs."""

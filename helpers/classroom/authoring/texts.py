@@ -37,12 +37,14 @@ from classroom.authoring.reference import with_solution
 from classroom.authoring.sources import complaint, read_text, read_yaml
 from classroom.authoring.typography import with_units
 from classroom.errors import ClassroomError
+from classroom.grading.repair import bound_names
 from classroom.markers import BEGIN_HIDDEN, MarkerError, student_source
 from classroom.project import Chapter, Page, Project, Review, relative
+from leverage.lessons.own_work import handed_on_to, imported_functions
 from leverage.lessons.wording import counted, item_label
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-CELL_OPTIONS = {"answer", "test", "points", "objectives", "safety", "locked", "tags"}
+CELL_OPTIONS = {"answer", "course", "test", "points", "objectives", "safety", "locked", "tags"}
 REVIEW_MATTER = {"number", "title", "minutes", "builds_on", "promise"}
 FRONT_MATTER = REVIEW_MATTER | {"objectives", "answers"}
 ITEM_ID = re.compile(r"(ch|rv)\d\d(_[a-z0-9]+)+")
@@ -71,6 +73,8 @@ class Item:
     section: str
     hidden: bool = False
     """Whether a part of its test is hidden, so that passing on the page settles nothing."""
+    course: tuple[str, ...] = ()
+    """Functions of the course that may answer it."""
 
     def as_data(self) -> dict[str, Any]:
         """Return the item as it stands in course.json (without its id)."""
@@ -83,7 +87,8 @@ class Item:
             "kind": self.kind,
             "section": self.section,
         }
-        return {**data, "hidden": True} if self.hidden else data
+        data |= {"hidden": True} if self.hidden else {}
+        return data | ({"course": list(self.course)} if self.course else {})
 
 
 @dataclass(frozen=True)
@@ -262,6 +267,8 @@ class _Reader:
         self.glossary = glossary
         self.chapters = chapters
         self.where = relative(chapter.text, chapter.root)
+        self.course: dict[str, tuple[str, ...]] = {}
+        self.imported: dict[str, str] = {}
         self.items: list[Item] = []
         self.answers: list[str] = []
         self.section = ""
@@ -433,12 +440,15 @@ class _Reader:
         if cell.cell_type == "markdown" and group:
             yield from self.quiz_cells(group[1], line, course)
             return
+        if cell.cell_type == "code":
+            self.imported |= imported_functions(cell.source)
         if "answer" in options and cell.cell_type == "markdown":
             self.manual_answer(cell, options, line, course)
         elif "answer" in options:
             name = self.claim(str(options["answer"]), line)
             set_nbgrader(cell, name, solution=True)
             self.answers.append(cell.source)
+            self.course[name] = self.course_functions(cell, options)
         elif "test" in options:
             self.test(cell, options, line, course)
         elif options.get("locked"):
@@ -465,6 +475,19 @@ class _Reader:
                 name, name, points, bool(options.get("safety")), objectives, "manual", self.section
             )
         )
+
+    def course_functions(self, cell: NotebookNode, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the functions of the course that may answer an exercise.
+
+        Those that `:course:` names, and what the chapter's own solution hands the question on to.
+        """
+        allowed = list(split_names(options.get("course")))
+        for name in bound_names(cell.source):
+            used = handed_on_to(name, lambda _: cell.source, {}, self.imported)
+            allowed += [used] * bool(used)
+        if allowed:
+            cell.metadata["course_functions"] = list(dict.fromkeys(allowed))
+        return tuple(dict.fromkeys(allowed))
 
     def test(
         self, cell: NotebookNode, options: Mapping[str, Any], line: int, course: dict[str, Any]
@@ -501,6 +524,7 @@ class _Reader:
                 "test",
                 self.section,
                 hidden=BEGIN_HIDDEN in cell.source,
+                course=self.course.get(exercise, ()),
             )
         )
         fold(cell, f"Check {item_label(name)}")

@@ -36,6 +36,7 @@ from classroom.grading.model import (
     Limits,
     ReleaseCell,
 )
+from classroom.grading.repair import bound_names
 from classroom.grading.runner import Recorder, RunnerShell
 from classroom.markers import hidden_lines
 from leverage.lessons import checks
@@ -253,6 +254,11 @@ class RemoteWatch:
         """Return the stop of the cell run last."""
         return self._ask(name, last=True)
 
+    def source_of(self, name: str) -> str:
+        """Return the text of the student's cell that bound `name` last."""
+        found = (cell for cell in reversed(self._session.sources) if name in bound_names(cell))
+        return next(found, "")
+
     def is_imported(self, name: str) -> bool:
         """Tell whether the notebook got `name` by an import."""
         return bool(self._session.ask({"op": "imported", "name": name}).get("imported"))
@@ -286,6 +292,8 @@ class StudentClient:
         self._quiet: Callable[[], bool] = lambda: False
         self.tampering: list[str] = []
         self.notes: list[str] = []
+        self.sources: list[str] = []
+        """The student's cells that have run."""
 
     def _reported(self, what: str) -> None:
         if what not in self.tampering and len(self.tampering) < 100:
@@ -350,13 +358,18 @@ class StudentClient:
                 raise NoRoomError
         return self._send(request)
 
-    def _send(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _send(
+        self,
+        request: dict[str, Any],
+        deadline: float | None = None,
+        late: Callable[[], float] | None = None,
+    ) -> dict[str, Any]:
         if self.ended:
             raise StudentEndedError
         if self._copy_died:
             raise DiedError
         try:
-            return self._dialogue.ask(request, self._deadline, self._late)
+            return self._dialogue.ask(request, deadline or self._deadline, late or self._late)
         except ClosedError:
             if self._copied:
                 self._copy_died = True
@@ -379,6 +392,7 @@ class StudentClient:
     def run(self, source: str, cell_id: str, *, draws: bool) -> dict[str, Any]:
         """Run one of the student's cells; `draws` is False where nobody looks at its pictures."""
         self.begin()
+        self.sources.append(source)
         return self.ask({"op": "run", "source": source, "id": cell_id, "draws": draws})
 
     def look(self) -> None:
@@ -461,15 +475,24 @@ class StudentClient:
             ended = RuntimeError("the process ended while your function ran")
             return [CallResult(error=ended)] * len(cases)
         printed = str(answer.get("printed", ""))
-        results = [self._result(data, printed) for data in list(answer["each"])[: len(cases)]]
+        errors: dict[str, BaseException] = {}
+        results = [
+            self._result(data, printed, errors) for data in list(answer["each"])[: len(cases)]
+        ]
         missing = RuntimeError("your function was stopped before it had answered every time")
         return results + [CallResult(error=missing)] * (len(cases) - len(results))
 
-    def _result(self, data: Mapping[str, Any], printed: str) -> CallResult:
+    def _result(
+        self, data: Mapping[str, Any], printed: str, errors: dict[str, BaseException]
+    ) -> CallResult:
+        """Return what one call did; errors that say the same are one, which costs less."""
         changed = bool(data.get("changed"))
-        if "error" in data:
-            return CallResult(error=self._error(data["error"]), changed=changed)
-        return CallResult(self.decode(data["value"]), printed, changed=changed)
+        if "error" not in data:
+            return CallResult(self.decode(data["value"]), printed, changed=changed)
+        said = repr(data["error"])
+        if said not in errors:
+            errors[said] = self._error(data["error"])
+        return CallResult(error=errors[said], changed=changed)
 
     def undo_changes(self) -> None:
         """Put back what the student's functions changed of a test's own data.
@@ -611,18 +634,32 @@ class StudentClient:
         """Go on with a copy of the student's process, which works on a duplicate of the files."""
         if self._ask_keeper("prepare").get("refused"):
             return
-        answer = self._send({"op": "snapshot"})
+        answer = self._send({"op": "snapshot"}, after(BETWEEN_INTERRUPTS), self._await_copy)
         if "refused" in answer or "error" in answer:
             self._ask_keeper("drop")
             return
         copy = Channel(self._home.taken_socket())
-        if self._ask_keeper("swap").get("refused"):
+        if self._ask_keeper_for_copy("swap").get("refused"):
             copy.close()
             return
         self._copied, self._dialogue.channel = True, copy
         with suppress(DiedError):
             if "error" in self._send({"op": "settle"}):
                 self._copy_died = True
+
+    def _await_copy(self) -> float:
+        """Go on waiting for a copy that does not answer yet, unless it was killed before it could."""
+        self._ask_keeper_for_copy("miss")
+        return after(BETWEEN_INTERRUPTS) if time.monotonic() < self._deadline else self._late()
+
+    def _ask_keeper_for_copy(self, what: str) -> dict[str, Any]:
+        """Ask the keeper about a copy that nothing of the student's has run in yet."""
+        answer = self._ask_keeper(what)
+        if answer.get("lost"):
+            self.struck = True
+            self._end(STUDENT_ENDED)
+            raise StudentEndedError
+        return answer
 
     def leave_copy(self) -> None:
         """Throw the copy away, if there is one, and go on with the process itself."""

@@ -127,10 +127,12 @@ class Keeper:
 
     def _prepare(self) -> dict[str, Any]:
         """Stop all but the student's process, and duplicate the files for a copy of it."""
-        self._known = self._others()
-        _stop(self._known - {self._student})
+        while new := self._others() - self._known:  # what is not stopped yet may start more
+            self._known |= new
+            _stop(new - {self._student})
         with suppress(OSError):
             self._last_pid = _LAST_PID.read_text(encoding="ascii")
+        self._ended.clear()
         self._next = secrets.token_hex(16)
         try:
             self._make_room(2)
@@ -144,6 +146,8 @@ class Keeper:
         """Stop the student's process and give the copy of it, its orphan, the duplicated files."""
         _stop({self._student})
         new = self._new()
+        if not new:
+            return {"lost": True}
         if len(new) != 1:  # a copy has no company that could listen to it
             self._drop()
             return {"refused": True}
@@ -152,6 +156,11 @@ class Keeper:
         os.rename(self._folder / LIVE, self._folder / self._held)
         os.rename(self._folder / self._next, self._folder / LIVE)
         return {}
+
+    def _miss(self) -> dict[str, Any]:
+        """Tell whether a copy that does not answer has ended before it could."""
+        self._reap()
+        return {"lost": bool(self._ended.keys() - self._known) and not self._new()}
 
     def _bury(self) -> dict[str, Any]:
         """Do as `_drop` with a copy that has ended, or is about to."""

@@ -385,6 +385,16 @@ def _refusing_calls(signals: _Row | None = None) -> bytes:
     return _program(rules)
 
 
+def refuse_namespaces() -> None:
+    """Refuse user namespaces to this process and its children, as AppArmor does on Ubuntu 24.04."""
+    calls = _calls()
+    if calls is None:
+        raise OSError(f"the system calls of {platform.machine()} are not known here")
+    own_users = (0x54, 0, 0, NEWUSER)
+    rules = [_wanting(calls[name], 0, own_users) for name in ("clone", "unshare")]
+    _install(_program([_refusing(calls["clone3"], 38), *rules]))
+
+
 def prepare_filters() -> None:
     """Make the filters before processes are forked, so that each finds them made."""
     for signals in (None, _ASK) if _calls() else ():

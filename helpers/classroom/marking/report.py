@@ -346,6 +346,16 @@ def report_html(
                 if r.repairs or r.notes
             ],
         ),
+        "<h2>Functions of the course</h2>",
+        "<p>These exercises may be answered by a function of the course.</p>",
+        html_table(
+            ("Exercise", "Functions"),
+            [
+                (item_label(cell.grade_id.removesuffix("_answer")), ", ".join(allowed))
+                for cell in release.cells
+                if (allowed := cell.metadata.get("course_functions"))
+            ],
+        ),
         "<h2>Answers to look at together</h2>",
         "<p>These answers are nearly the same after renaming variables. There are many honest "
         "reasons for that: working together, a worked example, one way to write it. Short answers "

@@ -1,7 +1,7 @@
 """`classroom score`: a self-paced learner's own score, hidden tests included.
 
-The learner's notebook is only read. Its answers run in a kernel of their own together with the
-tests of the chapter's text, so edited or deleted test cells do not matter.
+The learner's notebook is only read, and put in order as `classroom grade` does it. It runs in a
+kernel of its own, with the learner's own rights, together with the tests of the chapter's text.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ from pathlib import Path
 from typing import cast
 
 import nbformat
-from nbformat import NotebookNode
 
-from classroom.authoring.build import lesson_environment, read_course
+from classroom.authoring.build import lesson_environment, notebook_bytes, read_course
 from classroom.authoring.execute import KernelDiedError, error_of, start_session
 from classroom.authoring.texts import Item, Lesson
-from classroom.authoring.trial import ItemResult, grade_id, is_answer, is_test, run_test
+from classroom.authoring.trial import ItemResult, run_test
 from classroom.errors import ClassroomError
+from classroom.grading import Submission
+from classroom.grading.reading import release_of
+from classroom.grading.repair import Prepared, UnreadableError, is_blank, prepared_notebook
 from classroom.project import Chapter, Project, relative
 from leverage.lessons.manifest import ChapterFacts
 from leverage.lessons.progress import mastery, settle_items
-from leverage.lessons.wording import item_label
+from leverage.lessons.wording import item_label, sentence
 
 CELL_SECONDS = 30
-UNWRITTEN = "YOUR ANSWER HERE"
 
 
 @dataclass(frozen=True)
@@ -59,63 +60,38 @@ class Score:
         return sum(item.points for item in self.autograded)
 
 
-def read_notebook(path: Path, root: Path) -> NotebookNode:
-    """Read a learner's notebook; what is wrong with it becomes one sentence."""
-    name = relative(path, root)
-    chapter = path.parent.name
-    fresh = (
-        "Your file is untouched. To start afresh, move it aside and run "
-        f"'classroom build {chapter} --force'"
-    )
+def read_notebook(lesson: Lesson) -> Prepared:
+    """Read a learner's notebook, put in order as `classroom grade` does; mistakes are sentences."""
+    chapter = lesson.chapter
+    path, name = chapter.student_notebook, relative(chapter.student_notebook, chapter.root)
     try:
-        content = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except FileNotFoundError:
         raise ClassroomError(
-            f"{name} does not exist; make it with 'classroom build {chapter}'"
-        ) from None
-    except UnicodeDecodeError:
-        raise ClassroomError(
-            f"{name} is not a text file (not UTF-8), so no notebook. {fresh}"
+            f"{name} does not exist; make it with 'classroom build {chapter.name}'"
         ) from None
     except OSError as error:
         raise ClassroomError(f"{name} cannot be read: {error.strerror}") from None
+    release = release_of(chapter.solution_notebook, notebook_bytes(lesson.notebook))
+    submission = Submission("", ((f"{release.notebook}.ipynb", content),))
     try:
-        notebook = nbformat.reads(content, as_version=4)
-        nbformat.validate(notebook)
-    except Exception as error:  # nbformat raises a different type for each way to be broken
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise ClassroomError(f"{name} is not a Jupyter notebook ({reason}). {fresh}") from None
-    return notebook
+        return prepared_notebook(release, submission)
+    except UnreadableError as error:
+        raise ClassroomError(
+            f"{name} cannot be scored: {error}. Your file is untouched. To start afresh, move it "
+            f"aside and run 'classroom build {chapter.name} --force'"
+        ) from None
 
 
 def score_chapter(
     lesson: Lesson,
-    notebook: NotebookNode,
-    name: str,
+    notebook: Prepared,
     environment: Mapping[str, str],
     *,
     folder: Path | None = None,
 ) -> Score:
     """Run a learner's notebook with the chapter's own tests."""
-    submitted = {grade_id(cell) for cell in notebook.cells if is_answer(cell)}
-    known = {grade_id(cell) for cell in lesson.notebook.cells if is_answer(cell)}
-    if not submitted & known:
-        raise ClassroomError(
-            f"{name} has lost the metadata that marks its answer cells, so no answer can be found. "
-            "Your file is untouched. Copy your answers into a fresh notebook: move this one aside, "
-            f"run 'classroom build {lesson.chapter.name} --force' and paste them there"
-        )
-    notes = []
-    if missing := sorted(known - submitted):
-        notes.append(
-            "These answer cells are missing and count as unanswered: "
-            + ", ".join(map(item_label, missing))
-            + "."
-        )
-    tests = {grade_id(cell): cell for cell in lesson.notebook.cells if is_test(cell)}
-    present = [
-        grade_id(cell) for cell in notebook.cells if is_test(cell) and grade_id(cell) in tests
-    ]
+    notes = list(notebook.repairs)
     outcomes: dict[str, ItemResult] = {}
     stopped: dict[str, str] = {}
     try:
@@ -125,37 +101,34 @@ def score_chapter(
             environment={**environment, "NBGRADER_EXECUTION": "score"},
         ) as session:
             for cell in notebook.cells:
+                own = cell.release
                 if cell.cell_type != "code":
                     continue
-                name_of_cell = grade_id(cell)
-                if is_test(cell):
-                    if name_of_cell in tests:
-                        outcomes[name_of_cell] = run_test(
-                            session, name_of_cell, tests[name_of_cell].source
-                        )
+                name = own.grade_id if own is not None else ""
+                source = cell.source.encode("utf-8", "replace").decode()  # half a character
+                if own is not None and own.kind == "test":
+                    outcomes[name] = run_test(session, name, source)
                     continue
-                error = error_of(session.run(nbformat.from_dict(cell)))
+                error = error_of(session.run(nbformat.v4.new_code_cell(source)))
                 if error is None or error.ename == "NotImplementedError":
                     continue
                 if error.ename == "CellTimeoutError":
                     notes.append(
-                        f"A cell{named_cell(name_of_cell)} ran longer than {CELL_SECONDS} s and was stopped."
+                        f"A cell{named_cell(name)} ran longer than {CELL_SECONDS} s and was stopped"
                     )
-                elif is_answer(cell):
-                    exercise = name_of_cell.removesuffix("_answer")
+                elif own is not None and own.kind == "answer":
+                    exercise = name.removesuffix("_answer")
                     stopped[exercise] = f"{error.ename}: {' '.join(error.evalue.split())}"
-            for name_of_test in tests.keys() - set(present):
-                outcomes[name_of_test] = run_test(session, name_of_test, tests[name_of_test].source)
     except KernelDiedError:
-        notes.append("The kernel died on the way; what ran before counts, the rest is zero.")
+        notes.append("The kernel ended on the way; what ran before counts, the rest is zero")
     unwritten = [
-        item_label(grade_id(cell))
+        item_label(cell.release.grade_id)
         for cell in notebook.cells
-        if is_answer(cell) and cell.cell_type == "markdown" and UNWRITTEN in cell.source
+        if cell.release is not None and cell.release.kind == "manual" and is_blank(cell)
     ]
     if unwritten:
-        notes.append(f"Nothing is written yet in {', '.join(unwritten)}.")
-    return Score(lesson, outcomes, stopped, tuple(notes))
+        notes.append(f"Nothing is written yet in {', '.join(unwritten)}")
+    return Score(lesson, outcomes, stopped, tuple(map(sentence, notes)))
 
 
 def named_cell(name: str) -> str:
@@ -222,14 +195,13 @@ def score(
 ) -> list[Score]:
     """Score the learner's notebooks of some chapters and print a report for each."""
     course = read_course(project)
-    notebooks = [read_notebook(chapter.student_notebook, project.root) for chapter in chapters]
+    lessons = [course.lesson(chapter) for chapter in chapters]
+    notebooks = [read_notebook(lesson) for lesson in lessons]
     scores = []
     with lesson_environment(course) as environment:
-        for chapter, notebook in zip(chapters, notebooks, strict=True):
-            name = relative(chapter.student_notebook, project.root)
-            folder = chapter.student_notebook.parent
-            lesson = course.lesson(chapter)
-            scores.append(score_chapter(lesson, notebook, name, environment, folder=folder))
+        for lesson, notebook in zip(lessons, notebooks, strict=True):
+            folder = lesson.chapter.student_notebook.parent
+            scores.append(score_chapter(lesson, notebook, environment, folder=folder))
             settle_items({item.id: item.id in scores[-1].passed for item in scores[-1].autograded})
             say(score_report(scores[-1]))
     return scores

@@ -22,7 +22,7 @@ RUNTIME_HEADER = """\
 """
 TEST_HEADER = """\
 # What tests and tools need on top of the course, pinned with hashes for Python 3.11 to 3.14.
-# Made from pyproject.toml (extras: classroom, test) by `make lock`; do not edit by hand.
+# Made from pyproject.toml (extras: classroom, site, test) by `make lock`; do not edit by hand.
 -r ../binder/requirements.txt
 """
 
@@ -97,7 +97,8 @@ def renew(root: Path, *, upgrade: bool = True) -> None:
         # First all of it, then the course within it: a tool's exact pin binds the course too,
         # so that one version of each package fits both.
         course_extra = ("--extra", "classroom")
-        full = compile_lock(root, everything, *course_extra, "--extra", "test", upgrade=upgrade)
+        tools = (*course_extra, "--extra", "site", "--extra", "test")
+        full = compile_lock(root, everything, *tools, upgrade=upgrade)
         if runtime.exists():
             course.write_text(_read_blocks(runtime), encoding="utf-8")
         pins = ("--constraint", str(everything))

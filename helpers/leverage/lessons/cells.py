@@ -86,6 +86,9 @@ class CellRecord(Protocol):
     def is_imported(self, name: str) -> bool:
         """Tell whether the notebook got `name` by an import."""
 
+    def source_of(self, name: str) -> str:
+        """Return the text of the cell that stored `name`; "" where it is not known."""
+
 
 @dataclass
 class CellWatch:
@@ -94,6 +97,7 @@ class CellWatch:
     shell: Any
     _stopped: dict[str, tuple[StoppedCell, object, str | None]] = field(default_factory=dict)
     _imported: set[str] = field(default_factory=set)
+    _sources: dict[str, str] = field(default_factory=dict)
     _last: StoppedCell | None = None
     _checking: bool = False
 
@@ -117,6 +121,10 @@ class CellWatch:
         """Tell whether the notebook got `name` by an import."""
         return name in self._imported
 
+    def source_of(self, name: str) -> str:
+        """Return the text of the cell that stored `name`; "" where it is not known."""
+        return self._sources.get(name, "")
+
     def after_cell(self, result: Any) -> None:
         """Take note of a cell that has run; `result` is IPython's `ExecutionResult`."""
         was_check, self._checking = self._checking, False
@@ -134,6 +142,7 @@ class CellWatch:
     def _note_success(self, source: str, cell_id: str | None) -> None:
         stored, imported = _bound(source)
         self._imported = (self._imported - set(stored)) | set(imported)
+        self._sources |= dict.fromkeys(stored, source)
         for name, (_, _, stopped_cell) in list(self._stopped.items()):
             if name in stored or name in imported or (cell_id and cell_id == stopped_cell):
                 del self._stopped[name]

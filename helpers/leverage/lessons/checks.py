@@ -34,6 +34,7 @@ from leverage.lessons.goals import (
     largest,
     same_mistakes,
 )
+from leverage.lessons.own_work import handed_on_to
 from leverage.lessons.plain import NotPlainError
 from leverage.lessons.quizzes import judge_option
 from leverage.lessons.samples import Sampler
@@ -234,6 +235,8 @@ class Check:
         self._said = ""
         self._answer = ""
         self._notes: list[str] = []
+        self._own_work: set[str] = set()
+        """Answers that are known to be worked out, not handed on."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -548,7 +551,7 @@ class Check:
         Columns beyond the expected ones are ignored. Row labels count only where `expected` has
         labels of its own. A missing value is right only where one is expected.
         """
-        import pandas as pd
+        from leverage._pandas import pd
 
         if not isinstance(expected, pd.DataFrame) or expected.empty:
             self._author("check.table: expected must be a DataFrame with rows and columns")
@@ -721,7 +724,20 @@ class Check:
             text = f"{name} is still ...: replace the ... with your answer, run that cell"
             text += " and then this one."
             raise AnswerError(text, hidden=text, unanswered=True)
+        self._refuse_what_is_handed_on(name)
         return value
+
+    def _refuse_what_is_handed_on(self, name: str) -> None:
+        """Refuse an answer that is the course's own function, where the exercise does not allow it."""
+        facts = manifest.find_item(self._item_id)
+        if self._cells is None or facts is None or name in self._own_work:
+            return
+        self._own_work.add(name)
+        function = handed_on_to(name, self._cells.source_of, self._names)
+        if function and function not in facts.get("course", ()):
+            text = f"{name} leaves the question to {function}, a function of the course;"
+            text += " this exercise asks you to work it out yourself."
+            raise AnswerError(text, hidden=text)
 
     def _missing(self, name: str) -> AnswerError:
         stop = None

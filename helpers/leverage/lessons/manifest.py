@@ -26,6 +26,7 @@ class ItemFacts(TypedDict, total=False):
     kind: str
     section: str
     cell: str
+    course: list[str]
 
 
 class ChapterFacts(TypedDict):

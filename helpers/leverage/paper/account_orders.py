@@ -194,9 +194,13 @@ class AccountOrders(Face):
     def cancel_all_orders(
         self, symbol: str | None = None, params: Params = None
     ) -> list[dict[str, Any]]:
-        """Cancel all open orders, of a symbol or of the account."""
+        """Cancel all open orders, of a symbol or of the account; with ``trigger`` only stops."""
         name = self._symbol_or_all(symbol)
-        ids = [order.id for order in self._world.orders_of(self._ready(), name)]
+        ids = [
+            order.id
+            for order in self._world.orders_of(self._ready(), name)
+            if order.trigger_way or not _asks_for_triggers(params)
+        ]
         if name is not None:
             order_desk.require_cancelling(self._world, name)
         return self.cancel_orders(ids, None, params)
@@ -232,7 +236,12 @@ class AccountOrders(Face):
         return order_dict(self._world, self._order(id, symbol))
 
     def _orders(
-        self, symbol: str | None, since: int | None, limit: int | None, *statuses: str
+        self,
+        symbol: str | None,
+        since: int | None,
+        limit: int | None,
+        params: Params,
+        *statuses: str,
     ) -> list[dict[str, Any]]:
         account = self._account()
         name = self._symbol_or_all(symbol)
@@ -243,9 +252,10 @@ class AccountOrders(Face):
             if order.account == account.name
             and name in (None, order.symbol)
             and (not statuses or order.status in statuses)
+            and (order.trigger is not None or not _asks_for_triggers(params))
         ]
         kept.sort(key=lambda order: (order.created, int(order.id)))
-        return limited([order_dict(self._world, order) for order in kept], since, limit)
+        return limited([order_dict(self._world, order) for order in kept], since, limit, params)
 
     def fetch_orders(
         self,
@@ -255,8 +265,7 @@ class AccountOrders(Face):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """All orders, oldest first."""
-        del params
-        return self._orders(symbol, since, limit)
+        return self._orders(symbol, since, limit, params)
 
     def fetch_open_orders(
         self,
@@ -265,9 +274,8 @@ class AccountOrders(Face):
         limit: int | None = None,
         params: Params = None,
     ) -> list[dict[str, Any]]:
-        """Open orders, oldest first."""
-        del params
-        return self._orders(symbol, since, limit, "open")
+        """Open orders, oldest first; with ``{"trigger": True}`` those that have a trigger."""
+        return self._orders(symbol, since, limit, params, "open")
 
     def fetch_closed_orders(
         self,
@@ -277,8 +285,7 @@ class AccountOrders(Face):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """List filled orders, oldest first."""
-        del params
-        return self._orders(symbol, since, limit, "closed")
+        return self._orders(symbol, since, limit, params, "closed")
 
     def fetch_canceled_orders(
         self,
@@ -288,8 +295,7 @@ class AccountOrders(Face):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """List cancelled orders, oldest first."""
-        del params
-        return self._orders(symbol, since, limit, "canceled")
+        return self._orders(symbol, since, limit, params, "canceled")
 
     def fetch_my_trades(
         self,
@@ -299,7 +305,6 @@ class AccountOrders(Face):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """List fills of the account, forced ones among them, oldest first."""
-        del params
         account = self._account()
         name = self._symbol_or_all(symbol)
         return limited(
@@ -310,6 +315,7 @@ class AccountOrders(Face):
             ],
             since,
             limit,
+            params,
         )
 
     def fetch_order_trades(
@@ -321,9 +327,8 @@ class AccountOrders(Face):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """List the fills of an order."""
-        del params
         order = self._order(id, symbol)
-        return limited(order_dict(self._world, order)["trades"], since, limit)
+        return limited(order_dict(self._world, order)["trades"], since, limit, params)
 
     def fetch_funding_history(
         self,
@@ -333,7 +338,6 @@ class AccountOrders(Face):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """Funding that the account received (positive) or paid (negative), oldest first."""
-        del params
         pot = self._world.pot(self._account())
         name = self._symbol_or_all(symbol)
         return limited(
@@ -354,6 +358,7 @@ class AccountOrders(Face):
             ],
             since,
             limit,
+            params,
         )
 
     def fetch_my_liquidations(
@@ -364,7 +369,6 @@ class AccountOrders(Face):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """List forced closes of the account, oldest first."""
-        del params
         account = self._account()
         name = self._symbol_or_all(symbol)
         return limited(
@@ -375,7 +379,14 @@ class AccountOrders(Face):
             ],
             since,
             limit,
+            params,
         )
+
+
+def _asks_for_triggers(params: Params) -> bool:
+    """Whether only orders with a trigger are meant, in the two ways in which ccxt takes it."""
+    given = params or {}
+    return bool(given.get("trigger") or given.get("stop"))
 
 
 _SIDE_WORDS = {1: "buy", -1: "sell"}

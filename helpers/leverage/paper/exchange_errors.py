@@ -1,14 +1,28 @@
 """What a call is refused with: the names and the family tree of ccxt's errors.
 
-A bot that catches ccxt's ``InsufficientFunds`` by name catches this one too, and ccxt itself is not
-needed to run it. Every message carries the numbers that decided.
+A program that catches ccxt's ``InsufficientFunds`` catches this one too: where ccxt is loaded an error
+is one of its class as well, and ccxt is not needed. Every message carries the numbers that decided.
 """
 
 # ruff: noqa: N818 - the names are ccxt's.
 
+from __future__ import annotations
+
+import sys
+from typing import Any, Self
+
 
 class BaseError(Exception):
     """Anything that the exchange refuses or cannot do."""
+
+    def __new__(cls, *words: object) -> Self:
+        """Make it an error of ccxt's class, too, in a program that has loaded ccxt."""
+        ccxt = sys.modules.get("ccxt")
+        twins = (getattr(ccxt, kind.__name__, None) for kind in cls.__mro__)
+        twin = next((found for found in twins if found), None)
+        is_plain = twin is None or issubclass(cls, twin)
+        kind: type[Self] = cls if is_plain else _both(cls, twin)
+        return super().__new__(kind, *words)
 
 
 class ExchangeError(BaseError):
@@ -105,3 +119,15 @@ class ExchangeNotAvailable(NetworkError):
 
 class OnMaintenance(ExchangeNotAvailable):
     """The market is closed: the history has no bars here."""
+
+
+def _both(ours: Any, theirs: Any) -> Any:
+    """Class of errors that are ours and ccxt's; it travels between processes as ours."""
+    if ours not in _JOINED:
+        body = {"__module__": ours.__module__, "__doc__": ours.__doc__}
+        body["__reduce__"] = lambda self: (ours, self.args)
+        _JOINED[ours] = type(ours.__name__, (ours, theirs), body)
+    return _JOINED[ours]
+
+
+_JOINED: dict[Any, Any] = {}

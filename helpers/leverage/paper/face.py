@@ -19,6 +19,7 @@ from leverage.paper.exchange_errors import (
     InsufficientFunds,
     InvalidOrder,
     NoSuchMethod,
+    NotSupported,
 )
 from leverage.paper.formats import amounts, as_milliseconds, decimal_text, iso
 from leverage.paper.replies import currency_dict, features_dict, market_dict
@@ -61,6 +62,10 @@ class Face:
 
     id = "paper"
     precisionMode = 4  # noqa: N815 - ccxt's name; precisions are steps, ccxt's TICK_SIZE
+    # What programs read or set on every exchange of ccxt; nothing is connected to, so nothing waits.
+    version, countries = "paper", ()
+    rateLimit, enableRateLimit, timeout, verbose, pro = 0, True, 10_000, False, False  # noqa: N815
+    apiKey, secret, password, uid = "", "", "", ""  # noqa: N815 - ccxt's name
     _parts: tuple[type, ...]
     _world: World
     _engine: Engine
@@ -125,6 +130,53 @@ class Face:
         """Markets by their ids."""
         return {market["id"]: [market] for market in self.markets.values()}
 
+    @property
+    def currencies_by_id(self) -> dict[str, dict[str, Any]]:
+        """Currencies by their ids."""
+        return {currency["id"]: currency for currency in self.currencies.values()}
+
+    @property
+    def fees(self) -> dict[str, Any]:
+        """Fee rates of all markets, as decimals."""
+        rules = self._world.rules
+        rates = {"maker": rules.maker_fee_rate, "taker": rules.taker_fee_rate}
+        return {"trading": {"percentage": True, "tierBased": False, **rates}, "funding": {}}
+
+    def calculate_fee(
+        self,
+        symbol: str,
+        type: str,
+        side: str,
+        amount: float,
+        price: float,
+        takerOrMaker: str = "taker",  # noqa: N803 - ccxt's name
+        params: Params = None,
+    ) -> dict[str, Any]:
+        """Fee that an order would cost; a post-only order is a maker's."""
+        del type, side
+        instrument = self._world.instruments[str(self.market(symbol)["symbol"])]
+        kind = "maker" if (params or {}).get("postOnly") else takerOrMaker
+        rate = self.fees["trading"][kind]
+        cost = instrument.value(amount, price) * rate
+        return {"type": kind, "currency": instrument.settle, "rate": rate, "cost": cost}
+
+    def check_required_credentials(self, error: bool = True) -> bool:
+        """Tell whether there is an account; there is no key to check."""
+        if error:
+            self._account()
+        return self._name in self._world.state.accounts
+
+    def set_sandbox_mode(self, enabled: bool) -> None:
+        """Do nothing: all of it is paper.
+
+        Raises
+        ------
+        NotSupported
+            If a live exchange is asked for.
+        """
+        if not enabled:
+            raise NotSupported("there is no live exchange behind this one; it trades on paper")
+
     def load_markets(self, reload: bool = False, params: Params = None) -> dict[str, Any]:
         """Markets by symbol."""
         del reload, params
@@ -133,6 +185,10 @@ class Face:
     def milliseconds(self) -> int:
         """Time on the exchange, in milliseconds."""
         return self._world.state.now
+
+    def microseconds(self) -> int:
+        """Time on the exchange, in microseconds."""
+        return self.milliseconds() * 1000
 
     def seconds(self) -> int:
         """Time on the exchange, in whole seconds."""

@@ -124,25 +124,35 @@ class MarketData(Face):
         since, limit : int, optional
             First time in milliseconds, and the number of bars.
         params : dict, optional
-            Not used.
+            ``until``, the last start of a bar to give. There are bars of traded prices only.
 
         Returns
         -------
         list of list
             Start, open, high, low, close, volume.
         """
-        del params
+        given = params or {}
+        until = given.get("until")
+        if given.get("price"):
+            raise NotSupported(
+                f"there are no bars of the {given['price']} price; the ticker tells it of now"
+            )
         symbol = self.market(symbol)["symbol"]
         own = self._world.tracks_length(symbol)
         length = own or MINUTE if timeframe is None else self._length(symbol, timeframe)
         if limit is not None and limit < 1:
             raise BadRequest(f"limit must be 1 or more, was {limit}")
         # Of a long history only the newest bars are read where no others are asked for.
-        count = None if limit is None or since is not None else (limit + 1) * (length // (own or 1))
+        is_newest = limit is not None and since is None and until is None
+        count = (limit + 1) * (length // (own or 1)) if is_newest and limit else None
         rows = self._bars_until_now(symbol, count)
         if length != own:
             rows = _merged(rows, length)
-        kept = [row for row in rows if since is None or row[0] >= since]
+        kept = [
+            row
+            for row in rows
+            if (since is None or row[0] >= since) and (until is None or row[0] <= until)
+        ]
         if limit is not None:
             kept = kept[:limit] if since is not None else kept[-limit:]
         return kept
@@ -189,10 +199,12 @@ class MarketData(Face):
 
         They share out the volume of their bar; while it runs they are of the smallest size.
         """
-        del params
+        until = (params or {}).get("until")
         symbol = self.market(symbol)["symbol"]
         world = self._world
         track, time, row = world.tape.tracks[symbol], world.tape.time, world.state.row
+        if until is not None:
+            row = min(row, int(np.searchsorted(time, until, side="right")) - 1)
         count = 500 if limit is None else min(limit, 5_000)
         first = 0 if since is None else int(np.searchsorted(time, since))
         first = max(first, row + 1 - count) if since is None else first
@@ -303,14 +315,13 @@ class MarketData(Face):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """Funding rates that were settled, oldest first."""
-        del params
         wanted = self.symbols if symbol is None else [self.market(symbol)["symbol"]]
         entries = [
             {"info": {}, "symbol": name, "fundingRate": rate, **times(when)}
             for name in wanted
             for when, rate in self._world.state.rates.get(name, [])
         ]
-        return limited(sorted(entries, key=lambda e: e["timestamp"]), since, limit)
+        return limited(sorted(entries, key=lambda e: e["timestamp"]), since, limit, params)
 
     def _newest_price(self, symbol: str) -> int:
         """When the newest price was made: now, or before the outage."""

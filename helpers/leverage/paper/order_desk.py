@@ -105,6 +105,19 @@ def require_ready(account: Account | None, name: str) -> Account:
     return account
 
 
+def require_mode(
+    world: World, account: Account, symbol: str, params: Mapping[str, Any] | None
+) -> None:
+    """Refuse parameters that name another margin mode than the one that is set."""
+    mode = (params or {}).get("marginMode")
+    current = "isolated" if world.is_isolated(account, symbol) else "cross"
+    if mode is not None and mode != current:
+        raise InvalidOrder(
+            f"marginMode must be what is set for {symbol}, {current!r}, was {mode!r}; call "
+            "set_margin_mode first"
+        )
+
+
 def require_open(world: World, symbol: str) -> None:
     """Refuse while the history has no bars."""
     if not world.is_open(symbol):
@@ -197,13 +210,7 @@ def read_order(
     _read_position_side(order, account, params)
     _trim(world, order, account)
     _read_attached(order, instrument, params)
-    mode = params.get("marginMode")
-    current = "isolated" if world.is_isolated(account, instrument.symbol) else "cross"
-    if mode is not None and mode != current:
-        raise InvalidOrder(
-            f"marginMode must be what is set for {instrument.symbol}, {current!r}, was {mode!r}; "
-            "call set_margin_mode first"
-        )
+    require_mode(world, account, instrument.symbol, params)
     return Ticket(order, account, instrument, _value_price(world, order), asked)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_DOWN, Decimal
 from math import inf
 from typing import Any
@@ -42,16 +42,27 @@ def times(timestamp: int) -> dict[str, Any]:
 
 
 def limited(
-    entries: Iterable[dict[str, Any]], since: int | None, limit: int | None
+    entries: Iterable[dict[str, Any]],
+    since: int | None,
+    limit: int | None,
+    params: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Keep entries from a time on, and the first of them; without a time, the last.
+
+    ``"until"`` among the parameters is the last time to keep.
 
     Examples
     --------
     >>> limited([{"timestamp": 1}, {"timestamp": 2}], None, 1)
     [{'timestamp': 2}]
     """
-    kept = [e for e in entries if since is None or (e["timestamp"] or 0) >= since]
+    until = (params or {}).get("until")
+    kept = [
+        entry
+        for entry in entries
+        if (since is None or (entry["timestamp"] or 0) >= since)
+        and (until is None or (entry["timestamp"] or 0) <= until)
+    ]
     if limit is None:
         return kept
     if limit < 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from leverage.paper import order_desk
 from leverage.paper.exchange_errors import (
     BadRequest,
     InsufficientFunds,
@@ -69,8 +70,8 @@ class Settings(Face):
         InsufficientFunds
             If the position would need more margin than there is, or be liquidated at once.
         """
-        del params
         account, name = self._ready(), self._symbol(symbol)
+        order_desk.require_mode(self._world, account, name, params)
         instrument = self._world.instruments[name]
         try:
             value = float(leverage)
@@ -150,8 +151,11 @@ class Settings(Face):
             If it is set already.
         OperationRejected
             If there is a position or an order.
+        BadRequest
+            If a leverage is among the parameters: it has a call of its own.
         """
-        del params
+        if "leverage" in (params or {}):
+            raise BadRequest("leverage is no part of the margin mode here; call set_leverage")
         account, name = self._ready(), self._symbol(symbol)
         if marginMode not in ("cross", "isolated"):
             raise BadRequest(f"marginMode must be 'cross' or 'isolated', was {marginMode!r}")

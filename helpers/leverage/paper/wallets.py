@@ -101,7 +101,6 @@ class Wallets(Face):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """Every change of the account's money with its cause, oldest first."""
-        del params
         name = self._account().name
         entries = [
             entry
@@ -109,7 +108,7 @@ class Wallets(Face):
             if code is None or posting.code == code
             for entry in entry_dicts(posting, name)
         ]
-        return limited(entries, since, limit)
+        return limited(entries, since, limit, params)
 
     def fetch_ledger_entry(
         self, id: str, code: str | None = None, params: Params = None
@@ -121,7 +120,7 @@ class Wallets(Face):
         raise BadRequest(f"id must be that of a ledger entry, was {id!r}")
 
     def _transactions(
-        self, cause: str, code: str | None, since: int | None, limit: int | None
+        self, cause: str, code: str | None, since: int | None, limit: int | None, params: Params
     ) -> list[dict[str, Any]]:
         account = self._account()
         pots = {self._world.pot(account, wallet) for wallet in (SPOT, self._world.wallet)}
@@ -135,6 +134,7 @@ class Wallets(Face):
             ],
             since,
             limit,
+            params,
         )
 
     def fetch_deposits(
@@ -145,8 +145,7 @@ class Wallets(Face):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """List deposits."""
-        del params
-        return self._transactions("deposit", code, since, limit)
+        return self._transactions("deposit", code, since, limit, params)
 
     def fetch_withdrawals(
         self,
@@ -156,8 +155,7 @@ class Wallets(Face):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """List withdrawals."""
-        del params
-        return self._transactions("withdrawal", code, since, limit)
+        return self._transactions("withdrawal", code, since, limit, params)
 
     def fetch_transfers(
         self,
@@ -167,7 +165,6 @@ class Wallets(Face):
         params: Params = None,
     ) -> list[dict[str, Any]]:
         """List transfers between the wallets."""
-        del params
         name = self._account().name
         return limited(
             [
@@ -179,4 +176,5 @@ class Wallets(Face):
             ],
             since,
             limit,
+            params,
         )
