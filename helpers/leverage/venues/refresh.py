@@ -20,6 +20,7 @@ from leverage.venues.fetching import (
     read_brackets,
 )
 from leverage.venues.loader import load_venue, overlay_folder
+from leverage.venues.provenance import earliest_date
 from leverage.venues.records import TierData, UnknownFactError, Venue
 
 _COLUMNS = ("maximum leverage", "end", "maintenance rate")
@@ -97,7 +98,7 @@ they are kept by hand, and the bundled facts stay
                 f"{venue}: its brackets need a key, so they come from a freqtrade wheel; get one "
                 "with `pip download --no-deps freqtrade` and give it with --brackets"
             )
-        return read_answer(venue, read_brackets(venue, brackets)), brackets.name
+        return _no_older(read_brackets(venue, brackets), brackets), brackets.name
     try:
         import ccxt
     except ImportError:
@@ -117,6 +118,18 @@ they are kept by hand, and the bundled facts stay
             f"{venue}: refused {reader.endpoint} ({error}); the bundled facts stay"
         ) from None
     return read_answer(venue, answers), f"ccxt {ccxt.__version__}"
+
+
+def _no_older(fetched: Fetched, path: Path) -> Fetched:
+    bundled = load_venue(fetched.venue).product(fetched.product)
+    known = earliest_date(bundled.tiers(fetched.tables[0].symbol).as_of)
+    if known and fetched.dated and fetched.dated < known:
+        raise FetchError(
+            f"{fetched.venue}: the brackets in {path.name} are of {fetched.dated}, older than the "
+            f"bundled ones of {known}, which stay; get a newer wheel with "
+            "`pip download --no-deps freqtrade`"
+        )
+    return fetched
 
 
 def fact_changes(fetched: Fetched, *, live: bool = True) -> tuple[FactChange, ...]:
@@ -242,8 +255,9 @@ def overlay_text(fetched: Fetched, software: str, moment: datetime) -> str:
     >>> print(overlay_text(said, "ccxt 4", datetime(2026, 12, 1, 9, tzinfo=UTC))[:60])
     # Fetched 2026-12-01 09:00 UTC by ccxt 4; not bundled, not p
     """
-    day = moment.date().isoformat()
-    name = f"{fetched.endpoint}, {moment:%Y-%m-%d %H:%M} UTC, by {software}"
+    day = (fetched.dated or moment.date()).isoformat()
+    dated = f" of {day}" if fetched.dated else ""
+    name = f"{fetched.endpoint}{dated}, {moment:%Y-%m-%d %H:%M} UTC, by {software}"
     lines = [
         f"# Fetched {moment:%Y-%m-%d %H:%M} UTC by {software}; not bundled, not proofread.",
         "",
@@ -251,7 +265,7 @@ def overlay_text(fetched: Fetched, software: str, moment: datetime) -> str:
         "",
         "[sources]",
         f'fetched = {{ name = "{name}", kind = "record", by = "fetched", shown = "{day}", '
-        f"read = {day} }}",
+        f"read = {moment.date()} }}",
         "",
         f"[products.{fetched.product}.facts]",
     ]
