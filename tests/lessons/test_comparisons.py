@@ -1,6 +1,7 @@
 """A comparison with the solution accepts every right answer and finds every wrong one."""
 
 import math
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -226,6 +227,21 @@ def test_a_failure_names_the_kind_and_no_number():
         "✗ 99.A value: not yet.\nA check with other numbers did not pass.\n"
         "Hint: For a short, look at the rate again."
     )
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_warning_shows_no_number_that_was_drawn(capsys):
+    def warns(x):
+        warnings.warn(f"x is {x}", UserWarning, stacklevel=2)
+        return 2 * x
+
+    def draw(pick):
+        warns(number := pick.number(1, 5))
+        return (number,)
+
+    assert compare(warns, warns, draw) == ""
+    assert "not yet" in compare(warns, lambda x: x, draw, mistakes={"half": warns})
+    assert capsys.readouterr().err == ""
 
 
 def test_a_kind_is_not_named_where_others_fail_too():
