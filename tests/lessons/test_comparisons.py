@@ -316,6 +316,19 @@ def test_the_same_item_draws_the_same_and_another_item_others():
     assert one != other
 
 
+def test_a_warning_of_a_drawn_number_does_not_reach_the_page(recwarn):
+    def told(rate):
+        warnings.warn("a maintenance margin rate of 40 %", stacklevel=1)
+        return rate
+
+    def draw(pick):
+        return (told(pick.number(0, 1)),)
+
+    assert compare(told, told, draw) == ""
+    assert compare(told, lambda rate: 2 * rate, draw, mistakes={"Twice": told}) != ""
+    assert not list(recwarn)
+
+
 def test_limits_ties_short_numbers_and_many_magnitudes_are_drawn():
     pairs = [
         s.args for s in draw_samples("a", lambda p: (p.number(1e-5, 1e5), p.number(1e-5, 1e5)), 400)
@@ -356,3 +369,12 @@ def test_a_hair_leaves_equal_inputs_equal_and_limits_where_they_are():
     assert new[1][1] != 3.0
     assert new[2:] == ({"a": 5.0}, 7)
     assert not same(list(new[1]), [2.0, 3.0], 1e-9)
+
+
+def test_a_solution_warns_nobody_of_inputs_that_were_drawn(recwarn):
+    def warning_price(*args):
+        warnings.warn("a rate of 12 % is high", UserWarning, stacklevel=2)
+        return price(*args)
+
+    assert compare(warning_price, price, draw_trade) == ""
+    assert not recwarn.list

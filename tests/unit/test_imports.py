@@ -20,7 +20,7 @@ HELPERS = PACKAGE.parent
 # A module may import modules of the lines above its own, never of its own line or below.
 LAYERS = {
     "leverage": [
-        {"_validate", "_grid", "_extras", "_places"},
+        {"_validate", "_grid", "_extras", "_places", "_command"},
         {"_pandas"},
         {"_guard"},
         {"contracts", "rounding", "vectors"},
