@@ -354,7 +354,7 @@ def test_lists_are_drawn_empty_single_and_long_with_repeats_and_in_order():
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.integers(0, 10**6))
-@settings(max_examples=50)
+@settings(max_examples=settings.default.max_examples * 50 // 100)
 def test_every_draw_stays_within_its_limits(low, width, seed):
     pick = Sampler(str(seed))
     assert all(low <= pick.number(low, low + width) <= low + width for _ in range(20))
