@@ -229,6 +229,21 @@ def test_a_failure_names_the_kind_and_no_number():
     )
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_warning_shows_no_number_that_was_drawn(capsys):
+    def warns(x):
+        warnings.warn(f"x is {x}", UserWarning, stacklevel=2)
+        return 2 * x
+
+    def draw(pick):
+        warns(number := pick.number(1, 5))
+        return (number,)
+
+    assert compare(warns, warns, draw) == ""
+    assert "not yet" in compare(warns, lambda x: x, draw, mistakes={"half": warns})
+    assert capsys.readouterr().err == ""
+
+
 def test_a_kind_is_not_named_where_others_fail_too():
     kinds = {"For a short.": lambda side, *rest: side < 0}
     text = compare(price, lambda s, e, x, r: e, draw_trade, kinds=kinds, hint="In general.")
