@@ -161,7 +161,7 @@ def test_two_people_of_one_name_are_told_apart_or_not_taken(place: Place) -> Non
         "Participant 8,Ana Silva,ana.one@example.org,asilva1,-\n"
     )
     rows = take(place, zipped({f"Ana Silva_7_assignsubmission_file/{BOOK}": notebook()}), worksheet)
-    assert rows["Ana Silva"].student == "asilva2"
+    assert rows["Ana Silva"].student == "005"
     assert rows["Ana Silva"].time == utc(datetime(2026, 1, 15, 18, 30))
 
 
@@ -435,6 +435,28 @@ def test_the_roster_is_kept_and_its_forerunner_too(place: Place) -> None:
     take(place, archive, ROSTER.replace("001", "777"))
     assert (place.room.folder / "roster.csv").read_text().count("777") == 1
     assert ROSTER.encode() in files(place, "earlier").values()
+
+
+def test_a_grading_worksheet_adds_times_and_takes_no_id_away(place: Place) -> None:
+    archive = zipped({f"Ana Silva_{n}_assignsubmission_file/{BOOK}": notebook() for n in (7, 8)})
+    take(place, zipped({f"Zoë Müller_4_assignsubmission_file/{BOOK}": notebook()}))
+    worksheet = (
+        "Identifier,Full name,Email address,Last modified (submission)\n"
+        'Participant 7,Ana Silva,ana.two@example.org,"Thursday, 15 January 2026, 6:30 PM"\n'
+        'Participant 8,Ana Silva,ana.one@example.org,"Friday, 16 January 2026, 6:30 PM"\n'
+        "Participant 9,New Comer,new@example.org,-\n"
+    )
+    take(place, archive, worksheet)
+    assert {f"004/{CHAPTER}/{BOOK}", f"005/{CHAPTER}/{BOOK}"} <= set(files(place))
+    assert place.room.collected(CHAPTER)["005"] == utc(datetime(2026, 1, 15, 18, 30))
+    assert place.room.collected(CHAPTER)["004"] == utc(datetime(2026, 1, 16, 18, 30))
+    kept = roster_of((place.room.folder / "roster.csv").read_bytes(), "roster.csv").by_id
+    assert set(kept) == {"001", "002", "003", "004", "005", "new@example.org"}
+    assert (kept["001"].canvas_id, kept["004"].login) == ("91", "asilva1")
+    assert ROSTER.encode() in files(place, "earlier").values()
+    before = files(place, ".")
+    take(place, archive, worksheet)
+    assert files(place, ".") == before
 
 
 NAME = st.text(
