@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 
-def run_command(main: Callable[[], int]) -> None:
+def run_and_exit(main: Callable[[], int]) -> None:
     """Run a command and end the process with its code; a reader such as ``head`` may stop early."""
     try:
         code = main()

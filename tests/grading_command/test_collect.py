@@ -22,7 +22,7 @@ from small_class import CHAPTER, SmallClass
 from classroom.authoring.student_notebooks import course_config
 from classroom.cli import main
 from classroom.desk.archives import MOST_FILES, open_archive
-from classroom.desk.collect import CollectedRow, collect
+from classroom.desk.collect import CollectedRow, RefusingExtractor, collect
 from classroom.desk.hand_ins import canvas_origin, moodle_origin
 from classroom.errors import ClassroomError
 from classroom.marking.grade import Options, grade, handed_in
@@ -163,6 +163,37 @@ def test_two_people_of_one_name_are_told_apart_or_not_taken(place: Place) -> Non
     rows = take(place, zipped({f"Ana Silva_7_assignsubmission_file/{BOOK}": notebook()}), worksheet)
     assert rows["Ana Silva"].student == "asilva2"
     assert rows["Ana Silva"].time == utc(datetime(2026, 1, 15, 18, 30))
+
+
+def test_whoever_is_nearly_called_so_and_whoever_sent_nothing_is_named(place: Place) -> None:
+    said: list[str] = []
+    source = written(
+        place.project.root / "a.zip",
+        zipped({f"Zoe Muller_4_assignsubmission_file/{BOOK}": notebook(),
+                f"Jan de Vries_5_assignsubmission_file/{BOOK}": notebook()}),
+    )  # fmt: skip
+    roster = written(place.project.root / "r.csv", ROSTER)
+    collect(place.room, place.chapter, source, roster=roster, say=said.append)
+    text = "\n".join(said)
+    assert "nobody in the roster is called Zoe Muller; near is 001" in text
+    assert "Nothing came from 4 of the roster: 001, 002, 004, 005." in text
+
+
+@pytest.mark.parametrize("name", ["zoe@example.org", "zmuller", "001"])
+def test_a_site_that_shows_addresses_or_logins_for_names_is_understood(
+    place: Place, name: str
+) -> None:
+    rows = take(place, zipped({f"{name}_4_assignsubmission_file/{BOOK}": notebook()}))
+    assert rows[name].student == "001"
+
+
+def test_a_roster_of_numbers_alone_is_taken_for_canvas_own(place: Place) -> None:
+    rows = take(place, zipped({f"müllerzoë_1091_7_{BOOK}": notebook()}), "id,email\n1091,z@x.org\n")
+    assert rows["müllerzoë"].student == "1091"
+    rows = take(
+        place, zipped({f"müllerzoë_1091_8_{BOOK}": notebook()}), "id,name\n1091,Jan Vries\n"
+    )
+    assert rows["müllerzoë"].result == "not matched", "names tell otherwise"
 
 
 def test_two_people_of_one_name_are_not_mixed_without_a_roster(place: Place) -> None:
@@ -466,6 +497,21 @@ def test_nbgraders_own_zip_collect_works_with_the_shipped_configuration(
     assert files(place)[f"001/{CHAPTER}/{BOOK}"] == notebook()
     when = files(place)[f"001/{CHAPTER}/timestamp.txt"]
     assert handed_in({"timestamp.txt": when})[0] == NOON.astimezone(UTC).replace(tzinfo=None)
+
+
+def test_nbgraders_zip_collect_refuses_a_hostile_archive_with_one_sentence(place: Place) -> None:
+    from nbgrader.apps import NbGraderApp
+
+    home = place.project.root / "class" / "downloaded" / CHAPTER
+    written(home / "archive" / "bad.zip", HOSTILE["leads out"])
+    said: list[str] = []
+    extractor = RefusingExtractor()
+    extractor.parent = NbGraderApp()
+    extractor.parent.fail = said.append
+    extractor.extract(str(home / "archive"), str(home / "extracted"))
+    assert len(said) == 1
+    assert said[0].startswith("bad.zip is refused: a path leads out of it")
+    assert not (home / "extracted").exists()
 
 
 def test_version_control_ignores_every_place_of_students_names(root: Path) -> None:

@@ -7,6 +7,7 @@ any CSV file with such columns. A person is found by id, e-mail address, login o
 from __future__ import annotations
 
 import csv
+import difflib
 import hashlib
 import io
 import re
@@ -125,8 +126,14 @@ class Roster:
                 if alike:
                     ids = ", ".join(person.id for person in alike[:4])
                     return None, f"{len(alike)} people in the roster are called {text}: {ids}"
-        said = " or ".join(dict.fromkeys(text for _, text in keys if text))
-        return None, f"nobody in the roster is called {said}"
+        return None, self.nobody(*dict.fromkeys(text for _, text in keys if text))
+
+    def nobody(self, *names: str) -> str:
+        """Return the sentence that nobody has any of these names, and who is near."""
+        near = difflib.get_close_matches(match_key(names[0]), self._index["name"], n=1, cutoff=0.75)
+        ids = {self.people[index].id for key in near for index in self._index["name"][key]}
+        hint = f"; near is {', '.join(sorted(ids))}" if ids else ""
+        return f"nobody in the roster is called {' or '.join(names)}{hint}"
 
     @cached_property
     def by_id(self) -> Mapping[str, RosterEntry]:
