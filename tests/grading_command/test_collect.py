@@ -179,7 +179,7 @@ def test_whoever_is_nearly_called_so_and_whoever_sent_nothing_is_named(place: Pl
     assert "Nothing came from 4 of the roster: 001, 002, 004, 005." in text
 
 
-@pytest.mark.parametrize("name", ["zoe@example.org", "zmuller", "001"])
+@pytest.mark.parametrize("name", ["zoe@example.org", "zmuller", "001", "zmuller Zoë Müller"])
 def test_a_site_that_shows_addresses_or_logins_for_names_is_understood(
     place: Place, name: str
 ) -> None:

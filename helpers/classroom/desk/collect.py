@@ -41,6 +41,8 @@ from classroom.marking.people import (
     RosterEntry,
     is_folder_name,
     keep_roster,
+    match_key,
+    name_keys,
     read_collected,
     read_roster,
     write_collected,
@@ -184,6 +186,10 @@ def student_of(origin: Origin, roster: Roster | None) -> tuple[RosterEntry | Non
     if origin.system == CANVAS and not any(one.full_name for one in roster.people):
         keys.append(("id", origin.number))  # a roster of numbers can hold Canvas's own only
     found, reason = roster.find(*keys, among=origin.number)
+    login, _, rest = person.partition(" ")
+    one = roster.find(("login", login))[0] if found is None and rest else None
+    if one is not None and match_key(rest) in name_keys(one):  # some sites: login, then name
+        return one, ""
     return found, reason if "people" in reason else roster.nobody(person)
 
 

@@ -295,7 +295,7 @@ def keep_roster(room: Room, given: Path | None) -> Roster | None:
         return before
     people, content = read_roster(given), given.read_bytes()
     if before is not None and "id" not in known_columns(people.header):
-        people = joined(before, people)
+        people = joined_rosters(before, people)
         content = _table(people, before.header)
     if before is not None and kept.read_bytes() != content:
         old = hashlib.sha256(kept.read_bytes()).hexdigest()[:8]
@@ -304,12 +304,12 @@ def keep_roster(room: Room, given: Path | None) -> Roster | None:
     return people
 
 
-def joined(before: Roster, new: Roster) -> Roster:
+def joined_rosters(before: Roster, new: Roster) -> Roster:
     """Return the people of two tables, with the ids of the one before.
 
     >>> old = Roster((RosterEntry("007", email="ada@x.org"),))
     >>> new = Roster((RosterEntry("ada", login="ada", email="ada@x.org"), RosterEntry("bo", login="bo")))
-    >>> [(person.id, person.login) for person in joined(old, new).people]
+    >>> [(person.id, person.login) for person in joined_rosters(old, new).people]
     [('007', 'ada'), ('bo', 'bo')]
     """
     people = {person.id: person for person in before.people}
