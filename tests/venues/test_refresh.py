@@ -463,6 +463,17 @@ def test_scheduled_workflow_asks_with_words_that_the_command_knows() -> None:
     assert commands == ["refresh", None]
 
 
+def test_folder_that_cannot_be_written_is_said_in_a_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ccxt, "mexc", _Exchange("mexc"))
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    monkeypatch.setenv("LEVERAGE_FACTS", str(tmp_path / "taken"))
+    assert main(["refresh", "mexc"]) == 1
+    assert "| mexc | what was fetched cannot be kept (" in capsys.readouterr().out
+    assert load_venue("mexc", live=True) == load_venue("mexc")
+
+
 def test_command_names_the_venues_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["refresh", "okx"]) == 2
     assert capsys.readouterr().out == f"'okx' is no venue; there are {', '.join(venue_names())}\n"

@@ -227,7 +227,8 @@ def refresh(
     Raises
     ------
     FetchError
-        If nothing was fetched, or a large change was not confirmed. Nothing is written then.
+        If nothing was fetched, a large change was not confirmed, or the folder cannot be written.
+        Nothing is written then.
     """
     fetched, software = ask(venue, brackets=brackets)
     found = fact_changes(fetched)
@@ -238,11 +239,17 @@ def refresh(
     text = overlay_text(fetched, software, moment)
     tomllib.loads(text)  # what cannot be read again is never kept
     folder = overlay_folder()
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{venue}.toml"
     unfinished = path.with_suffix(".new")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        raise FetchError(
+            f"{venue}: what was fetched cannot be kept ({error}); name another folder with "
+            "LEVERAGE_FACTS; what was in use stays"
+        ) from None
     return found
 
 
