@@ -229,6 +229,21 @@ def test_a_failure_names_the_kind_and_no_number():
     )
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_warning_shows_no_number_that_was_drawn(capsys):
+    def warns(x):
+        warnings.warn(f"x is {x}", UserWarning, stacklevel=2)
+        return 2 * x
+
+    def draw(pick):
+        warns(number := pick.number(1, 5))
+        return (number,)
+
+    assert compare(warns, warns, draw) == ""
+    assert "not yet" in compare(warns, lambda x: x, draw, mistakes={"half": warns})
+    assert capsys.readouterr().err == ""
+
+
 def test_a_kind_is_not_named_where_others_fail_too():
     kinds = {"For a short.": lambda side, *rest: side < 0}
     text = compare(price, lambda s, e, x, r: e, draw_trade, kinds=kinds, hint="In general.")
@@ -301,6 +316,19 @@ def test_the_same_item_draws_the_same_and_another_item_others():
     assert one != other
 
 
+def test_a_warning_of_a_drawn_number_does_not_reach_the_page(recwarn):
+    def told(rate):
+        warnings.warn("a maintenance margin rate of 40 %", stacklevel=1)
+        return rate
+
+    def draw(pick):
+        return (told(pick.number(0, 1)),)
+
+    assert compare(told, told, draw) == ""
+    assert compare(told, lambda rate: 2 * rate, draw, mistakes={"Twice": told}) != ""
+    assert not list(recwarn)
+
+
 def test_limits_ties_short_numbers_and_many_magnitudes_are_drawn():
     pairs = [
         s.args for s in draw_samples("a", lambda p: (p.number(1e-5, 1e5), p.number(1e-5, 1e5)), 400)
@@ -326,7 +354,7 @@ def test_lists_are_drawn_empty_single_and_long_with_repeats_and_in_order():
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.integers(0, 10**6))
-@settings(max_examples=50)
+@settings(max_examples=settings.default.max_examples * 50 // 100)
 def test_every_draw_stays_within_its_limits(low, width, seed):
     pick = Sampler(str(seed))
     assert all(low <= pick.number(low, low + width) <= low + width for _ in range(20))

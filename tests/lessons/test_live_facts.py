@@ -50,7 +50,8 @@ def test_tier_explorer_shows_the_fetched_table_in_place_of_the_newest_bundled_on
     explorer = TierExplorer(live=True, market=MEXC, leverage=200, notional=100_000.0)
     assert explorer.is_allowed
     assert "MEXC BTC_USDT, fetched 2026-12-01" in explorer.description
-    assert explorer.rows["Table of"] == "2026-12-01"
+    assert (explorer.rows["Table of"], explorer.rows["Confidence"]) == ("2026-12-01", "fetched")
+    assert TierExplorer(market=MEXC).rows["Confidence"] == "read once"
     assert TierExplorer(market=MEXC).rows["Table of"] == "about 2025"
 
 

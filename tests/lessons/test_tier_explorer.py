@@ -33,6 +33,7 @@ def test_the_first_result_is_the_hand_checked_one():
         "Requirement": "5 000 USDT",
         "Largest position at 100×": "800 000 USDT",
         "Table of": "2026-09-29",
+        "Confidence": "read once",
     }
     assert plain(explorer.sentence) == (
         "Refused: 100× on 1 000 000 USDT. It lies in tier 3 of 12, where the maximum is 75×: it "
@@ -86,7 +87,7 @@ def test_a_table_without_a_stated_end_says_so():
     assert explorer.rows["Largest position at 51×"] == "none: no tier allows it"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings.default.max_examples * 60 // 100, deadline=None)
 @given(
     market=st.sampled_from(MARKETS),
     notional=st.floats(SMALLEST_NOTIONAL, LARGEST_NOTIONAL),

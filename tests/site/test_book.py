@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from classroom.authoring.book import EMPTY_ANSWER, Pages, PageSource, Site, doors, guide
+from classroom.authoring.book import EMPTY_ANSWER, Pages, PageSource, Site, doors, guide, site_of
 from classroom.errors import ClassroomError
 from classroom.project import Project
 
@@ -76,7 +76,6 @@ def test_the_ways_to_work_with_a_page_stand_below_its_title(root: Path) -> None:
     ways = doors(Site("owner/name"), "course/01_basics/01_basics.ipynb")
     for goal in (
         "mybinder.org/v2/gh/owner/name/HEAD?urlpath=lab/tree/course/01_basics/01_basics.ipynb",
-        "colab.research.google.com/github/owner/name/blob/HEAD/course/01_basics/01_basics.ipynb",
         '"course/01_basics/01_basics.ipynb" download>',
     ):
         assert goal in ways
@@ -135,6 +134,14 @@ def test_a_figure_keeps_its_description(root: Path) -> None:
     made = page(root, source(code("a", "# Figure"), outputs={"a": [PICTURE]}))
     assert made.cells[1].metadata.mystnb == {"image": {"alt": "A line."}}
     assert dict(made.cells[1].outputs[0].data) == {"image/png": "aGk="}
+
+
+def test_a_fork_publishes_at_its_own_address(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    assert site_of(Project(root)).repository == Project(root).repository
+    monkeypatch.setenv("GITHUB_REPOSITORY", "Ada/course")
+    assert site_of(Project(root)).address == "https://ada.github.io/course/"
+    assert Site("ada/Ada.github.io").address == "https://ada.github.io/"
 
 
 def test_a_guides_links_to_files_lead_to_the_repository(tmp_path: Path) -> None:

@@ -54,7 +54,9 @@ def project(root: Path) -> Project:
 def site(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built once for this file; no warning, or the build fails."""
     target = tmp_path_factory.mktemp("site") / "_site"
-    make_site(project, target)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("GITHUB_REPOSITORY", raising=False)
+        make_site(project, target)
     return target
 
 

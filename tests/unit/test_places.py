@@ -80,7 +80,9 @@ def test_what_is_missing_is_named_with_the_command_that_brings_it() -> None:
     [
         ("from leverage.venues import venue_table; venue_table(compact=True)", "lessons"),
         ("from leverage.history import load_daily; load_daily('BTC')", "lessons"),
-        ("import leverage.lessons", "lessons"),
+        ("from leverage.lessons import describe", "lessons"),
+        ("import leverage.lessons.charts.basic_charts", "lessons"),
+        ("from leverage.lessons import LeverageExplorer", "lessons"),
         ("from classroom.cli import main; raise SystemExit(main(['doctor']))", "classroom"),
     ],
 )

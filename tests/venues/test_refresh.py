@@ -4,6 +4,8 @@ The answers in `answers/` are small ones made after the documented shapes; no te
 """
 
 import json
+import re
+import shlex
 import zipfile
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -13,10 +15,11 @@ from typing import Any
 
 import ccxt
 import pytest
+import yaml
 
 from leverage.venues import compare, load_venue, venue_names
 from leverage.venues import fetching as fetching_module
-from leverage.venues.__main__ import main
+from leverage.venues.__main__ import _parser, main
 from leverage.venues.fetching import BRACKETS, READERS, Fetched, FetchError, read_answer
 from leverage.venues.refresh import FactChange, fact_changes, fetch_facts, refresh
 
@@ -211,7 +214,7 @@ def test_venue_that_does_not_answer_is_said_in_a_sentence(
 
 def test_ccxt_that_is_missing_is_said_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ccxt", None)
-    with pytest.raises(FetchError, match=r"^bybit: ccxt is not installed; `pip install 'leverage-"):
+    with pytest.raises(FetchError, match=r"^bybit: ccxt is not installed; .+\[live\].* brings it$"):
         fetch_facts("bybit")
 
 
@@ -223,12 +226,38 @@ def test_venue_without_an_endpoint_is_kept_by_hand(venue: str) -> None:
         fetch_facts(venue)
 
 
+def _fill(wheel: Path, day: tuple[int, int, int]) -> None:
+    with zipfile.ZipFile(wheel, "w") as archive:
+        member = zipfile.ZipInfo(BRACKETS, (*day, 12, 0, 0))
+        archive.writestr(member, json.dumps(answer("binance")))
+
+
+def test_brackets_have_the_date_of_their_file_and_not_of_the_day_of_reading(
+    tmp_path: Path, overlay: Path
+) -> None:
+    wheel = tmp_path / "freqtrade-2026.10-py3-none-any.whl"
+    _fill(wheel, (2026, 11, 3))
+    refresh("binance", confirm=yes, brackets=wheel, now=NOW)
+    fact = load_venue("binance", live=True).fact("usdt_futures.max_leverage")
+    assert (fact.as_of, fact.sources[0].read) == ("2026-11-03", NOW.date())
+    assert fact.source.startswith(f"{BRACKETS} of 2026-11-03, 2026-12-01 09:30 UTC, by freqtrade-")
+
+
+def test_brackets_that_are_older_than_the_bundled_ones_are_refused(
+    tmp_path: Path, overlay: Path
+) -> None:
+    wheel = tmp_path / "freqtrade-2024.9-py3-none-any.whl"
+    _fill(wheel, (2024, 9, 30))
+    with pytest.raises(FetchError, match=r"are of 2024-09-30, older than the bundled ones of 2026"):
+        refresh("binance", confirm=yes, brackets=wheel, now=NOW)
+    assert not overlay.exists()
+
+
 def test_brackets_of_binance_come_from_a_wheel(tmp_path: Path) -> None:
     with pytest.raises(FetchError, match="its brackets need a key, so they come from a freqtrade"):
         fetch_facts("binance")
     wheel = tmp_path / "freqtrade-2026.9-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr(BRACKETS, json.dumps(answer("binance")))
+    _fill(wheel, (2026, 11, 3))
     fetched, software = fetch_facts("binance", brackets=wheel)
     assert (fetched.tables[0].symbol, software) == ("BTCUSDT", wheel.name)
     wheel.write_bytes(b"no wheel")
@@ -392,6 +421,57 @@ def test_command_without_a_terminal_believes_no_large_change(
     assert "was not confirmed; nothing of mexc was kept" in capsys.readouterr().out
     assert not overlay.exists()
     assert main(["refresh", "mexc", "--yes"]) == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["refresh", "mexc"],
+        ["refresh", "--venue", "mexc"],
+        ["refresh", "--yes", "mexc"],
+        ["--yes", "refresh", "mexc"],
+    ],
+)
+def test_command_asks_only_the_venue_that_is_named(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ccxt, "mexc", _Exchange("mexc"))
+    assert main(words) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("1 of 1 venues fetched; ")
+
+
+def test_command_exports_one_document_and_takes_no_venue(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for words in (["export", "kraken"], ["export", "--venue", "kraken"]):
+        with pytest.raises(SystemExit):
+            main(words)
+        assert "export is one document of all venues" in capsys.readouterr().err
+
+
+WORKFLOW = Path(__file__).parents[2] / ".github" / "workflows" / "facts.yml"
+
+
+def test_scheduled_workflow_asks_with_words_that_the_command_knows() -> None:
+    flow = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))
+    assert flow[True]["schedule"]  # YAML reads the key "on" as true
+    assert flow["permissions"] == {"contents": "write", "pull-requests": "write"}
+    steps = "\n".join(step.get("run", "") for step in flow["jobs"]["refresh"]["steps"])
+    assert "gh pr create" in steps
+    asked = re.findall(r"python -m leverage\.venues ([^|>\n]+)", steps)
+    commands = [_parser().parse_intermixed_args(shlex.split(words)).command for words in asked]
+    assert commands == ["refresh", None]
+
+
+def test_folder_that_cannot_be_written_is_said_in_a_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ccxt, "mexc", _Exchange("mexc"))
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    monkeypatch.setenv("LEVERAGE_FACTS", str(tmp_path / "taken"))
+    assert main(["refresh", "mexc"]) == 1
+    assert "| mexc | what was fetched cannot be kept (" in capsys.readouterr().out
+    assert load_venue("mexc", live=True) == load_venue("mexc")
 
 
 def test_command_names_the_venues_there_are(capsys: pytest.CaptureFixture[str]) -> None:

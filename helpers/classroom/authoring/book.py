@@ -58,11 +58,13 @@ class Site:
     def address(self) -> str:
         """Where GitHub Pages publishes it."""
         owner, name = self.repository.split("/")
-        return f"https://{owner}.github.io/{name}/"
+        own = f"{owner}.github.io".lower()
+        return f"https://{own}/" if name.lower() == own else f"https://{own}/{name}/"
 
-    def colab(self, path: str) -> str:
-        """Return the address that opens `path` of the repository on Colab."""
-        return f"https://colab.research.google.com/github/{self.repository}/blob/HEAD/{path}"
+
+def site_of(project: Project) -> Site:
+    """Return the site of the repository that publishes it: of a fork, where a fork's runner does."""
+    return Site(os.environ.get("GITHUB_REPOSITORY") or project.repository)
 
 
 def anchor(name: str, cell_id: str) -> str:
@@ -82,7 +84,7 @@ def is_check_cell(cell: NotebookNode) -> bool:
     return bool(meta.get("grade")) and not meta.get("solution")
 
 
-def is_answer_cell(cell: NotebookNode) -> bool:
+def takes_answer(cell: NotebookNode) -> bool:
     """Tell whether a cell is where the learner answers."""
     return bool(cell.metadata.get("nbgrader", {}).get("solution"))
 
@@ -167,7 +169,7 @@ class Pages:
             if is_check_cell(cell):
                 continue
             if cell.cell_type == "markdown":
-                text = EMPTY_ANSWER if is_answer_cell(cell) else self.markdown(cell, source)
+                text = EMPTY_ANSWER if takes_answer(cell) else self.markdown(cell, source)
                 cells.append(nbformat.v4.new_markdown_cell(text, id=cell["id"]))
                 continue
             if (source.name, cell["id"]) in self.wanted:
@@ -186,8 +188,8 @@ class Pages:
     def code(self, cell: NotebookNode, source: PageSource) -> NotebookNode:
         """Return a code cell with its outputs, if it was given; figures must be there."""
         made = nbformat.v4.new_code_cell(cell.source, id=cell["id"])
-        if is_answer_cell(cell) or OWN_RECORD.search(cell.source):
-            made.metadata.tags = ["answer"] * is_answer_cell(cell)
+        if takes_answer(cell) or OWN_RECORD.search(cell.source):
+            made.metadata.tags = ["answer"] * takes_answer(cell)
             return made
         place = source.where(cell["id"])
         outputs = source.outputs.get(cell["id"], [])
@@ -222,10 +224,9 @@ def as_shown(output: NotebookNode) -> NotebookNode:
 
 
 def doors(site: Site, path: str) -> str:
-    """Return the ways to work with a page: on Binder, on Colab, on a computer."""
+    """Return the ways to work with a page: on Binder, on a computer."""
     ways = {
         "Binder": binder_link(site.repository, path),
-        "Colab": site.colab(path),
         "Download": path,
     }
     links = "\n".join(
@@ -309,7 +310,7 @@ def book_sources(course: Course) -> dict[str, PageSource]:
 def book_files(course: Course, folder: Path) -> dict[Path, bytes]:
     """Return the files that Sphinx reads, by path below `folder`."""
     project = course.project
-    site = Site(project.repository)
+    site = site_of(project)
     pages = Pages(project, book_sources(course))
     files: dict[Path, bytes] = {}
     for name, source in pages.sources.items():
@@ -406,7 +407,7 @@ def make_site(project: Project, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(made, target, ignore=shutil.ignore_patterns(".buildinfo", "_sources"))
     shutil.copytree(project.root / "course", target / "course")
-    (target / "sitemap.xml").write_text(sitemap(target, Site(project.repository)), encoding="utf-8")
+    (target / "sitemap.xml").write_text(sitemap(target, site_of(project)), encoding="utf-8")
 
 
 def sitemap(target: Path, site: Site) -> str:
@@ -425,7 +426,7 @@ def sitemap(target: Path, site: Site) -> str:
 
 def run_sphinx(project: Project, folder: Path, target: Path) -> None:
     """Call Sphinx; a warning is an error, and all of them are shown."""
-    site = Site(project.repository)
+    site = site_of(project)
     variables = {
         "SITE_ADDRESS": site.address,
         "SITE_REPOSITORY": f"https://github.com/{site.repository}",

@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 
 from classroom.authoring.bank import Answer
 from classroom.authoring.execute import KernelSession, error_of, start_session
-from classroom.authoring.reference import comparisons
+from classroom.authoring.reference import comparisons, definitions, needed_definitions
 from classroom.authoring.survey import Survey, functions_of, noted_tests, own
 from classroom.authoring.texts import Lesson
 from classroom.errors import ClassroomError
@@ -124,8 +124,12 @@ class ReachedExercise:
             return Survey(functions)
         said = self.ask("survey", noted)
         found = {place: set(outcomes) for place, outcomes in said["found"].items()}
-        compared, problems = frozenset(said["compared"]), tuple(said["problems"])
-        return Survey(functions, compared, own(wanted, functions), found, problems)
+        parts = needed_definitions(said["compared"], definitions([self.cell.source]))
+        compared = frozenset(part.name for part in parts if isinstance(part, ast.FunctionDef))
+        problems = tuple(said["problems"])
+        return Survey(
+            functions, compared.intersection(functions), own(wanted, functions), found, problems
+        )
 
     def answer(self, code: str) -> NotebookNode | None:
         """Run an answer in place of the reference solution; return the error that stopped it."""

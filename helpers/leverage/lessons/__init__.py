@@ -64,13 +64,14 @@ __all__ = [
     *_HOME_OF,
 ]
 
-needs("lessons", "ipywidgets", "matplotlib", "pandas", "PIL")
 cells.watch()
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name != "completion_sheet":
+        needs("lessons", "ipywidgets", "matplotlib", "pandas", "PIL")
     value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
     globals()[name] = value
     return value

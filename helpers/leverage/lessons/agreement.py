@@ -9,7 +9,7 @@ inputs stay equal and limits stay limits, so an answer with `>` for `>=` is stil
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,15 @@ class Drawn:
     rights: Sequence[Expected]
 
 
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """Drop warnings: they would show a number that was drawn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@_in_silence()
 def drawn_for(
     item_id: str, draw: Callable[[Sampler], Sequence[Any]], solution: Function, count: int
 ) -> Drawn:
@@ -81,7 +90,9 @@ def drawn_for(
     ValueError
         Where the solution stops with an error that is no refusal, or `draw` draws nothing.
     """
-    samples = draw_samples(item_id, draw, count)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        samples = draw_samples(item_id, draw, count)
     rights = [expected_of(solution, sample.args) for sample in samples]
     for sample, right in zip(samples, rights, strict=True):
         if isinstance(right, Refused) and issubclass(right.kind, _MISTAKES_OF_AN_AUTHOR):
@@ -212,6 +223,7 @@ class Comparison:
     rel: float
     crash: Callable[[BaseException, Subject], AnswerError]
 
+    @_in_silence()
     def problem(self, results: Sequence[CallResult]) -> AnswerError | None:
         """Return what is wrong with the results, in a sentence that tells no number; or None.
 

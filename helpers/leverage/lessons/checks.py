@@ -551,7 +551,7 @@ class Check:
         Columns beyond the expected ones are ignored. Row labels count only where `expected` has
         labels of its own. A missing value is right only where one is expected.
         """
-        import pandas as pd
+        from leverage._pandas import pd
 
         if not isinstance(expected, pd.DataFrame) or expected.empty:
             self._author("check.table: expected must be a DataFrame with rows and columns")

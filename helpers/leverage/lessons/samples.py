@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 
 _MANY_MAGNITUDES = 50.0
 _LIMIT, _TIE, _SHORT = 0.08, 0.08, 0.2
-"""Shares of numbers at either limit, equal to an earlier one, and of two digits."""
+"""Shares of numbers at one of two limits (or zero between them), equal to an earlier one, and of two digits."""
 _REPEATED, _SORTED = 0.3, 0.2
 
 
@@ -63,7 +63,7 @@ class Sampler:
     def number(self, low: float, high: float) -> float:
         """Draw a float from `low` to `high`, over all magnitudes where they lie far apart.
 
-        Often it is a limit, a number drawn before, or one of two digits.
+        Often it is a limit, zero between them, a number drawn before, or one of two digits.
         """
         number, on_purpose = self._number(float(low), float(high))
         self._drawn.append(number)
@@ -76,7 +76,8 @@ class Sampler:
             raise ValueError(f"number(low, high) needs low <= high, both finite: {low}, {high}")
         lot = self._lot()
         if lot < 2 * _LIMIT:
-            return (low if lot < _LIMIT else high), True
+            limits = (low, 0.0, high) if low < 0 < high else (low, high)
+            return limits[int(lot / (2 * _LIMIT) * len(limits))], True
         if lot < 2 * _LIMIT + _TIE:
             earlier = [number for number in self._drawn if low <= number <= high]
             if earlier:

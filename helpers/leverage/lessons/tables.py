@@ -41,7 +41,7 @@ def not_a_table(name: str, answer: object, names: Mapping[str, object]) -> Answe
 
 def _table_of(answer: Any, names: Mapping[str, object]) -> str:
     """Name the one table of the notebook with as many rows as the answer, else any table."""
-    import pandas as pd
+    from leverage._pandas import pd
 
     fitting = [
         key
@@ -53,7 +53,7 @@ def _table_of(answer: Any, names: Mapping[str, object]) -> str:
 
 def compare_tables(name: str, answer: "pd.DataFrame", expected: "pd.DataFrame", rel: float) -> None:
     """Raise `AnswerError` at the first difference from the expected table."""
-    import pandas as pd
+    from leverage._pandas import pd
 
     labelled = not isinstance(expected.index, pd.RangeIndex)
     if labelled and expected.index.name in answer.columns:

@@ -53,7 +53,7 @@ def breakout_trades(
        side  entry   exit     why
     0     1    103  113.3  target
     """
-    import pandas as pd
+    from leverage._pandas import pd
 
     if lookback < 1:
         raise ValueError(f"lookback must be 1 or more, was {lookback}; give a number of days")

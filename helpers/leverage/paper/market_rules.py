@@ -207,7 +207,8 @@ class Rules:
         References
         ----------
         ESMA decision (EU) 2018/796 (2018-05-22): 2:1 for cryptocurrencies, close-out at 50 % of
-        the initial margin of the account, negative balance protection.
+        the initial margin of the account, negative balance protection. It expired on 2019-07-31;
+        national rules on the same lines hold since, in Germany BaFin's of 2019-07-23.
         """
         return cls(
             requirement="stop-out at used margin",

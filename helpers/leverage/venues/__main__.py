@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from leverage._command import run_and_exit
 from leverage.venues.export import exported
 from leverage.venues.fetching import FetchError
 from leverage.venues.loader import LAW, overlay_folder, venue_names
@@ -50,10 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 of ... facts are older than 100000 days on 2026-11-22.
     0
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_intermixed_args(arguments)
     if options.command == "refresh":
         return _refresh(options)
     if options.command == "export":
+        if options.venues or options.venue:
+            parser.error("export is one document of all venues, so it takes no venue")
         print(json.dumps(exported(options.on or date.today()), ensure_ascii=False, indent=1))
         return 0
     return _list(options)
@@ -108,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _refresh(options: argparse.Namespace) -> int:
-    names = options.venues or list(venue_names())
+    names = [*options.venues, *(options.venue or ())] or list(venue_names())
     strange = [name for name in names if name not in venue_names()]
     if strange:
         print(f"{strange[0]!r} is no venue; there are {', '.join(venue_names())}")
@@ -194,4 +198,4 @@ def _day_argument(text: str) -> date:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_and_exit(main)

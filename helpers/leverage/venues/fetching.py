@@ -7,9 +7,9 @@ tiers that do not rise is refused in a sentence; nothing of it is used.
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from math import inf, isclose
 from pathlib import Path
 from types import MappingProxyType
@@ -56,6 +56,8 @@ class Fetched:
         Fees as decimals, by the names of the facts.
     tables : tuple of FetchedTiers
         One for each symbol.
+    dated : datetime.date or None
+        Day of the answer where it is not that of asking: a file may be old.
     """
 
     venue: str
@@ -63,6 +65,7 @@ class Fetched:
     endpoint: str
     rates: Mapping[str, float]
     tables: tuple[FetchedTiers, ...]
+    dated: date | None = None
 
     @property
     def numbers(self) -> Mapping[str, tuple[float, str]]:
@@ -124,18 +127,20 @@ def read_answer(venue: str, answers: Mapping[str, Any]) -> Fetched:
     return Fetched(venue, reader.product, reader.endpoint, MappingProxyType(dict(rates)), tables)
 
 
-def read_brackets(venue: str, path: Path) -> Mapping[str, Any]:
-    """Read a venue's brackets from a freqtrade wheel, or from the file in it."""
+def read_brackets(venue: str, path: Path) -> Fetched:
+    """Read a venue's brackets from a freqtrade wheel; their date is that of the file in it."""
+    import zipfile  # it costs 10 ms, and every lesson loads this module
+
     try:
-        if path.suffix == ".whl":
-            with zipfile.ZipFile(path) as wheel:
-                return dict(json.loads(wheel.read(BRACKETS)))
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        with zipfile.ZipFile(path) as wheel:
+            day = date(*wheel.getinfo(BRACKETS).date_time[:3])
+            answers = dict(json.loads(wheel.read(BRACKETS)))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise FetchError(
             f"{venue}: {path} is no freqtrade wheel with {BRACKETS} ({error}); get one with "
             "`pip download --no-deps freqtrade`"
         ) from None
+    return replace(read_answer(venue, answers), dated=day)
 
 
 def check_believable(numbers: Mapping[str, float], tables: Iterable[FetchedTiers]) -> None:

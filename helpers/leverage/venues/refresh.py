@@ -20,11 +20,13 @@ from leverage.venues.fetching import (
     read_brackets,
 )
 from leverage.venues.loader import load_venue, overlay_folder
+from leverage.venues.provenance import earliest_date
 from leverage.venues.records import TierData, UnknownFactError, Venue
 
 _COLUMNS = ("maximum leverage", "end", "maintenance rate")
 LARGE_FACTOR = 2.0
 """A number that changed by more than this factor is believed only after a yes."""
+_LARGE_WORDS = ": more than twice or less than half"
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ they are kept by hand, and the bundled facts stay
                 f"{venue}: its brackets need a key, so they come from a freqtrade wheel; get one "
                 "with `pip download --no-deps freqtrade` and give it with --brackets"
             )
-        return read_answer(venue, read_brackets(venue, brackets)), brackets.name
+        return _no_older(read_brackets(venue, brackets), brackets), brackets.name
     try:
         import ccxt
     except ImportError:
@@ -117,6 +119,18 @@ they are kept by hand, and the bundled facts stay
             f"{venue}: refused {reader.endpoint} ({error}); the bundled facts stay"
         ) from None
     return read_answer(venue, answers), f"ccxt {ccxt.__version__}"
+
+
+def _no_older(fetched: Fetched, path: Path) -> Fetched:
+    bundled = load_venue(fetched.venue).product(fetched.product)
+    known = earliest_date(bundled.tiers(fetched.tables[0].symbol).as_of)
+    if known and fetched.dated and fetched.dated < known:
+        raise FetchError(
+            f"{fetched.venue}: the brackets in {path.name} are of {fetched.dated}, older than the "
+            f"bundled ones of {known}, which stay; get a newer wheel with "
+            "`pip download --no-deps freqtrade`"
+        )
+    return fetched
 
 
 def fact_changes(fetched: Fetched, *, live: bool = True) -> tuple[FactChange, ...]:
@@ -213,22 +227,29 @@ def refresh(
     Raises
     ------
     FetchError
-        If nothing was fetched, or a large change was not confirmed. Nothing is written then.
+        If nothing was fetched, a large change was not confirmed, or the folder cannot be written.
+        Nothing is written then.
     """
     fetched, software = ask(venue, brackets=brackets)
     found = fact_changes(fetched)
     for change in found:
-        if change.is_large and not confirm(f"{change}: more than twice or less than half"):
+        if change.is_large and not confirm(f"{change}{_LARGE_WORDS}"):
             raise FetchError(f"{change} was not confirmed; nothing of {venue} was kept")
     moment = now or datetime.now(UTC)
     text = overlay_text(fetched, software, moment)
     tomllib.loads(text)  # what cannot be read again is never kept
     folder = overlay_folder()
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{venue}.toml"
     unfinished = path.with_suffix(".new")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        raise FetchError(
+            f"{venue}: what was fetched cannot be kept ({error}); name another folder with "
+            "LEVERAGE_FACTS; what was in use stays"
+        ) from None
     return found
 
 
@@ -242,8 +263,9 @@ def overlay_text(fetched: Fetched, software: str, moment: datetime) -> str:
     >>> print(overlay_text(said, "ccxt 4", datetime(2026, 12, 1, 9, tzinfo=UTC))[:60])
     # Fetched 2026-12-01 09:00 UTC by ccxt 4; not bundled, not p
     """
-    day = moment.date().isoformat()
-    name = f"{fetched.endpoint}, {moment:%Y-%m-%d %H:%M} UTC, by {software}"
+    day = (fetched.dated or moment.date()).isoformat()
+    dated = f" of {day}" if fetched.dated else ""
+    name = f"{fetched.endpoint}{dated}, {moment:%Y-%m-%d %H:%M} UTC, by {software}"
     lines = [
         f"# Fetched {moment:%Y-%m-%d %H:%M} UTC by {software}; not bundled, not proofread.",
         "",
@@ -251,7 +273,7 @@ def overlay_text(fetched: Fetched, software: str, moment: datetime) -> str:
         "",
         "[sources]",
         f'fetched = {{ name = "{name}", kind = "record", by = "fetched", shown = "{day}", '
-        f"read = {day} }}",
+        f"read = {moment.date()} }}",
         "",
         f"[products.{fetched.product}.facts]",
     ]
@@ -288,10 +310,12 @@ def change_table(found: Mapping[str, tuple[FactChange, ...] | str]) -> str:
     Examples
     --------
     >>> change = FactChange("x", "BTCUSDT maximum leverage", 125.0, 150.0)
-    >>> print(change_table({"x": (change,), "y": "kept by hand"}))
+    >>> large = FactChange("x", "taker fee rate", 0.0001, 0.0004)
+    >>> print(change_table({"x": (change, large), "y": "kept by hand"}))
     | Venue | What changed |
     |---|---|
     | x | BTCUSDT maximum leverage 125x → 150x |
+    | x | taker fee rate 0.0001 → 0.0004: more than twice or less than half |
     | y | kept by hand |
     """
     rows = ["| Venue | What changed |", "|---|---|"]
@@ -299,7 +323,9 @@ def change_table(found: Mapping[str, tuple[FactChange, ...] | str]) -> str:
         if isinstance(result, str):
             rows.append(f"| {venue} | {result} |")
             continue
-        rows += [f"| {venue} | {str(change).removeprefix(venue + ' ')} |" for change in result]
+        for change in result:
+            words = f"{change}{_LARGE_WORDS if change.is_large else ''}"
+            rows.append(f"| {venue} | {words.removeprefix(venue + ' ')} |")
         if not result:
             rows.append(f"| {venue} | nothing |")
     return "\n".join(rows)

@@ -1,1 +1,5 @@
 """Charts that the chapters draw: a module a chapter."""
+
+from leverage._extras import needs
+
+needs("lessons", "ipywidgets", "matplotlib", "pandas", "PIL")

@@ -254,6 +254,7 @@ class TierExplorer(Explorer):
         else:
             rows[f"Largest position at {at.leverage}×"] = at.money(largest)
         rows["Table of"] = at.data.as_of
+        rows["Confidence"] = at.data.confidence
         return rows
 
     @property
