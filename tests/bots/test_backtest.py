@@ -317,7 +317,7 @@ def test_a_number_of_bars_is_whole_and_positive(flat, bars):
 # The clock.
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=settings.default.max_examples * 40 // 100)
 @given(st.sets(st.integers(1, 28), max_size=27))
 def test_a_run_passes_every_gap_and_ends_where_the_history_does(missing):
     closes = [50_000 * 1.01**n for n in range(30)]
@@ -395,7 +395,7 @@ def test_too_short_a_history_is_said_once(flat):
 
 
 @pytest.mark.filterwarnings("ignore::leverage.CourseWarning")
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=settings.default.max_examples * 40 // 100)
 @given(
     seed=st.integers(0, 10_000),
     bot=st.sampled_from(
@@ -517,7 +517,7 @@ def test_a_partial_liquidation_is_not_a_liquidation():
     assert done.unexplained == pytest.approx(0.0, abs=1e-6)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=settings.default.max_examples * 40 // 100)
 @given(
     seed=st.integers(0, 10_000),
     leverage=st.sampled_from([3, 10, 50]),

@@ -176,7 +176,7 @@ FALL = Market(tick_size=1e-6, lot_size=1e-6)
     shape=st.sampled_from(["falls", "wanders", "jumps"]),
     seed=st.integers(0, 10_000),
 )
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=settings.default.max_examples * 150 // 100)
 def test_no_run_on_any_path_does_worse_than_the_worst_case(
     page, balance, leverage, resting, priced_at, shape, seed
 ):
@@ -225,7 +225,7 @@ def test_no_run_on_any_path_does_worse_than_the_worst_case(
     resting=st.sampled_from(["reserved", "checked at fill"]),
     seed=st.integers(0, 10_000),
 )
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=settings.default.max_examples)
 def test_no_ladder_of_either_side_ends_nearer_than_its_worst_case(
     side, step, additions, multiplier, balance, leverage, resting, seed
 ):

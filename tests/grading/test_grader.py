@@ -31,8 +31,9 @@ from classroom.grading import (
     read_submission,
 )
 from classroom.grading.grader import FOLDER_PREFIX, sweep_folders
+from classroom.grading.model import ReleaseCell
 from classroom.grading.processes import descendants, wait_state
-from classroom.grading.reading import learner_names, own_statements
+from classroom.grading.reading import learner_names, own_statements, shown_at_the_end
 from classroom.grading.sandbox import launch_command, readable_paths
 
 
@@ -271,6 +272,39 @@ def test_a_given_cell_draws_nothing_and_keeps_the_picture_that_was_handed_in(
     assert "image/png" not in data[1]
     drawn = [output["data"]["image/png"] for output in own["outputs"] if "data" in output]
     assert [len(picture) > 1_000 for picture in drawn] == [True]
+
+
+@pytest.mark.parametrize(
+    ("last", "runs"),
+    [
+        (
+            "describe(plot_recovery(), f'A line chart of {len(sizes)} curves, as it was given.')",
+            False,
+        ),
+        ("LeverageExplorer(quote='USD')", False),
+        (
+            "describe(plot_recovery(), f'A line chart of {sizes.pop()} curves, as it was given.')",
+            True,
+        ),
+        (
+            "describe(plot_recovery(), f'A line chart of {next(rows)} curves, as it was given.')",
+            True,
+        ),
+        ("describe(plot_recovery(), f'A line chart of {own(1)} curves, as it was given.')", True),
+        ("describe(plot_recovery(), f'A line chart of {(x := 1)} curves, as it was given.')", True),
+        ("own(2)", True),
+        ("x = 1", True),
+    ],
+)
+def test_what_only_shows_at_the_end_of_a_given_cell_is_told_from_what_does_something(
+    last: str, runs: bool
+) -> None:
+    imports = GIVEN.rpartition("\ndescribe")[0]
+    text = f"{imports}\nsizes, rows = [1, 2], iter([1])\ndef own(x): return x\n{last}"
+    cell = ReleaseCell("g", "given", "", "code", text, text, 0.0, locked=True, metadata={})
+    found = shown_at_the_end([cell])
+    assert (text not in found) == runs
+    assert runs or found[text][0] == text.rpartition("\n")[0]
 
 
 def test_a_number_at_the_end_of_a_test_is_its_score(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from small_class import CHAPTER, SmallClass
 from classroom.authoring.student_notebooks import course_config
 from classroom.cli import main
 from classroom.desk.archives import MOST_FILES, open_archive
-from classroom.desk.collect import CollectedRow, collect
+from classroom.desk.collect import CollectedRow, RefusingExtractor, collect
 from classroom.desk.hand_ins import canvas_origin, moodle_origin
 from classroom.errors import ClassroomError
 from classroom.marking.grade import Options, grade, handed_in
@@ -161,8 +161,39 @@ def test_two_people_of_one_name_are_told_apart_or_not_taken(place: Place) -> Non
         "Participant 8,Ana Silva,ana.one@example.org,asilva1,-\n"
     )
     rows = take(place, zipped({f"Ana Silva_7_assignsubmission_file/{BOOK}": notebook()}), worksheet)
-    assert rows["Ana Silva"].student == "asilva2"
+    assert rows["Ana Silva"].student == "005"
     assert rows["Ana Silva"].time == utc(datetime(2026, 1, 15, 18, 30))
+
+
+def test_whoever_is_nearly_called_so_and_whoever_sent_nothing_is_named(place: Place) -> None:
+    said: list[str] = []
+    source = written(
+        place.project.root / "a.zip",
+        zipped({f"Zoe Muller_4_assignsubmission_file/{BOOK}": notebook(),
+                f"Jan de Vries_5_assignsubmission_file/{BOOK}": notebook()}),
+    )  # fmt: skip
+    roster = written(place.project.root / "r.csv", ROSTER)
+    collect(place.room, place.chapter, source, roster=roster, say=said.append)
+    text = "\n".join(said)
+    assert "nobody in the roster is called Zoe Muller; near is 001" in text
+    assert "Nothing came from 4 of the roster: 001, 002, 004, 005." in text
+
+
+@pytest.mark.parametrize("name", ["zoe@example.org", "zmuller", "001", "zmuller Zoë Müller"])
+def test_a_site_that_shows_addresses_or_logins_for_names_is_understood(
+    place: Place, name: str
+) -> None:
+    rows = take(place, zipped({f"{name}_4_assignsubmission_file/{BOOK}": notebook()}))
+    assert rows[name].student == "001"
+
+
+def test_a_roster_of_numbers_alone_is_taken_for_canvas_own(place: Place) -> None:
+    rows = take(place, zipped({f"müllerzoë_1091_7_{BOOK}": notebook()}), "id,email\n1091,z@x.org\n")
+    assert rows["müllerzoë"].student == "1091"
+    rows = take(
+        place, zipped({f"müllerzoë_1091_8_{BOOK}": notebook()}), "id,name\n1091,Jan Vries\n"
+    )
+    assert rows["müllerzoë"].result == "not matched", "names tell otherwise"
 
 
 def test_two_people_of_one_name_are_not_mixed_without_a_roster(place: Place) -> None:
@@ -406,6 +437,28 @@ def test_the_roster_is_kept_and_its_forerunner_too(place: Place) -> None:
     assert ROSTER.encode() in files(place, "earlier").values()
 
 
+def test_a_grading_worksheet_adds_times_and_takes_no_id_away(place: Place) -> None:
+    archive = zipped({f"Ana Silva_{n}_assignsubmission_file/{BOOK}": notebook() for n in (7, 8)})
+    take(place, zipped({f"Zoë Müller_4_assignsubmission_file/{BOOK}": notebook()}))
+    worksheet = (
+        "Identifier,Full name,Email address,Last modified (submission)\n"
+        'Participant 7,Ana Silva,ana.two@example.org,"Thursday, 15 January 2026, 6:30 PM"\n'
+        'Participant 8,Ana Silva,ana.one@example.org,"Friday, 16 January 2026, 6:30 PM"\n'
+        "Participant 9,New Comer,new@example.org,-\n"
+    )
+    take(place, archive, worksheet)
+    assert {f"004/{CHAPTER}/{BOOK}", f"005/{CHAPTER}/{BOOK}"} <= set(files(place))
+    assert place.room.collected(CHAPTER)["005"] == utc(datetime(2026, 1, 15, 18, 30))
+    assert place.room.collected(CHAPTER)["004"] == utc(datetime(2026, 1, 16, 18, 30))
+    kept = roster_of((place.room.folder / "roster.csv").read_bytes(), "roster.csv").by_id
+    assert set(kept) == {"001", "002", "003", "004", "005", "new@example.org"}
+    assert (kept["001"].canvas_id, kept["004"].login) == ("91", "asilva1")
+    assert ROSTER.encode() in files(place, "earlier").values()
+    before = files(place, ".")
+    take(place, archive, worksheet)
+    assert files(place, ".") == before
+
+
 NAME = st.text(
     st.characters(blacklist_categories=["Cc", "Cs"], blacklist_characters="_/\\:*?\"<>|"),
     min_size=1, max_size=30,
@@ -466,6 +519,21 @@ def test_nbgraders_own_zip_collect_works_with_the_shipped_configuration(
     assert files(place)[f"001/{CHAPTER}/{BOOK}"] == notebook()
     when = files(place)[f"001/{CHAPTER}/timestamp.txt"]
     assert handed_in({"timestamp.txt": when})[0] == NOON.astimezone(UTC).replace(tzinfo=None)
+
+
+def test_nbgraders_zip_collect_refuses_a_hostile_archive_with_one_sentence(place: Place) -> None:
+    from nbgrader.apps import NbGraderApp
+
+    home = place.project.root / "class" / "downloaded" / CHAPTER
+    written(home / "archive" / "bad.zip", HOSTILE["leads out"])
+    said: list[str] = []
+    extractor = RefusingExtractor()
+    extractor.parent = NbGraderApp()
+    extractor.parent.fail = said.append
+    extractor.extract(str(home / "archive"), str(home / "extracted"))
+    assert len(said) == 1
+    assert said[0].startswith("bad.zip is refused: a path leads out of it")
+    assert not (home / "extracted").exists()
 
 
 def test_version_control_ignores_every_place_of_students_names(root: Path) -> None:

@@ -290,7 +290,7 @@ def test_without_dask_a_cluster_is_refused_with_the_way_to_get_it(
     small_class: SmallClass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ClassroomError, match=r"pip install leverage-course\[cluster\]"):
+    with pytest.raises(ClassroomError, match=r"pip install -e .*\[cluster\]"):
         graded(small_class, Options(cluster="tcp://127.0.0.1:1"))
 
 

@@ -229,6 +229,21 @@ def test_a_failure_names_the_kind_and_no_number():
     )
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_warning_shows_no_number_that_was_drawn(capsys):
+    def warns(x):
+        warnings.warn(f"x is {x}", UserWarning, stacklevel=2)
+        return 2 * x
+
+    def draw(pick):
+        warns(number := pick.number(1, 5))
+        return (number,)
+
+    assert compare(warns, warns, draw) == ""
+    assert "not yet" in compare(warns, lambda x: x, draw, mistakes={"half": warns})
+    assert capsys.readouterr().err == ""
+
+
 def test_a_kind_is_not_named_where_others_fail_too():
     kinds = {"For a short.": lambda side, *rest: side < 0}
     text = compare(price, lambda s, e, x, r: e, draw_trade, kinds=kinds, hint="In general.")
@@ -339,7 +354,7 @@ def test_lists_are_drawn_empty_single_and_long_with_repeats_and_in_order():
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.integers(0, 10**6))
-@settings(max_examples=50)
+@settings(max_examples=settings.default.max_examples * 50 // 100)
 def test_every_draw_stays_within_its_limits(low, width, seed):
     pick = Sampler(str(seed))
     assert all(low <= pick.number(low, low + width) <= low + width for _ in range(20))

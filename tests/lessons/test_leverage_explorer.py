@@ -126,7 +126,7 @@ def test_effective_leverage_is_not_invented_once_the_equity_is_gone():
     assert explorer.rows["Effective leverage (notional / equity)"] == "none: no equity is left"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=settings.default.max_examples * 40 // 100, deadline=None)
 @given(
     side=st.sampled_from([LONG, SHORT]),
     margin=st.floats(SMALLEST_MARGIN, LARGEST_AMOUNT),

@@ -126,7 +126,7 @@ def test_the_size_of_the_account_counts_where_it_stands_behind_the_trade():
     assert explorer.sentence == sentence
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=settings.default.max_examples * 30 // 100, deadline=None)
 @given(
     side=st.sampled_from([LONG, SHORT]),
     leverage=st.integers(1, LARGEST_LEVERAGE),

@@ -83,7 +83,7 @@ def test_too_little_money_for_both_margins_is_refused_in_words():
     assert not explorer.sentence.startswith("Not opened")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=settings.default.max_examples * 40 // 100, deadline=None)
 @given(
     sides=st.tuples(st.sampled_from(SIDES), st.sampled_from(SIDES)),
     leverage=st.integers(1, LARGEST_LEVERAGE),

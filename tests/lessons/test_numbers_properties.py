@@ -133,14 +133,14 @@ def test_hidden_messages_are_the_same_whatever_the_numbers(answer, expected):
         )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=settings.default.max_examples * 300 // 100, deadline=None)
 @given(ANYTHING)
 def test_any_object_is_a_number_or_gets_a_sentence(value):
     for convert in (to_number, to_array):
         assert sentence_or_number(convert, value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=settings.default.max_examples * 200 // 100, deadline=None)
 @given(ANYTHING)
 def test_any_answer_to_any_check_passes_or_fails_with_a_message(value):
     names = {"x": value, "f": lambda number: value}

@@ -17,6 +17,7 @@ HANDED_ON = [
     "def f(loss):\n    if loss < 0:\n        raise ValueError\n    return given(loss)",
     "def f(loss):\n    return given(loss) if loss else 0.0",
     "def g(loss):\n    return given(loss)\ndef f(loss):\n    return g(loss)",
+    "def f(loss):\n    def h(x):\n        return given(x)\n    return h(loss)",
 ]
 OWN = [
     "def f(loss):\n    return loss / (1 - loss)",
@@ -25,6 +26,7 @@ OWN = [
     "from leverage import LONG\ndef f(loss):\n    return LONG",
     "from math import sqrt\ndef f(loss):\n    return sqrt(loss)",
     "def recovery_return(loss):\n    return loss\ndef f(loss):\n    return recovery_return(loss)",
+    "from leverage import roe\ndef f(loss):\n    def h(x):\n        return roe(x, 1)\n    return [x for x in loss if h(x) > 0]",
     "from leverage.lessons.wording import format_price\ndef f(loss):\n    return format_price(loss)",
     "def f(loss):\n    return f(loss)",
     "def f(loss:",

@@ -81,7 +81,7 @@ def test_a_margin_above_the_account_is_an_alert_with_the_least_leverage():
     assert "Take 10.00× or more" in calculator.sentence
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=settings.default.max_examples * 40 // 100, deadline=None)
 @given(
     side=st.sampled_from([LONG, SHORT]),
     account=st.floats(SMALLEST_ACCOUNT, LARGEST_AMOUNT),

@@ -76,7 +76,7 @@ def test_same_size_without_cap_outlives_the_crash_and_the_largest_one_does_not()
     assert largest.table["equity"].iloc[4] == 0  # gone with the first bar
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=settings.default.max_examples * 30 // 100)
 @given(
     move=st.floats(-0.99, 5),
     thousandths=st.integers(1, 40),  # the lot is 0.001 BTC, and 2x allows 0.04

@@ -87,7 +87,7 @@ def test_a_table_without_a_stated_end_says_so():
     assert explorer.rows["Largest position at 51×"] == "none: no tier allows it"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings.default.max_examples * 60 // 100, deadline=None)
 @given(
     market=st.sampled_from(MARKETS),
     notional=st.floats(SMALLEST_NOTIONAL, LARGEST_NOTIONAL),

@@ -170,7 +170,7 @@ def test_an_order_that_was_sent_is_not_announced_a_second_time() -> None:
     assert "Filled" not in words(shown)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=settings.default.max_examples * 25 // 100)
 @given(
     st.lists(
         st.tuples(

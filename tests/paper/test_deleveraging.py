@@ -146,7 +146,7 @@ def test_nobody_is_deleveraged_into_a_loss():
 SYMBOLS = {BTC: 50_000.0, ETH: 3_000.0}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings.default.max_examples * 60 // 100, deadline=None)
 @given(data=st.data())
 def test_only_winners_pay_at_prices_that_the_loss_explains(data: st.DataObject):
     """Random accounts, symbols, hedge legs and gaps; every forced price is worked out again."""

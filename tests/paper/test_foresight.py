@@ -59,7 +59,7 @@ def everything(exchange: PaperExchange) -> list[Any]:
     ticks=st.integers(0, 3),
     dated=st.booleans(),
 )
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=settings.default.max_examples * 40 // 100)
 def test_another_future_changes_no_answer(seed: int, hour: int, ticks: int, dated: bool) -> None:
     def at(future: int) -> list[Any]:
         feeds = {

@@ -136,7 +136,7 @@ def test_a_thin_market_fills_no_faster_because_funding_is_paid():
     assert filled(0.0001) == filled(None)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=settings.default.max_examples * 40 // 100, deadline=None)
 @given(
     days=st.lists(
         st.tuples(*[st.floats(0.9, 1.1)] * 2, *[st.floats(1.0, 1.05)] * 2), min_size=2, max_size=5

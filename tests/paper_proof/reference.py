@@ -36,8 +36,9 @@ Nothing here is taken from `leverage.paper` or from any other part of the course
 - An order that opens is refused for want of margin: one that rests, where its initial margin and
   taker fee at its price are more than what is free; one that fills, where nothing would be free
   after it, or where its position would not keep its requirement. Free is the equity of the cross
-  positions less their initial margins at entry and less what resting orders tie up; each of these is
-  counted alone, less the opposite position that it would close. What has been accepted fills.
+  positions less their initial margins, at entry or at the mark, and less what resting orders tie up;
+  each of these is counted alone, less the opposite position that it would close. What has been
+  accepted fills, or is asked the same question again and cancelled.
 """
 
 from __future__ import annotations
@@ -76,6 +77,9 @@ class Terms:
     liquidity: Fraction | None
     tick: Fraction
     lot: Fraction
+    initial_at_mark: bool
+    asks_again: bool
+    """Whether an accepted order must find its margin free when it fills."""
 
     def tier(self, value: Fraction) -> int:
         """The tier of a notional; one at a bound belongs to the lower tier."""
@@ -210,9 +214,14 @@ class Reference:
         return total
 
     def initial(self, wallet: Wallet) -> Fraction:
-        """Initial margin of the cross positions, at entry."""
+        """Initial margin of the cross positions."""
+        at_mark = self.terms.initial_at_mark
         return sum(
-            (self.terms.value(p.contracts, p.entry) / p.leverage for p in self.group(wallet, None)),
+            (
+                self.terms.value(p.contracts, self.mark[p.symbol] if at_mark else p.entry)
+                / p.leverage
+                for p in self.group(wallet, None)
+            ),
             ZERO,
         )
 
@@ -255,9 +264,19 @@ class Reference:
             return None
         if limit is not None:
             return self.free(wallet) - self.tied_up(wallet, symbol, side, contracts, limit, leg)
+        price = self.book(symbol, side, contracts)
+        return self.left_after(wallet, symbol, side, contracts, price, self.terms.taker, leg)
+
+    def left_after(
+        self, wallet: Wallet, symbol: str, side: int, contracts: Fraction, price: Fraction,
+        rate: Fraction, leg: int, order: Order | None = None,
+    ) -> Fraction:  # fmt: skip
+        """What is free after a fill, on trial; less than nothing where it would be closed at once."""
         trial = deepcopy(self)
-        trial.market(name, symbol, side, contracts, leg)
-        after = trial.wallets[name]
+        trial.orders = [o for o in trial.orders if order is None or o.number != order.number]
+        after = trial.wallets[wallet.name]
+        trial.fill(after, symbol, side, contracts, price, rate, leg)
+        trial.drop_idle()
         position = after.held(symbol, side)
         assert position is not None
         slack = trial.slack(after, position if position.isolated else None, trial.mark)
@@ -414,7 +433,13 @@ class Reference:
                 price, rate = order.limit, self.terms.maker
             else:
                 price, rate = self.book(order.symbol, order.side, contracts), self.terms.taker
-            self.fill(wallet, order.symbol, order.side, contracts, price, rate, order.leg)
+            opens = self.opening(wallet, order.symbol, order.side, contracts, order.leg)
+            given = (order.symbol, order.side, contracts, price, rate, order.leg)
+            asks = opens and not order.reduce and self.terms.asks_again
+            if asks and self.left_after(wallet, *given, order) < 0:
+                self.orders.remove(order)
+                continue
+            self.fill(wallet, *given)
             order.rest -= contracts
             if not order.rest:
                 self.orders.remove(order)

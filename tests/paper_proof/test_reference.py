@@ -124,6 +124,8 @@ class Scenario:
             "has_fund": dice.random() < 0.6,
             "deleverages": dice.random() < 0.5,
             "forgives": dice.random() < 0.6,
+            "initial_at_mark": dice.random() < 0.3,
+            "asks_again": dice.random() < 0.3,
         }
         self.choices["forgives"] |= self.choices["deleverages"]
         self.fund = dice.choice([0.0, 3.0, 500.0])
@@ -165,6 +167,8 @@ class Scenario:
             settlement="BTC" if self.has.inverse else "USDT",
             partial_liquidation=self.has.partial,
             takeover="market" if chosen["keeps_rest"] else "bankruptcy",
+            initial_margin_price="mark" if chosen["initial_at_mark"] else "entry",
+            resting_order_margin="checked at fill" if chosen["asks_again"] else "reserved",
             insurance_fund=chosen["has_fund"],
             auto_deleveraging=chosen["deleverages"],
             negative_balance_protection=chosen["forgives"],

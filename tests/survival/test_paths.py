@@ -120,7 +120,7 @@ def test_the_bootstrap_takes_the_past_trend_out() -> None:
     assert abs(RETURNS.mean()) > 4 * error, "otherwise there was no trend to take out"
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=settings.default.max_examples * 25 // 100)
 @given(st.floats(1, 50), st.integers(0, 1_000))
 def test_blocks_go_on_in_the_order_of_the_data(mean_block: float, seed: int) -> None:
     numbers = np.arange(200, dtype=float)
@@ -155,7 +155,7 @@ def test_real_blocks_keep_wild_days_together() -> None:
     assert abs(clustering(1)) < 0.05
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=settings.default.max_examples * 20 // 100)
 @given(st.floats(-0.45, 0.99), st.integers(0, 1_000))
 def test_the_correlations_of_the_paths_are_those_asked_for(rho: float, seed: int) -> None:
     matrix = np.full((3, 3), rho)

@@ -97,7 +97,7 @@ def test_both_engines_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @needs_numba
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=settings.default.max_examples * 30 // 100)
 @given(
     st.lists(st.floats(-0.5, 0.5).filter(lambda x: abs(x) > 1e-6), min_size=1, max_size=5),
     st.integers(1, 300),

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -20,7 +21,7 @@ HELPERS = PACKAGE.parent
 # A module may import modules of the lines above its own, never of its own line or below.
 LAYERS = {
     "leverage": [
-        {"_validate", "_grid", "_extras", "_places"},
+        {"_validate", "_grid", "_extras", "_places", "_command"},
         {"_pandas"},
         {"_guard"},
         {"contracts", "rounding", "vectors"},
@@ -72,8 +73,13 @@ def place_of(path: Path) -> tuple[str, str]:
     return package, module.removesuffix(".py")
 
 
-def imported_names(path: Path) -> Iterator[str]:
+@cache
+def imported_names(path: Path) -> tuple[str, ...]:
     """Give the full dotted name of everything that a source file imports, at any depth."""
+    return tuple(_imported_names(path))
+
+
+def _imported_names(path: Path) -> Iterator[str]:
     package = list(path.relative_to(HELPERS).parent.parts)
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

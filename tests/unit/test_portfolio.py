@@ -31,7 +31,7 @@ STEPS = TierTable.marginal([0, 8_000, 12_000, 1e6], [0.005, 0.02, 0.1])
 COINS = ["BTC", "ETH"]
 BOOK = Positions([LONG, SHORT], [50_000, 3_000], [0.2, 4], FLAT, coin=COINS)
 LONGS = Positions([LONG, LONG], [50_000, 3_000], [0.2, 4], [STEPS, FLAT], coin=COINS)
-hurry = settings(deadline=None, max_examples=100)
+hurry = settings(deadline=None, max_examples=settings.default.max_examples)
 
 
 def ratio(book: Positions, prices: object, balance: float) -> float:
@@ -154,7 +154,7 @@ def test_beyond_a_jump_the_liquidation_price_is_looked_for_from_the_mark() -> No
     assert contagion(book, [49_900], 9_950, [0.03]) == pytest.approx(np.array([[above]]))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=settings.default.max_examples * 60 // 100)
 @given(
     st.sampled_from([LONG, SHORT]),
     st.booleans(),

@@ -240,3 +240,17 @@ def test_command_ends_with_zero_for_a_function_that_agrees(
 def test_command_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema"]) == 0
     assert '"title": "A published number of leverage arithmetic"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command", ["leverage.vectors schema", "leverage.venues --weak", "leverage.venues export"]
+)
+def test_command_may_be_read_in_part(command: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", *command.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        assert running.stderr.read() == b""
+    assert running.returncode == 0

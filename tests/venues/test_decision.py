@@ -88,7 +88,7 @@ def test_only_the_ratio_of_weights_counts(
     assert (one <= np.max(scores, axis=1) + 1e-12).all()
 
 
-@settings(max_examples=150)
+@settings(max_examples=settings.default.max_examples * 150 // 100)
 @given(MATRICES)
 def test_beyond_its_turning_point_a_rival_leads_and_before_it_does_not(
     matrix: tuple[list[list[float]], list[int]],

@@ -461,3 +461,15 @@ def test_rule_of_later_years_does_not_verify_an_earlier_day() -> None:
 def test_place_that_nobody_knows_is_refused_instead_of_taken_for_no_place() -> None:
     with pytest.raises(ValueError, match=r"^place must be .*EU/EEA.*, was 'Germany'"):
         load_venue("kraken", place="Germany")
+
+
+@pytest.mark.parametrize("name", venues.venue_names())
+def test_nothing_is_known_of_days_before_the_oldest_source_about_a_venue(name: str) -> None:
+    before = load_venue(name, on="2010-01-01")
+    assert before.places == ()
+    for product in before.products:
+        kinds = {fact.name for fact in product.facts.values() if fact.is_known}
+        assert {kind.rpartition(".")[2] for kind in kinds} <= {"contract", "settlement"}
+        assert product.tier_tables == ()
+    rows = venues.compare(1, 50_000, notional=1_000, leverage=2, venues=name, on="2010-01-01")
+    assert all(row.liquidation_price != row.liquidation_price for row in rows)

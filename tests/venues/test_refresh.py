@@ -4,6 +4,8 @@ The answers in `answers/` are small ones made after the documented shapes; no te
 """
 
 import json
+import re
+import shlex
 import zipfile
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -13,10 +15,11 @@ from typing import Any
 
 import ccxt
 import pytest
+import yaml
 
 from leverage.venues import compare, load_venue, venue_names
 from leverage.venues import fetching as fetching_module
-from leverage.venues.__main__ import main
+from leverage.venues.__main__ import _parser, main
 from leverage.venues.fetching import BRACKETS, READERS, Fetched, FetchError, read_answer
 from leverage.venues.refresh import FactChange, fact_changes, fetch_facts, refresh
 
@@ -444,6 +447,31 @@ def test_command_exports_one_document_and_takes_no_venue(
         with pytest.raises(SystemExit):
             main(words)
         assert "export is one document of all venues" in capsys.readouterr().err
+
+
+WORKFLOW = Path(__file__).parents[2] / ".github" / "workflows" / "facts.yml"
+
+
+def test_scheduled_workflow_asks_with_words_that_the_command_knows() -> None:
+    flow = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))
+    assert flow[True]["schedule"]  # YAML reads the key "on" as true
+    assert flow["permissions"] == {"contents": "write", "pull-requests": "write"}
+    steps = "\n".join(step.get("run", "") for step in flow["jobs"]["refresh"]["steps"])
+    assert "gh pr create" in steps
+    asked = re.findall(r"python -m leverage\.venues ([^|>\n]+)", steps)
+    commands = [_parser().parse_intermixed_args(shlex.split(words)).command for words in asked]
+    assert commands == ["refresh", None]
+
+
+def test_folder_that_cannot_be_written_is_said_in_a_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ccxt, "mexc", _Exchange("mexc"))
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    monkeypatch.setenv("LEVERAGE_FACTS", str(tmp_path / "taken"))
+    assert main(["refresh", "mexc"]) == 1
+    assert "| mexc | what was fetched cannot be kept (" in capsys.readouterr().out
+    assert load_venue("mexc", live=True) == load_venue("mexc")
 
 
 def test_command_names_the_venues_there_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,13 +34,15 @@ from classroom.desk.hand_ins import (
 )
 from classroom.errors import ClassroomError
 from classroom.grading.repair import is_safe_name
-from classroom.marking.grade import printable
+from classroom.marking.grade import MOST_NAMES, printable
 from classroom.marking.people import (
     Collected,
     Roster,
     RosterEntry,
     is_folder_name,
     keep_roster,
+    match_key,
+    name_keys,
     read_collected,
     read_roster,
     write_collected,
@@ -109,7 +111,7 @@ def collect(
                 "file or folder for each person, named by them"
             )
         hand_ins = grouped(usable)
-        undated = source.is_file() and of_download(hand_ins, _changed(source))
+        undated = of_download(hand_ins, _changed(source))
         matched, unmatched = by_student(hand_ins, people)
         rows += unmatched
         before = read_collected(room, chapter.name)
@@ -121,6 +123,12 @@ def collect(
                 kept[student] = remembered
     write_collected(room, chapter.name, kept)
     tell_collected(rows, say)
+    if people is not None:
+        missing = [person.id for person in people.people if person.id not in kept]
+        if missing:
+            names = ", ".join(map(printable, missing[:MOST_NAMES]))
+            more = f" and {len(missing) - MOST_NAMES} more" * (len(missing) > MOST_NAMES)
+            say(f"Nothing came from {len(missing)} of the roster: {names}{more}.")
     if elsewhere:
         say(f"{len(elsewhere)} hand-ins of other chapters were left alone.")
     if undated and any(row.result in (TAKEN, REPLACED) and not row.time for row in rows):
@@ -168,20 +176,21 @@ def student_of(origin: Origin, roster: Roster | None) -> tuple[RosterEntry | Non
     """Return who a hand-in is of, and why nobody is."""
     if roster is None:
         return RosterEntry(origin.person), ""
-    if origin.system == MOODLE:
-        keys = [("participant", origin.number), ("name", origin.person)]
-        return _named(roster.find(*keys, among=origin.number), origin.person)
-    if origin.system == CANVAS:
-        keys = [("canvas_id", origin.number), ("name", origin.person)]
-        return _named(roster.find(*keys, among=origin.number), origin.person)
+    person, name = origin.person, ("name", origin.person)
     if origin.system == EXCHANGE:
-        return roster.find(("login", origin.person), ("id", origin.person), ("any", origin.person))
-    return roster.find(*(("any", text) for text in (origin.person, *origin.others)))
-
-
-def _named(found: tuple[RosterEntry | None, str], name: str) -> tuple[RosterEntry | None, str]:
-    person, reason = found
-    return person, reason if "people" in reason else f"nobody in the roster is called {name}"
+        return roster.find(("login", person), ("id", person), ("any", person))
+    if origin.system not in (MOODLE, CANVAS):
+        return roster.find(*(("any", text) for text in (person, *origin.others)))
+    number = ("participant" if origin.system == MOODLE else "canvas_id", origin.number)
+    keys = [number, name, ("any", person)]
+    if origin.system == CANVAS and not any(one.full_name for one in roster.people):
+        keys.append(("id", origin.number))  # a roster of numbers can hold Canvas's own only
+    found, reason = roster.find(*keys, among=origin.number)
+    login, _, rest = person.partition(" ")
+    one = roster.find(("login", login))[0] if found is None and rest else None
+    if one is not None and match_key(rest) in name_keys(one):  # some sites: login, then name
+        return one, ""
+    return found, reason if "people" in reason else roster.nobody(person)
 
 
 # ---- one person
@@ -405,9 +414,12 @@ class RefusingExtractor(ExtractorPlugin):  # type: ignore[misc]  # nbgrader has 
                 if path.is_file() and not path.is_symlink():
                     shutil.copy2(path, extracted_path)
                 continue
-            with open_archive(path) as files:
-                for file in files:
-                    self._unpack(file, Path(extracted_path) / path.stem / file.name)
+            try:
+                with open_archive(path) as files:
+                    for file in files:
+                        self._unpack(file, Path(extracted_path) / path.stem / file.name)
+            except ClassroomError as error:
+                self.parent.fail(str(error))
 
     def _unpack(self, file: ArchivedFile, target: Path) -> None:
         try:

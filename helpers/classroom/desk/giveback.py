@@ -11,10 +11,12 @@ file. Both were read in copies on 2026-11-30.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
 from nbgrader.apps.api import NbGraderAPI
+from nbgrader.apps.baseapp import NbGrader
 from traitlets.config import Config
 
 from classroom.desk.archives import packed
@@ -137,19 +139,21 @@ def canvas_page(key: str, assignment: str) -> str:
 def release_pages(
     room: Room, assignment: str, pages: Mapping[str, Path], came: Mapping[str, Collected]
 ) -> list[str]:
-    """Put pages into nbgrader's exchange for those who handed in there, and return who they are."""
+    """Put pages into nbgrader's exchange for those who handed in there, and return who they are.
+
+    Hand-ins of `nbgrader collect` count as well; ngshare needs the time of hand-in only.
+    """
+    config = exchange_config(room)
+    needed = EXCHANGE_FILES[:1] if "exchange" in config.ExchangeFactory else EXCHANGE_FILES
     students = [
         student
         for student, page in pages.items()
-        if student in came and came[student].system == EXCHANGE
-        if all((page.parent / name).exists() for name in EXCHANGE_FILES)
+        if student not in came or came[student].system == EXCHANGE
+        if all((page.parent / name).exists() for name in needed)
     ]
-    if not students:
-        return []
-    config = Config(room.config)
-    config.CourseDirectory.root = str(room.root)
-    exchange = NbGraderAPI(config=config)
+    exchange = NbGraderAPI(config=config) if students else None
     for student in students:
+        assert exchange is not None
         result = exchange.release_feedback(assignment, student)
         if not result["success"]:
             reason = (result.get("log") or result.get("error") or "").strip().splitlines()
@@ -158,6 +162,17 @@ def release_pages(
                 f"({reason[-1] if reason else 'no reason given'}); see Exchange in nbgrader_config.py"
             )
     return students
+
+
+def exchange_config(room: Room) -> Config:
+    """Return nbgrader's configuration of this machine with the course's on top."""
+    with chdir(room.root):
+        application = NbGrader()
+        application.load_config_file()
+    config = Config(application.config)
+    config.merge(room.config)
+    config.CourseDirectory.root = str(room.root)
+    return config
 
 
 def tell_giveback(

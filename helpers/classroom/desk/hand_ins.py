@@ -1,13 +1,15 @@
 """Whose is a file, by the name that a platform gave it: Moodle, Canvas, nbgrader's exchange, loose.
 
-Moodle 4.1 to 5.0 (`mod/assign/classes/downloader.php`) and Canvas (`lib/content_zipper.rb`), both
-read in copies of 2026-11-30, name what they pack so:
+Moodle (`mod/assign/classes/downloader.php`, commit 2a6fd313) and Canvas (`lib/content_zipper.rb`,
+commit 05e9653c), both read in copies on 2026-11-30, name what they pack so:
 
-- `Full Name_PARTICIPANT_assignsubmission_file/FILE`; older: the same with `_FILE`, without folders;
+- `Full Name_PARTICIPANT_assignsubmission_file/FILE`, some sites with the login before the name;
+  older: the same with `_FILE`, without folders;
 - `lastfirst_ID_ATTACHMENT_FILE`, with `_LATE` before the id of what came late; `anon_CODE` for the
   name and the id where marking is anonymous.
 
-Neither writes when a file was handed in: the times in the archive are those of the download.
+Neither writes when a file was handed in: the times in the archive are those of the download
+(Moodle's `files/classes/local/archive_writer/zip_writer.php`, commit 04975560, gives none).
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import json
 import os
@@ -9,6 +10,7 @@ import socket
 import sys
 import time
 import traceback
+import types
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -29,7 +31,7 @@ from classroom.grading.judge import (
     programs,
 )
 from classroom.grading.model import NOT_REACHED, PASSED, Limits, Release
-from classroom.grading.reading import learner_names, own_statements
+from classroom.grading.reading import learner_names, own_statements, shown_at_the_end
 from classroom.grading.repair import bound_names, is_flat
 from classroom.grading.runner import Notebook, RunnerShell
 
@@ -49,18 +51,22 @@ class JudgeServer:
         self.partial = bool(message["partial"])
         self.learner = learner_names(self.release.cells)
         refuse_what_is_empty()
-        self.own = self._given_names()
+        shown: dict[str, list[dict[str, Any]]] = {}
+        self.own = self._given_names(shown)
+        self.shows = self._shows(shown)
         self.programs = programs(self.release.tests, shell.transform_cell)
         self.drawn = drawn_inputs(self.release.tests, self.programs, self.own)
         gc.collect()
         gc.freeze()
 
-    def _given_names(self) -> dict[str, Any]:
-        """Run the given code that does not depend on answers, and keep its names."""
+    def _given_names(self, shown: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+        """Run the given code that does not depend on answers; keep its names and what it shows."""
         os.environ["NBGRADER_EXECUTION"] = "autograde"
         notebook = Notebook(self._shell, 1_000_000)
         for statement in own_statements(self.release.cells, self.learner):
-            notebook.run(statement, "given", count=False, draws=False)
+            ran = notebook.run(statement, "given", count=False, draws=False)
+            if not ran["error"]:
+                shown[statement] = ran["outputs"]
         with suppress(ImportError):
             import matplotlib.pyplot as plt
 
@@ -72,6 +78,22 @@ class JudgeServer:
             for name, value in self._shell.user_ns.items()
             if name not in hidden or name in ("__name__", "__builtins__")
         }
+
+    def _shows(
+        self, shown: Mapping[str, list[dict[str, Any]]]
+    ) -> dict[str, tuple[str, list[dict[str, Any]]]]:
+        """Return what runs of given cells that end by showing, and what they show to everybody.
+
+        Nothing but plain data may go into that: an object might be another one afterwards.
+        """
+        made = {}
+        for source, (rest, last) in shown_at_the_end(self.release.cells).items():
+            read = {node.id for node in ast.walk(last) if isinstance(node, ast.Name)}
+            values = [self.own[name] for name in read if name in self.own]
+            text = ast.unparse(last)
+            if text in shown and all(map(_changes_nothing, values)):
+                made[source] = rest if rest.strip() else "pass", shown[text]
+        return made
 
     def loop(self) -> None:
         """Serve until the other side hangs up."""
@@ -171,21 +193,40 @@ class Conductor:
         session = self._session
         if session.ended:
             return {"outputs": [], "state": NOT_REACHED}
+        source = step["source"]
+        shown: list[dict[str, Any]] = []
+        if step["given"]:  # what nobody is graded on was made once for all
+            source, shown = self._server.shows.get(source, (source, shown))
         try:
-            answer = session.run(step["source"], step["id"], draws=not step["given"])
+            answer = session.run(source, step["id"], draws=not step["given"])
         except StudentEndedError:
             return {"outputs": [], "state": "ended", "late": session.timed_out}
         for note in list(answer.get("notes") or [])[:MOST_NOTES]:
             if note not in session.notes and len(session.notes) < MOST_NOTES:
                 session.notes.append(str(note)[:200])
         count = answer.get("count")
-        outputs = plain_outputs(answer.get("outputs"), self._room)
+        outputs = plain_outputs([*list(answer.get("outputs") or []), *shown], self._room)
         self._room -= sum(len(json.dumps(output)) for output in outputs)
         return {
             "outputs": outputs,
             "count": count if isinstance(count, int) and 0 <= count < 1_000_000 else None,
             "state": "late" if session.timed_out else "run",
         }
+
+
+def _changes_nothing(value: object) -> bool:
+    """Tell whether a value of the notebook is plain data, or a function or class of the course."""
+    if isinstance(value, types.FunctionType | type):
+        return str(value.__module__).startswith(("leverage", "builtins"))
+    if isinstance(value, list | tuple | set | dict):
+        parts = [*value, *value.values()] if isinstance(value, dict) else value
+        return all(map(_changes_nothing, parts))
+    return type(value).__module__ in (
+        "builtins",
+        "numpy",
+        "pandas.core.frame",
+        "pandas.core.series",
+    )
 
 
 def defined_later(missing: frozenset[str], plan: Sequence[Mapping[str, Any]]) -> str:

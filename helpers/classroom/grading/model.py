@@ -335,11 +335,6 @@ class Verdict:
         """Points that could be had."""
         return sum(cell.max_points for cell in self.cells)
 
-    @property
-    def needs_manual(self) -> bool:
-        """True where a person still has to mark something."""
-        return any(cell.points is None for cell in self.cells)
-
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as plain data."""
         data = {item.name: getattr(self, item.name) for item in fields(self)}

@@ -19,6 +19,11 @@ from classroom.grading.model import Release, ReleaseCell, Submission
 
 LARGEST_FILE = 100_000_000
 MOST_FILES = 2_000
+_PURE = frozenset((
+    "abs", "dict", "enumerate", "float", "int", "len", "list", "max", "min", "range", "round",
+    "sorted", "str", "sum", "tuple", "zip",
+))  # fmt: skip
+"""Functions of Python that change nothing."""
 _NOT_RELEASED = (".md", ".yml", ".pyc")
 
 
@@ -297,3 +302,37 @@ def own_statements(cells: Sequence[ReleaseCell], learner: frozenset[str]) -> lis
             if imports or (cell.kind == "given" and not (read | bound | changed) & learner):
                 kept.append(ast.unparse(statement))
     return kept
+
+
+def shown_at_the_end(cells: Sequence[ReleaseCell]) -> dict[str, tuple[str, ast.Expr]]:
+    """Return, by the text of a given cell, what runs of it and the call at its end that only shows.
+
+    Such a call is one of the lessons'; what is worked out for it comes from the course and from
+    functions that change nothing.
+    """
+    course: dict[str, str] = {}
+    found: dict[str, tuple[str, ast.Expr]] = {}
+    for cell in cells:
+        body = statements(cell.source) if cell.cell_type == "code" and cell.kind != "test" else []
+        for part in body:
+            if isinstance(part, ast.ImportFrom) and (part.module or "").startswith("leverage"):
+                course |= {alias.asname or alias.name: str(part.module) for alias in part.names}
+        last = body[-1] if cell.kind == "given" and body else None
+        before = body[-2].end_lineno or 0 if len(body) > 1 else 0
+        if isinstance(last, ast.Expr) and before < last.lineno and _only_shows(last, course):
+            found[cell.source] = "\n".join(cell.source.split("\n")[: last.lineno - 1]), last
+    return found
+
+
+def _only_shows(statement: ast.Expr, course: Mapping[str, str]) -> bool:
+    called = [node.func for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    names = [part.id if isinstance(part, ast.Name) else "" for part in called]
+    texts = [
+        isinstance(part, ast.Attribute) and isinstance(part.value, ast.Constant) for part in called
+    ]
+    return (
+        isinstance(statement.value, ast.Call)
+        and course.get(names[0], "").startswith("leverage.lessons")
+        and all(map(lambda name, text: text or name in course or name in _PURE, names, texts))
+        and not any(isinstance(n, ast.NamedExpr | ast.Lambda) for n in ast.walk(statement))
+    )

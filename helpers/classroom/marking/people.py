@@ -7,6 +7,7 @@ any CSV file with such columns. A person is found by id, e-mail address, login o
 from __future__ import annotations
 
 import csv
+import difflib
 import hashlib
 import io
 import re
@@ -125,8 +126,14 @@ class Roster:
                 if alike:
                     ids = ", ".join(person.id for person in alike[:4])
                     return None, f"{len(alike)} people in the roster are called {text}: {ids}"
-        said = " or ".join(dict.fromkeys(text for _, text in keys if text))
-        return None, f"nobody in the roster is called {said}"
+        return None, self.nobody(*dict.fromkeys(text for _, text in keys if text))
+
+    def nobody(self, *names: str) -> str:
+        """Return the sentence that nobody has any of these names, and who is near."""
+        near = difflib.get_close_matches(match_key(names[0]), self._index["name"], n=1, cutoff=0.75)
+        ids = {self.people[index].id for key in near for index in self._index["name"][key]}
+        hint = f"; near is {', '.join(sorted(ids))}" if ids else ""
+        return f"nobody in the roster is called {' or '.join(names)}{hint}"
 
     @cached_property
     def by_id(self) -> Mapping[str, RosterEntry]:
@@ -277,17 +284,58 @@ def _refuse_bad_ids(people: Iterable[RosterEntry], name: str) -> None:
 
 
 def keep_roster(room: Room, given: Path | None) -> Roster | None:
-    """Return who is in the class; a table that is given is kept, the one before beside it."""
+    """Return who is in the class; a table that is given is kept, the one before beside it.
+
+    A table without ids of its own, as platforms export it, adds to the one that is there: the ids
+    that people have stay theirs.
+    """
     kept = room.folder / "roster.csv"
-    if given is not None:
-        people = read_roster(given)
-        content = given.read_bytes()
-        if kept.exists() and kept.read_bytes() != content and given.resolve() != kept.resolve():
-            old = hashlib.sha256(kept.read_bytes()).hexdigest()[:8]
-            write_if_new(room.folder / "earlier" / f"roster_{old}.csv", kept.read_bytes())
-        write_if_new(kept, content)
-        return people
-    return read_roster(kept) if kept.exists() else None
+    before = read_roster(kept) if kept.exists() else None
+    if given is None or given.resolve() == kept.resolve():
+        return before
+    people, content = read_roster(given), given.read_bytes()
+    if before is not None and "id" not in known_columns(people.header):
+        people = joined_rosters(before, people)
+        content = _table(people, before.header)
+    if before is not None and kept.read_bytes() != content:
+        old = hashlib.sha256(kept.read_bytes()).hexdigest()[:8]
+        write_if_new(room.folder / "earlier" / f"roster_{old}.csv", kept.read_bytes())
+    write_if_new(kept, content)
+    return people
+
+
+def joined_rosters(before: Roster, new: Roster) -> Roster:
+    """Return the people of two tables, with the ids of the one before.
+
+    >>> old = Roster((RosterEntry("007", email="ada@x.org"),))
+    >>> new = Roster((RosterEntry("ada", login="ada", email="ada@x.org"), RosterEntry("bo", login="bo")))
+    >>> [(person.id, person.login) for person in joined_rosters(old, new).people]
+    [('007', 'ada'), ('bo', 'bo')]
+    """
+    people = {person.id: person for person in before.people}
+    for person in new.people:
+        keys = [(item.name, getattr(person, item.name)) for item in fields(person)]
+        keys = [(kind, text) for kind, text in keys if text and kind in TELLING]
+        found, _ = before.find(*keys, ("name", person.full_name))
+        known = found or person
+        said = {k: v for k, v in vars(person).items() if v and k in known.__dataclass_fields__}
+        people[known.id] = replace(known, **{**said, "id": known.id})
+    return Roster(tuple(people.values()), new.header)
+
+
+TELLING = ("email", "login", "number", "canvas_id")
+"""Fields that are one person's alone."""
+
+
+def _table(people: Roster, before: Iterable[str]) -> bytes:
+    """Return people as a table; what holds for one assignment only is left out."""
+    kept = [
+        item.name for item in fields(RosterEntry) if item.name not in ("participant", "handed_in")
+    ]
+    extra = [name for name in (*people.header, *before) if re.search(r" \(\d+\)$", name)]
+    head = [COLUMNS[name][0] if name != "number" else "id number" for name in kept]
+    rows = [[getattr(person, name) for name in kept] for person in people.people]
+    return csv_text([[*head, *dict.fromkeys(extra)], *rows]).encode()
 
 
 COLLECTED_COLUMNS = ("student", "time", "system", "name", "key", "late", "digest")

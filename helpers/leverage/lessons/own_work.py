@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 _WRAPPERS = frozenset(["abs", "float", "int", "round"])
 _DEEPEST = 5
@@ -111,15 +111,27 @@ def _given_by(tree: ast.Module, name: str) -> set[str]:
 
 def _returned(function: ast.FunctionDef) -> set[str]:
     kept: dict[str, set[str]] = {}
+    inner: dict[str, ast.FunctionDef] = {}
     found: set[str] = set()
-    for node in ast.walk(function):
-        if isinstance(node, ast.Assign):
+    for node in _own_parts(function):
+        if isinstance(node, ast.FunctionDef):
+            inner[node.name] = node
+        elif isinstance(node, ast.Assign):
             for target in node.targets:
                 if isinstance(target, ast.Name):
                     kept[target.id] = _outermost(node.value, kept)
         elif isinstance(node, ast.Return) and node.value is not None:
             found |= _outermost(node.value, kept)
-    return found
+    return (found - inner.keys()).union(*(_returned(inner[name]) for name in found & inner.keys()))
+
+
+def _own_parts(function: ast.FunctionDef) -> Iterator[ast.AST]:
+    """Yield the parts of a function, without those of functions inside it."""
+    parts = list(ast.iter_child_nodes(function))
+    for node in parts:
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.Lambda):
+            parts += ast.iter_child_nodes(node)
 
 
 def _outermost(value: ast.expr, kept: Mapping[str, set[str]]) -> set[str]:

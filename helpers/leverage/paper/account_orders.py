@@ -22,7 +22,6 @@ class AccountOrders(Face):
         self, symbols: list[str] | None = None, params: Params = None
     ) -> list[dict[str, Any]]:
         """Open positions, of some symbols or all."""
-        del params
         account = self._account()
         if isinstance(symbols, str):
             raise BadRequest(f"symbols must be a list, was {symbols!r}; give [{symbols!r}]")
@@ -176,7 +175,6 @@ class AccountOrders(Face):
         OrderNotFound
             If there is no such order, or it is filled or cancelled already.
         """
-        del params
         order = self._open_order(id, symbol)
         order_desk.require_cancelling(self._world, order.symbol)
         self._world.end_order(order, "canceled", BY_ACCOUNT)

@@ -179,7 +179,6 @@ class Face:
 
     def load_markets(self, reload: bool = False, params: Params = None) -> dict[str, Any]:
         """Markets by symbol."""
-        del reload, params
         return self.markets
 
     def milliseconds(self) -> int:

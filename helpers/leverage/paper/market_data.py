@@ -27,22 +27,18 @@ class MarketData(Face):
 
     def fetch_markets(self, params: Params = None) -> list[dict[str, Any]]:
         """List the markets."""
-        del params
         return [deepcopy(market) for market in self.markets.values()]
 
     def fetch_currencies(self, params: Params = None) -> dict[str, Any]:
         """Currencies by code."""
-        del params
         return {code: deepcopy(one) for code, one in self.currencies.items()}
 
     def fetch_time(self, params: Params = None) -> int:
         """Time on the exchange, in milliseconds."""
-        del params
         return self.milliseconds()
 
     def fetch_status(self, params: Params = None) -> dict[str, Any]:
         """Tell whether the exchange works: ``"ok"``, or ``"maintenance"`` in an outage."""
-        del params
         is_open = any(self._world.is_open(symbol) for symbol in self._world.instruments)
         return {
             "status": "ok" if is_open else "maintenance",
@@ -54,7 +50,6 @@ class MarketData(Face):
 
     def fetch_ticker(self, symbol: str, params: Params = None) -> dict[str, Any]:
         """Prices of a market now and over the last day."""
-        del params
         symbol = self.market(symbol)["symbol"]
         world = self._world
         state, track = world.state, world.tape.tracks[symbol]
@@ -97,7 +92,6 @@ class MarketData(Face):
         self, symbols: list[str] | None = None, params: Params = None
     ) -> dict[str, dict[str, Any]]:
         """Tickers by symbol."""
-        del params
         wanted = self.symbols if symbols is None else symbols
         tickers = [self.fetch_ticker(symbol) for symbol in wanted]
         return {ticker["symbol"]: ticker for ticker in tickers}
@@ -166,7 +160,6 @@ class MarketData(Face):
         Without a spread orders are taken at the last price, which lies between the two best ones: no
         book shows both at one price.
         """
-        del params
         symbol = self.market(symbol)["symbol"]
         tick = self._world.instruments[symbol].market.tick_size
         bid, ask = self._best(symbol, tick)
@@ -244,7 +237,6 @@ class MarketData(Face):
         self, symbols: list[str] | None = None, params: Params = None
     ) -> dict[str, list[dict[str, Any]]]:
         """Leverage tiers by symbol."""
-        del params
         wanted = self.symbols if symbols is None else symbols
         return {symbol: self.fetch_market_leverage_tiers(symbol) for symbol in wanted}
 
@@ -252,7 +244,6 @@ class MarketData(Face):
         self, symbol: str, params: Params = None
     ) -> list[dict[str, Any]]:
         """Leverage tiers of a market."""
-        del params
         return tier_dicts(self._world.instruments[self.market(symbol)["symbol"]])
 
     def fetch_funding_rate(self, symbol: str, params: Params = None) -> dict[str, Any]:
@@ -267,7 +258,6 @@ class MarketData(Face):
         NotSupported
             If no funding is charged on the market.
         """
-        del params
         symbol = self.market(symbol)["symbol"]
         world = self._world
         source = world.funding.get(symbol)
@@ -303,7 +293,6 @@ class MarketData(Face):
         self, symbols: list[str] | None = None, params: Params = None
     ) -> dict[str, dict[str, Any]]:
         """Funding rates by symbol, of the markets that have one."""
-        del params
         wanted = list(self._world.funding) if symbols is None else symbols
         return {symbol: self.fetch_funding_rate(symbol) for symbol in wanted}
 

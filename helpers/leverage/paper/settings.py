@@ -24,7 +24,6 @@ class Settings(Face):
 
     def fetch_trading_fee(self, symbol: str, params: Params = None) -> dict[str, Any]:
         """Fees of a market."""
-        del params
         market = self.market(symbol)
         return {
             "info": {},
@@ -41,7 +40,6 @@ class Settings(Face):
 
     def fetch_leverage(self, symbol: str, params: Params = None) -> dict[str, Any]:
         """Leverage that is set for a market."""
-        del params
         account, name = self._account(), self._symbol(symbol)
         leverage = self._world.leverage(account, name)
         mode = "isolated" if self._world.is_isolated(account, name) else "cross"
@@ -130,7 +128,6 @@ class Settings(Face):
 
     def fetch_margin_mode(self, symbol: str, params: Params = None) -> dict[str, Any]:
         """Margin mode of a market."""
-        del params
         name = self._symbol(symbol)
         isolated = self._world.is_isolated(self._account(), name)
         return {"info": {}, "symbol": name, "marginMode": "isolated" if isolated else "cross"}
@@ -175,14 +172,12 @@ class Settings(Face):
         self, symbol: str | None = None, params: Params = None
     ) -> dict[str, Any]:
         """Tell whether the account is in hedge mode."""
-        del symbol, params
         return {"info": {}, "hedged": self._account().hedged}
 
     def set_position_mode(
         self, hedged: bool, symbol: str | None = None, params: Params = None
     ) -> dict[str, Any]:
         """Choose one-way mode (False) or hedge mode (True) for the whole account."""
-        del symbol, params
         account = self._ready()
         if not isinstance(hedged, bool):
             raise BadRequest(f"hedged must be True or False, was {hedged!r}")

@@ -34,7 +34,6 @@ class Wallets(Face):
 
     def fetch_accounts(self, params: Params = None) -> list[dict[str, Any]]:
         """List the wallets of the account."""
-        del params
         name = self._account().name
         return [
             {"id": f"{name}/{wallet}", "type": wallet, "code": None, "info": {}}
@@ -56,7 +55,6 @@ class Wallets(Face):
         InsufficientFunds
             If the amount is more than is free there.
         """
-        del params
         account = self._account()
         source, target = self._wallet(fromAccount), self._wallet(toAccount)
         if source == target:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from leverage._command import run_and_exit
 from leverage.vectors.conformance import Report, check_function
 from leverage.vectors.rows import LICENCE, VERSION, load_vectors, vector_schema
 
@@ -106,4 +107,4 @@ def _show(report: Report, name: str, quantity: str) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_and_exit(main)

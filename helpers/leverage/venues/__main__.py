@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from leverage._command import run_and_exit
 from leverage.venues.export import exported
 from leverage.venues.fetching import FetchError
 from leverage.venues.loader import LAW, overlay_folder, venue_names
@@ -197,4 +198,4 @@ def _day_argument(text: str) -> date:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_and_exit(main)

@@ -280,11 +280,12 @@ def _offer_of(
         carrying = found.number(lambda: _week_cost(trade, product))
         _check_opening_leverage(trade, product, found)
         _note_origins(trade, product, price, found)
+    modes = product.fact("margin_modes").value
     return TradeAtVenue(
         venue=venue.id,
         product=product.id,
         symbol=symbol,
-        margin_mode=product.fact("margin_modes").words().partition(", ")[0],
+        margin_mode=modes[0] if isinstance(modes, tuple) else str(modes),
         rule=str(product.fact("liquidation_rule").value),
         max_leverage=max_leverage,
         max_notional=max_notional,

@@ -7,7 +7,6 @@ tiers that do not rise is refused in a sentence; nothing of it is used.
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -130,6 +129,8 @@ def read_answer(venue: str, answers: Mapping[str, Any]) -> Fetched:
 
 def read_brackets(venue: str, path: Path) -> Fetched:
     """Read a venue's brackets from a freqtrade wheel; their date is that of the file in it."""
+    import zipfile  # it costs 10 ms, and every lesson loads this module
+
     try:
         with zipfile.ZipFile(path) as wheel:
             day = date(*wheel.getinfo(BRACKETS).date_time[:3])

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from math import inf
 from pathlib import Path
@@ -42,6 +42,7 @@ LAW = "law"
 """Stem of the file with the rules of places, and what lists call it."""
 
 _FOLDER = files(__package__)
+_KINDS = (".contract", ".settlement")
 
 
 @cache
@@ -74,8 +75,9 @@ def load_venue(
         One of :func:`venue_names`.
     on : datetime.date or str, optional
         Day whose rules are wanted, as a date or ``"YYYY-MM-DD"``. Rules with a first or last day
-        are those in force then, tier tables seen only later are left out, and what has no
-        first day and was read only later has the confidence ``"background"``. The newest of everything if left out.
+        are those in force then, tier tables seen only later are left out, all is unknown before the
+        oldest source about the venue, and what has no first day and was read only later has the
+        confidence ``"background"``. The newest of everything if left out.
     place : str, optional
         Where the client lives, one of :func:`places`. Some venues have other margins, tiers and
         limits for a place; where one has none of its own, those of no place in particular hold.
@@ -299,7 +301,15 @@ class _File:
     def in_force(self, row: Mapping[str, Any]) -> bool:
         if self.on is None:
             return "until" not in row
+        if self.on < self.oldest and "since" not in row:
+            return False
         return bool(row.get("since", date.min) <= self.on < row.get("until", date.max))
+
+    @cached_property
+    def oldest(self) -> date:
+        """Date of the oldest source; nothing is known of earlier days."""
+        dates = [earliest_date(source.shown) for source in self.sources.values()]
+        return min(day for day in dates if day is not None)
 
     def here(self, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Return the rows made for the place; those for no place in particular if there are none."""
@@ -360,6 +370,8 @@ class _File:
     def version(self, name: str, rows: Any) -> Fact:
         """Return the version of a fact for the day and the place; unknown before its first day."""
         versions = rows if isinstance(rows, list) else [rows]
+        if name.endswith(_KINDS):  # what a product is does not change
+            return self.fact(name, versions[-1])
         held = self.here([row for row in versions if self.in_force(row)])
         if not held:
             return self.fact(name, {"value": UNKNOWN, "note": f"Nothing is known of {self.on}."})
@@ -386,8 +398,8 @@ class _File:
         ]
 
     def seen(self, as_of: str) -> bool:
-        start = earliest_date(as_of)
-        return self.on is None or start is None or start <= self.on
+        start = earliest_date(as_of) or self.oldest
+        return self.on is None or start <= self.on
 
     def listed(self, kind: str, rows: Iterable[Mapping[str, Any]]) -> tuple[Fact, ...]:
         return tuple(

@@ -26,6 +26,7 @@ from leverage.venues.records import TierData, UnknownFactError, Venue
 _COLUMNS = ("maximum leverage", "end", "maintenance rate")
 LARGE_FACTOR = 2.0
 """A number that changed by more than this factor is believed only after a yes."""
+_LARGE_WORDS = ": more than twice or less than half"
 
 
 @dataclass(frozen=True)
@@ -226,22 +227,29 @@ def refresh(
     Raises
     ------
     FetchError
-        If nothing was fetched, or a large change was not confirmed. Nothing is written then.
+        If nothing was fetched, a large change was not confirmed, or the folder cannot be written.
+        Nothing is written then.
     """
     fetched, software = ask(venue, brackets=brackets)
     found = fact_changes(fetched)
     for change in found:
-        if change.is_large and not confirm(f"{change}: more than twice or less than half"):
+        if change.is_large and not confirm(f"{change}{_LARGE_WORDS}"):
             raise FetchError(f"{change} was not confirmed; nothing of {venue} was kept")
     moment = now or datetime.now(UTC)
     text = overlay_text(fetched, software, moment)
     tomllib.loads(text)  # what cannot be read again is never kept
     folder = overlay_folder()
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{venue}.toml"
     unfinished = path.with_suffix(".new")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        raise FetchError(
+            f"{venue}: what was fetched cannot be kept ({error}); name another folder with "
+            "LEVERAGE_FACTS; what was in use stays"
+        ) from None
     return found
 
 
@@ -302,10 +310,12 @@ def change_table(found: Mapping[str, tuple[FactChange, ...] | str]) -> str:
     Examples
     --------
     >>> change = FactChange("x", "BTCUSDT maximum leverage", 125.0, 150.0)
-    >>> print(change_table({"x": (change,), "y": "kept by hand"}))
+    >>> large = FactChange("x", "taker fee rate", 0.0001, 0.0004)
+    >>> print(change_table({"x": (change, large), "y": "kept by hand"}))
     | Venue | What changed |
     |---|---|
     | x | BTCUSDT maximum leverage 125x → 150x |
+    | x | taker fee rate 0.0001 → 0.0004: more than twice or less than half |
     | y | kept by hand |
     """
     rows = ["| Venue | What changed |", "|---|---|"]
@@ -313,7 +323,9 @@ def change_table(found: Mapping[str, tuple[FactChange, ...] | str]) -> str:
         if isinstance(result, str):
             rows.append(f"| {venue} | {result} |")
             continue
-        rows += [f"| {venue} | {str(change).removeprefix(venue + ' ')} |" for change in result]
+        for change in result:
+            words = f"{change}{_LARGE_WORDS if change.is_large else ''}"
+            rows.append(f"| {venue} | {words.removeprefix(venue + ' ')} |")
         if not result:
             rows.append(f"| {venue} | nothing |")
     return "\n".join(rows)
