@@ -212,7 +212,7 @@ def parameter_problems(name: str, compared: Sequence[Rehearsed]) -> Iterator[str
 
 def _has_effect(function: Callable[..., Any], number: int, samples: list[Sample]) -> bool:
     """Tell whether another value of one argument changes a result somewhere."""
-    apart = len(samples) // 2 + 1
+    apart = (len(samples) + 1) // 2
     for place, sample in enumerate(samples):
         args, other = sample.args, samples[(place + apart) % len(samples)].args
         if number < min(len(args), len(other)):

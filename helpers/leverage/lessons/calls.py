@@ -124,6 +124,13 @@ def same_data(one: Any, other: Any) -> bool:
 
 def copied(value: Any) -> Any:
     """Return a deep copy where there is one, so that a call cannot change later ones."""
+    kind = type(value)
+    if kind in _FIXED:
+        return value
+    if kind in (list, tuple):
+        return kind(map(copied, value))
+    if kind is dict:
+        return {key: copied(part) for key, part in value.items()}
     try:
         return copy.deepcopy(value)
     except Exception:

@@ -54,7 +54,8 @@ from leverage.lessons.wording import (
 if TYPE_CHECKING:
     import pandas as pd
 
-_CALLED_AGAIN = 30
+_CALLED_AGAIN = 10
+"""One call in so many is made again."""
 _NAMES_OF_IPYTHON = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
 
 
@@ -376,7 +377,10 @@ class Check:
         except ValueError as fault:
             self._author(f"check.compare: {fault}")
         samples = drawn.samples
-        cases = [sample.args for sample in [*samples, *reversed(samples[:_CALLED_AGAIN])]]
+        cases = [
+            sample.args
+            for sample in [*samples, *reversed(samples[: -(-len(samples) // _CALLED_AGAIN)])]
+        ]
         with self._answering(hint):
             function = self._function(name)
             subject = Subject(name, name, is_call=True)
