@@ -37,6 +37,7 @@ LONGEST = (
     "grading/test_corpus.py",
     "browser/test_explorers.py",
     "site/test_site.py",
+    "site/test_lab.py",
     "classroom/test_demo.py",
     "grading_command/test_grade.py",
     "grading/test_grader.py",

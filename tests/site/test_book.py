@@ -75,6 +75,7 @@ def test_the_ways_to_work_with_a_page_stand_below_its_title(root: Path) -> None:
     assert page(root, source()).cells[0].source == "# Top\n\nDOORS\n"
     ways = doors(Site("owner/name"), "course/01_basics/01_basics.ipynb")
     for goal in (
+        '"lab/lab/index.html?path=01_basics/01_basics.ipynb"',
         "mybinder.org/v2/gh/owner/name/HEAD?urlpath=lab/tree/course/01_basics/01_basics.ipynb",
         '"course/01_basics/01_basics.ipynb" download>',
     ):

@@ -31,6 +31,7 @@ from classroom.authoring.build import (
     read_course,
     write_files,
 )
+from classroom.authoring.lite import make_lab
 from classroom.authoring.texts import Lesson, binder_link
 from classroom.errors import ClassroomError
 from classroom.project import Page, Project, relative
@@ -224,8 +225,9 @@ def as_shown(output: NotebookNode) -> NotebookNode:
 
 
 def doors(site: Site, path: str) -> str:
-    """Return the ways to work with a page: on Binder, on a computer."""
+    """Return the ways to work with a page: in the browser, on Binder, on a computer."""
     ways = {
+        "Run in the browser": f"lab/lab/index.html?path={path.removeprefix('course/')}",
         "Binder": binder_link(site.repository, path),
         "Download": path,
     }
@@ -385,7 +387,7 @@ def make_site(project: Project, target: Path) -> None:
     execute is named with its line.
     """
     try:
-        needs("site", "sphinx", "myst_nb", "latex2mathml")
+        needs("site", "sphinx", "myst_nb", "latex2mathml", "jupyterlite_core")
     except ModuleNotFoundError as error:
         raise ClassroomError(str(error)) from None
     course = read_course(project)
@@ -407,6 +409,7 @@ def make_site(project: Project, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(made, target, ignore=shutil.ignore_patterns(".buildinfo", "_sources"))
     shutil.copytree(project.root / "course", target / "course")
+    make_lab(project, target / "lab")
     (target / "sitemap.xml").write_text(sitemap(target, site_of(project)), encoding="utf-8")
 
 
