@@ -141,7 +141,7 @@ def test_a_parameter_without_effect_must_be_called_so_and_only_such_a_one() -> N
 
 def test_inputs_that_go_together_are_mixed_without_complaint() -> None:
     answer = "def capped_side(side, x, prices):\n    return (side * x) ** 0.5 + prices[0]"
-    draw = "lambda pick: (*pick.one_of((-1, -2.0), (1, 3.0)), [pick.number(1, 9)])"
+    draw = "lambda pick: (*pick.one_of((-1, -2.0), (1, 3.0), (2, 4.0)), [pick.number(1, 9)])"
     assert surveyed(draw, answer) == []  # the root of -1 * 3.0 is no number, and nobody draws it
 
 
