@@ -6,6 +6,7 @@ The other extras, and the lowest versions of all, are the matter of `test_lower_
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -85,10 +86,11 @@ for found in pkgutil.walk_packages(classroom.__path__, "classroom."):
 
 
 def run(command: list[str], folder: Path, *, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run a command and hold it to its exit code."""
+    """Run a command, with a record of progress of its own, and hold it to its exit code."""
     done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=UV_LIMIT_S, check=False
-    )
+        command, cwd=folder, capture_output=True, text=True, timeout=UV_LIMIT_S, check=False,
+        env={**os.environ, "LEVERAGE_PROGRESS": str(folder / "progress.json")},
+    )  # fmt: skip
     assert done.returncode == code, f"{command[:4]}\n{done.stdout}\n{done.stderr[-4000:]}"
     return done
 
