@@ -384,6 +384,52 @@ def test_the_time_of_a_download_is_not_taken_for_that_of_hand_in(place: Place) -
     assert {row.result for row in rows.values()} == {"unchanged"}
 
 
+@pytest.mark.parametrize("count", [1, 5])
+def test_one_hand_in_and_a_slow_server_are_no_reason_to_believe_the_time(
+    place: Place, count: int
+) -> None:
+    made = [
+        (f"{name}_{n}_assignsubmission_file/{BOOK}", notebook(), NOON + timedelta(seconds=20 * n))
+        for n, name in enumerate(["Zoë Müller", "Jan de Vries", "A B", "C D", "E F"][:count])
+    ]
+    rows = take(place, zipped(made), None, packed=NOON + timedelta(minutes=3))
+    assert {row.time for row in rows.values()} == {""}
+
+
+def test_a_worksheet_of_another_assignment_gives_no_time_and_no_name(place: Place) -> None:
+    worksheet = (
+        "Identifier,Full name,Email address,Last modified (submission)\n"
+        'Participant 7,Zoë Müller,zoe@example.org,"Thursday, 15 January 2026, 6:30 PM"\n'
+    )
+    rows = take(place, zipped({
+        f"Zoë Müller_107_assignsubmission_file/{BOOK}": notebook(),
+        f"Jan de Vries_7_assignsubmission_file/{BOOK}": notebook(),
+    }), worksheet, packed=NOON)  # fmt: skip
+    assert (rows["Zoë Müller"].result, rows["Zoë Müller"].time) == ("taken", "")
+    assert rows["Jan de Vries"].result == "not matched"
+    assert "is its worksheet the one of this assignment?" in rows["Jan de Vries"].note
+
+
+def test_a_notebook_of_another_chapter_replaces_nothing(place: Place) -> None:
+    name = f"Zoë Müller_4_assignsubmission_file/{BOOK}"
+    take(place, zipped({name: notebook()}))
+    other = notebook().replace(b'"ch01_', b'"ch09_')
+    assert other != notebook()
+    rows = take(place, zipped({name: other}))
+    assert rows["Zoë Müller"].result == "not matched"
+    assert "no cell of 01_small is in it" in rows["Zoë Müller"].note
+    assert files(place)[f"001/{CHAPTER}/{BOOK}"] == notebook()
+
+
+@pytest.mark.parametrize("saved", [f"{BOOK}.json", f"{BOOK}.txt", f"{CHAPTER}.json"])
+def test_a_notebook_that_a_browser_saved_under_another_ending_counts(
+    place: Place, saved: str
+) -> None:
+    rows = take(place, zipped({f"Zoë Müller_4_assignsubmission_file/{saved}": notebook()}))
+    assert rows["Zoë Müller"].note == f"was {saved}"
+    assert files(place)[f"001/{CHAPTER}/{BOOK}"] == notebook()
+
+
 def test_numbered_folders_are_graded_with_the_time_that_was_kept(place: Place) -> None:
     take(place, zipped({f"Zoë Müller_4_assignsubmission_file/{BOOK}": notebook()}))
     run = grade(place.chapter, Options(workers=1), find=lambda: place.room, say=lambda _: None)

@@ -8,6 +8,7 @@ class/earlier/. `class/collected_CHAPTER.csv` says what came from where and when
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -132,9 +133,10 @@ def collect(
     if elsewhere:
         say(f"{len(elsewhere)} hand-ins of other chapters were left alone.")
     if undated and any(row.result in (TAKEN, REPLACED) and not row.time for row in rows):
+        hint = " Moodle's grading worksheet of this assignment has them: give it as --roster."
         say(
-            "The archive holds the time of its download, not those of hand-in, so none was kept. "
-            "Moodle's grading worksheet has them: give it as --roster."
+            "The archive holds the time of its download, not those of hand-in, so none was kept."
+            + hint * (hand_ins[0].origin.system == MOODLE)
         )
     return rows
 
@@ -186,11 +188,22 @@ def student_of(origin: Origin, roster: Roster | None) -> tuple[RosterEntry | Non
     if origin.system == CANVAS and not any(one.full_name for one in roster.people):
         keys.append(("id", origin.number))  # a roster of numbers can hold Canvas's own only
     found, reason = roster.find(*keys, among=origin.number)
+    if found is not None and origin.system == MOODLE and _is_other(person, found):
+        return None, (
+            f"the number {origin.number} is that of {found.full_name} in the roster: "
+            "is its worksheet the one of this assignment?"
+        )
     login, _, rest = person.partition(" ")
     one = roster.find(("login", login))[0] if found is None and rest else None
     if one is not None and match_key(rest) in name_keys(one):  # some sites: login, then name
         return one, ""
     return found, reason if "people" in reason else roster.nobody(person)
+
+
+def _is_other(called: str, person: RosterEntry) -> bool:
+    """Tell whether a full name is another person's; the login may stand before it."""
+    keys = [key for key in name_keys(person) if key]
+    return " " in called and bool(keys) and not match_key(called).endswith(tuple(keys))
 
 
 # ---- one person
@@ -216,6 +229,8 @@ def _take(
     files, notes = contents(newest, chapter.name)
     if not files:
         return replace(row, result=NOT_MATCHED, note="; ".join(notes)), None
+    if other := _of_another_chapter(files, chapter):
+        return replace(row, result=NOT_MATCHED, note=other), None
     if not any(name.lower().endswith(".ipynb") for name in files):
         notes.append(f"no notebook: {', '.join(sorted(files))[:60]}")
     if origin.system != EXCHANGE:
@@ -252,6 +267,29 @@ def _take(
     return row, remembered
 
 
+def _of_another_chapter(files: Mapping[str, bytes], chapter: Chapter) -> str:
+    """Return what is wrong where no notebook has a graded cell of the chapter and one has others'."""
+    found = [_graded_ids(content) for name, content in files.items() if name.endswith(".ipynb")]
+    ours = (
+        _graded_ids(chapter.solution_notebook.read_bytes())
+        if chapter.solution_notebook.exists()
+        else frozenset()
+    )
+    if not ours or not any(found) or any(ids & ours for ids in found):
+        return ""
+    return f"no cell of {chapter.name} is in it: is it of another chapter?"
+
+
+def _graded_ids(content: bytes) -> frozenset[str]:
+    """Return the ids that nbgrader gave a notebook's cells; none where it cannot be read."""
+    try:
+        cells = json.loads(content.decode("utf-8-sig"))["cells"]
+        found = [cell["metadata"].get("nbgrader", {}).get("grade_id") for cell in cells]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return frozenset()
+    return frozenset(one for one in found if isinstance(one, str))
+
+
 def _age(one: HandIn) -> tuple[str, datetime, int]:
     return one.origin.time, one.time or datetime.min, one.origin.attempt
 
@@ -260,9 +298,10 @@ def _moment(one: HandIn, person: RosterEntry | None, undated: bool) -> datetime 
     """Return the time of hand-in in UTC, from whoever knows it best."""
     if one.origin.time:
         return _read_time(one.origin.time)
-    if person is not None and person.handed_in and (said := _read_time(person.handed_in)):
-        return said
-    return None if undated else one.time
+    said = None  # a worksheet is of one assignment, and so are its numbers
+    if person is not None and person.participant == one.origin.number:
+        said = _read_time(person.handed_in)
+    return said or (None if undated else one.time)
 
 
 def _read_time(text: str) -> datetime | None:

@@ -36,8 +36,8 @@ _EXCHANGE = re.compile(
     r"(?P<name>[^+/]+)\+(?P<assignment>[^+/]+)\+(?P<time>\d{4}-\d\d-\d\d [\d:.]+ [^+/]*?)(?:\+[^/]*)?/(?P<file>.+)"
 )
 _ATTEMPT = re.compile(r"(?:-(?P<dash>\d{1,2})|\s?\((?P<brackets>\d{1,2})\))$")
-SAME_MOMENT = timedelta(minutes=2)
-"""Within it lie the times of an archive that was written by a server."""
+PACKING = timedelta(minutes=30)
+"""Within it lie the times of an archive that a server wrote, however slow it is."""
 
 
 @dataclass(frozen=True)
@@ -255,9 +255,9 @@ def of_download(hand_ins: Sequence[HandIn], packed: datetime | None) -> bool:
         When the archive itself was written, in UTC.
     """
     times = [one.time for one in hand_ins if one.time]
-    if len(times) < 2 or packed is None or hand_ins[0].origin.system not in (MOODLE, CANVAS):
+    if not times or packed is None or hand_ins[0].origin.system not in (MOODLE, CANVAS):
         return False
-    return max(times) - min(times) <= SAME_MOMENT and abs(packed - max(times)) < timedelta(days=1)
+    return max(times) - min(times) <= PACKING and abs(packed - max(times)) < timedelta(days=1)
 
 
 def as_notebook(
@@ -265,9 +265,21 @@ def as_notebook(
 ) -> dict[str, str]:
     """Return the new names of files: the only notebook gets the assignment's name.
 
+    Some browsers save a notebook as `.ipynb.json` or `.ipynb.txt`, or without its own ending.
+
     >>> as_notebook(["01_basics-Copy1.ipynb", "note.txt"], "01_basics")
     {'01_basics-Copy1.ipynb': '01_basics.ipynb'}
+    >>> as_notebook(["01_basics.ipynb.txt", "note.txt"], "01_basics")
+    {'01_basics.ipynb.txt': '01_basics.ipynb'}
     """
+    names = list(names)
     notebooks = [name for name in names if name.lower().endswith(".ipynb")]
+    notebooks = notebooks or [name for name in names if _saved_as_other(name, assignment)]
     wanted = f"{assignment}.ipynb"
     return {notebooks[0]: wanted} if len(notebooks) == 1 and notebooks[0] != wanted else {}
+
+
+def _saved_as_other(name: str, assignment: str) -> bool:
+    path = PurePosixPath(name.lower())
+    ours = path.stem.endswith(".ipynb") or _bare(path.stem)[0] == assignment.lower()
+    return path.suffix in (".json", ".txt") and ours
