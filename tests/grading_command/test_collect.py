@@ -430,6 +430,16 @@ def test_a_notebook_that_a_browser_saved_under_another_ending_counts(
     assert files(place)[f"001/{CHAPTER}/{BOOK}"] == notebook()
 
 
+def test_of_two_downloads_of_one_notebook_both_stay_for_the_grader_to_choose(place: Place) -> None:
+    folder = "Zoë Müller_4_assignsubmission_file"
+    again = f"{CHAPTER} (1).ipynb"
+    take(place, zipped({f"{folder}/{BOOK}": notebook(), f"{folder}/{again}": notebook("", "")}))
+    assert {f"001/{CHAPTER}/{BOOK}", f"001/{CHAPTER}/{again}"} <= set(files(place))
+    assert not files(place, "earlier")
+    run = grade(place.chapter, Options(workers=1), find=lambda: place.room, say=lambda _: None)
+    assert run.graded == ["001"]
+
+
 def test_numbered_folders_are_graded_with_the_time_that_was_kept(place: Place) -> None:
     take(place, zipped({f"Zoë Müller_4_assignsubmission_file/{BOOK}": notebook()}))
     run = grade(place.chapter, Options(workers=1), find=lambda: place.room, say=lambda _: None)

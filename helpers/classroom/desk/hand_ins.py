@@ -195,8 +195,9 @@ def grouped(
 ) -> list[HandIn]:
     """Return what each person handed in; of several attempts of one file the newest counts.
 
-    In nbgrader's exchange each folder is an attempt. Elsewhere two files are attempts of one where
-    their names differ by a number at the end, as Canvas and browsers add it.
+    In nbgrader's exchange each folder is an attempt. In Canvas's archive two files are attempts of
+    one where their names differ by the number that it adds at the end. Elsewhere nobody knows which
+    is newer: all stay, and the grader takes the one with most answers and names the others.
     """
     people: dict[tuple[str, ...], list[tuple[ArchivedFile, Origin]]] = defaultdict(list)
     for file, origin in found:
@@ -206,7 +207,7 @@ def grouped(
         attempts: dict[str, list[tuple[ArchivedFile, Origin]]] = defaultdict(list)
         for file, origin in entries:
             path = PurePosixPath(origin.file)
-            bare = _bare(path.stem)[0] if origin.system != EXCHANGE else path.stem
+            bare = _bare(path.stem)[0] if origin.system == CANVAS else path.stem
             attempts[str(path.with_name(bare + path.suffix)).casefold()].append((file, origin))
         newest = [max(same, key=_rank) for same in attempts.values()]
         last = max(newest, key=_first_notebook)[1]
