@@ -80,6 +80,13 @@ def test_moodles_grade_file_holds_known_people_only_each_with_all_that_names_the
     assert rows[1][f"{CHAPTER} (Feedback)"] == "", "Moodle takes a comment with a grade only"
 
 
+def test_the_grades_say_the_name_and_address_that_the_roster_has(back: Back) -> None:
+    rows = {row["student_id"]: row for row in table(back[0].room.folder / f"grades_{CHAPTER}.csv")}
+    named = [rows["002"][column] for column in ("last_name", "first_name", "email")]
+    assert named == ["de Vries", "Jan", "jan@example.org"]
+    assert rows["004"]["last_name"] == ""
+
+
 def test_canvas_grade_file_opens_with_the_columns_that_its_importer_asks_for(back: Back) -> None:
     lines = list(csv.reader((back[0].room.folder / f"canvas_{CHAPTER}.csv").open()))
     assert lines[0] == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", CHAPTER]

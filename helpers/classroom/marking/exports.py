@@ -16,6 +16,7 @@ Read on 2026-11-30 in copies of their sources; each is the one that is stored of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -61,6 +62,21 @@ def nbgrader_csv(
             )
         )  # fmt: skip
     return csv_text(rows)
+
+
+def _named(one: Standing, people: Roster | None) -> Standing:
+    """Return a standing with the name and address that the roster has of the person."""
+    who = people.by_id.get(one.student) if people else None
+    if who is None:
+        return one
+    last, comma, first = who.sortable_name.partition(", ")
+    first = first if comma else who.full_name
+    return replace(
+        one,
+        first_name=one.first_name or first,
+        last_name=one.last_name or (last if comma else ""),
+        email=one.email or who.email,
+    )
 
 
 def canvas_csv(
@@ -181,7 +197,9 @@ def write_exports(
 ) -> list[Path]:
     """Write the three files of a chapter and return their paths."""
     texts = {
-        f"grades_{assignment}.csv": nbgrader_csv(assignment, due, maximum, standings),
+        f"grades_{assignment}.csv": nbgrader_csv(
+            assignment, due, maximum, [_named(one, people) for one in standings]
+        ),
         f"canvas_{assignment}.csv": canvas_csv(assignment, maximum, standings, people),
         f"moodle_{assignment}.csv": moodle_csv(assignment, standings, records, people),
     }
