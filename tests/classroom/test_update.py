@@ -271,6 +271,40 @@ def test_a_handout_is_renewed_from_the_newer_archive(tmp_path: Path) -> None:
     assert update(Project(home), newer, say=lambda _: None)[0].kept == ("ch01_a_answer",)
 
 
+CHECKPOINT = "course/01_small/.ipynb_checkpoints/01_small-checkpoint.ipynb"
+EARLIER = "course/before_update_2026-01-01/01_small.ipynb"
+
+
+def test_checkpoints_and_earlier_copies_take_no_part_in_a_handouts_update(tmp_path: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(handout_of(OLD))) as archive:
+        archive.extractall(tmp_path)
+    home = tmp_path / "leverage-course"
+    for name in (CHECKPOINT, EARLIER):
+        (home / name).parent.mkdir(parents=True)
+        (home / name).write_bytes(worked_in(OLD, ch01_a="older a"))
+    (home / PATH).write_bytes(worked_in(OLD, ch01_a="newest a"))
+    newer = tmp_path / "newer.zip"
+    newer.write_bytes(handout_of(NEW))
+    (account,) = update(Project(home), newer, say=lambda _: None)
+    assert account.moved == ()
+    assert "newest a" in sources((home / PATH).read_bytes())
+    assert "older a" in sources((home / EARLIER).read_bytes())
+
+
+def test_an_answer_that_moves_in_a_checkout_goes_to_no_checkpoint_and_no_copy(
+    checkout: tuple[Path, Path],
+) -> None:
+    origin, mine = checkout
+    for name in (CHECKPOINT, EARLIER):
+        (mine / name).parent.mkdir(parents=True)
+        (mine / name).write_bytes(OLD)
+    (mine / PATH).write_bytes(worked_in(OLD, ch01_a="my a"))
+    publish(origin, book(text("t", "# 1. Small"), answer("ch01_b")), "second")
+    (account,) = update(Project(mine), say=lambda _: None)
+    assert account.gone == ("ch01_a_answer",)
+    assert {(mine / name).read_bytes() for name in (CHECKPOINT, EARLIER)} == {OLD}
+
+
 def test_without_git_and_without_an_archive_it_says_what_to_give(tmp_path: Path) -> None:
     (tmp_path / "course").mkdir()
     with pytest.raises(ClassroomError, match="give the newer handout"):

@@ -13,7 +13,7 @@ import re
 import subprocess
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from leverage.lessons.wording import counted, item_label
 
 RELEASED = "released.json"
 """In a handout: a hash of each cell as it was given, by notebook and id."""
+COPIES = "before_update_"
+"""How the names of folders begin that hold what an update replaced."""
 OURS = ("helpers", "course", "binder")
 """Folders that an update writes into; all else of a handout lies beside them."""
 Cell = dict[str, Any]
@@ -212,17 +214,13 @@ def carry_all(
         home = next((p for p, content in new.items() if key in cell_hashes(content)), None)
         account = accounts[path]
         if home is None:
-            accounts[path] = _with(account, gone=(*account.gone, key))
+            accounts[path] = replace(account, gone=(*account.gone, key))
             continue
         document = json.loads(made.get(home, new[home]))
         _cell(document["cells"], key)["source"] = source_text(cell["source"])
         made[home] = _file(document)
-        accounts[path] = _with(account, moved=(*account.moved, key), kept=(*account.kept, key))
+        accounts[path] = replace(account, moved=(*account.moved, key), kept=(*account.kept, key))
     return made, list(accounts.values())
-
-
-def _with(account: Carried, **changes: Any) -> Carried:
-    return Carried(**{**vars(account), **changes})
 
 
 def account_line(account: Carried) -> str:
@@ -307,7 +305,7 @@ def _update_checkout(project: Project, say: Callable[[str], None]) -> list[Carri
     mine = {name: (root / name).read_bytes() for name in touched if (root / name).exists()}
     released = {name: cell_hashes(_git_file(root, name)) for name in mine}
     tell_class(project, before, upstream, say)
-    place = _copied(project, mine, say)
+    _copied(project, mine, say)
     if touched:
         _git(root, "restore", "--staged", "--worktree", "--", *touched)
     try:
@@ -316,12 +314,7 @@ def _update_checkout(project: Project, say: Callable[[str], None]) -> list[Carri
         for name, content in mine.items():
             write_whole(root / name, content)
         raise
-    new = {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in sorted((root / "course").glob("**/*.ipynb"))
-        if place is None or place not in path.parents
-    }
-    made, accounts = carry_all(mine, new, released)
+    made, accounts = carry_all(mine, notebooks_in(root), released)
     for name, content in made.items():
         write_whole(root / name, content)
     _tell(accounts, f"{_named(root, before)} → {_named(root, after)}", say)
@@ -338,10 +331,7 @@ def _update_handout(project: Project, archive: Path, say: Callable[[str], None])
     if "nbgrader_config.py" not in new or not any(name.startswith("course/") for name in new):
         raise ClassroomError(f"{archive.name} is no handout of this course; nothing was changed")
     released = _released(root / RELEASED)
-    notebooks = [f"{OURS[1]}/{p.relative_to(root / 'course').as_posix()}"
-                 for p in sorted((root / "course").glob("**/*.ipynb"))
-                 if not p.relative_to(root / "course").parts[0].startswith("before_update")]  # fmt: skip
-    mine = {name: (root / name).read_bytes() for name in notebooks}
+    mine = notebooks_in(root)
     if released is not None:
         mine = {n: c for n, c in mine.items() if cell_hashes(c) != dict(released.get(n, {}))}
     made, accounts = carry_all(
@@ -365,19 +355,28 @@ def _released(path: Path) -> dict[str, Hashes] | None:
     return {str(name): dict(cells) for name, cells in found.items()}
 
 
-def _copied(
-    project: Project, files: Mapping[str, bytes], say: Callable[[str], None]
-) -> Path | None:
-    """Copy notebooks to a folder that JupyterLab shows, and return it."""
+def notebooks_in(root: Path) -> dict[str, bytes]:
+    """Return the notebooks of course/ by path: no checkpoints of JupyterLab, no copies of ours."""
+    home = root / "course"
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(home.glob("**/*.ipynb"))
+        if ".ipynb_checkpoints" not in path.parts
+        and not path.relative_to(home).parts[0].startswith(COPIES)
+    }
+
+
+def _copied(project: Project, files: Mapping[str, bytes], say: Callable[[str], None]) -> None:
+    """Copy notebooks to a folder that JupyterLab shows."""
     if not files:
-        return None
-    stem = f"before_update_{date.today()}"
+        return
+    stem = f"{COPIES}{date.today()}"
     names = (stem if number == 1 else f"{stem}_{number}" for number in range(1, 1_000))
     place = next(p for name in names if not (p := project.root / "course" / name).exists())
     for name, content in files.items():
         write_whole(place / Path(name).name, content)
-    say(f"{counted(len(files), 'notebook')} of yours, copied as it was to course/{place.name}/")
-    return place
+    was = "it was" if len(files) == 1 else "they were"
+    say(f"{counted(len(files), 'notebook')} of yours, copied as {was} to course/{place.name}/")
 
 
 def _tell(accounts: Iterable[Carried], versions: str, say: Callable[[str], None]) -> None:
