@@ -16,7 +16,8 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from classroom.authoring.book import is_check_cell, make_site
+from classroom.authoring.book import make_site
+from classroom.authoring.trial import is_test
 from classroom.project import Project
 from leverage import LONG, liquidation_price
 from leverage.lessons.browser import find_browser
@@ -177,10 +178,10 @@ def test_no_solution_hidden_test_or_check_is_in_the_book(project: Project, site:
     solutions = json.loads(project.solved.read_text(encoding="utf-8"))
     for text in (*project.chapters(), *project.reviews()):
         student = nbformat.read(text.student_notebook, as_version=4)
-        given = "\n".join(cell.source for cell in student.cells if not is_check_cell(cell))
+        given = "\n".join(cell.source for cell in student.cells if not is_test(cell))
         html = (site / f"{text.name}.html").read_text(encoding="utf-8")
         words = re.sub(r"<[^>]+>", "", html)
-        checks = [cell.source for cell in student.cells if is_check_cell(cell)]
+        checks = [cell.source for cell in student.cells if is_test(cell)]
         assert checks
         secret = [
             line.strip()

@@ -33,6 +33,7 @@ from classroom.authoring.build import (
 )
 from classroom.authoring.lite import make_lab
 from classroom.authoring.texts import Lesson, binder_link
+from classroom.authoring.trial import is_answer, is_test
 from classroom.errors import ClassroomError
 from classroom.project import Page, Project, relative
 from leverage._extras import needs
@@ -77,17 +78,6 @@ def anchor(name: str, cell_id: str) -> str:
     if name == "glossary":
         return cell_id
     return f"{name.replace('_', '-')}-{cell_id}"
-
-
-def is_check_cell(cell: NotebookNode) -> bool:
-    """Tell whether a cell is a check: it holds a test, or only points at one."""
-    meta = cell.metadata.get("nbgrader", {})
-    return bool(meta.get("grade")) and not meta.get("solution")
-
-
-def takes_answer(cell: NotebookNode) -> bool:
-    """Tell whether a cell is where the learner answers."""
-    return bool(cell.metadata.get("nbgrader", {}).get("solution"))
 
 
 @dataclass(frozen=True)
@@ -167,10 +157,10 @@ class Pages:
         """Return the notebook that Sphinx reads: a page of the book."""
         cells: list[NotebookNode] = []
         for cell in source.notebook.cells:
-            if is_check_cell(cell):
+            if is_test(cell):
                 continue
             if cell.cell_type == "markdown":
-                text = EMPTY_ANSWER if takes_answer(cell) else self.markdown(cell, source)
+                text = EMPTY_ANSWER if is_answer(cell) else self.markdown(cell, source)
                 cells.append(nbformat.v4.new_markdown_cell(text, id=cell["id"]))
                 continue
             if (source.name, cell["id"]) in self.wanted:
@@ -189,8 +179,8 @@ class Pages:
     def code(self, cell: NotebookNode, source: PageSource) -> NotebookNode:
         """Return a code cell with its outputs, if it was given; figures must be there."""
         made = nbformat.v4.new_code_cell(cell.source, id=cell["id"])
-        if takes_answer(cell) or OWN_RECORD.search(cell.source):
-            made.metadata.tags = ["answer"] * takes_answer(cell)
+        if is_answer(cell) or OWN_RECORD.search(cell.source):
+            made.metadata.tags = ["answer"] * is_answer(cell)
             return made
         place = source.where(cell["id"])
         outputs = source.outputs.get(cell["id"], [])
@@ -367,7 +357,7 @@ def reference_files(folder: Path) -> dict[Path, bytes]:
         # package is shown there.
         offered = getattr(module, "__all__", ())
         homes = {x: getattr(getattr(module, x), "__module__", name) for x in offered}
-        others = sorted(x for x, home in homes.items() if f"{home}.".partition(f"{name}.")[0])
+        others = sorted(x for x, home in homes.items() if not f"{home}.".startswith(f"{name}."))
         lines += ["   :imported-members:"] * bool(offered)
         lines += [f"   :exclude-members: {', '.join(others)}"] * bool(others) + ["```", ""]
         files[folder / f"{name}.md"] = "\n".join(lines).encode()

@@ -35,7 +35,7 @@ from classroom.desk.hand_ins import (
 )
 from classroom.errors import ClassroomError
 from classroom.grading.repair import is_safe_name
-from classroom.marking.grade import MOST_NAMES, printable
+from classroom.marking.grade import printable, some_names
 from classroom.marking.people import (
     Collected,
     Roster,
@@ -127,9 +127,7 @@ def collect(
     if people is not None:
         missing = [person.id for person in people.people if person.id not in kept]
         if missing:
-            names = ", ".join(map(printable, missing[:MOST_NAMES]))
-            more = f" and {len(missing) - MOST_NAMES} more" * (len(missing) > MOST_NAMES)
-            say(f"Nothing came from {len(missing)} of the roster: {names}{more}.")
+            say(f"Nothing came from {len(missing)} of the roster: {some_names(missing)}.")
     if elsewhere:
         say(f"{len(elsewhere)} hand-ins of other chapters were left alone.")
     if undated and any(row.result in (TAKEN, REPLACED) and not row.time for row in rows):
@@ -319,9 +317,7 @@ def _changed(path: Path) -> datetime:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(tzinfo=None)
 
 
-def contents(
-    one: HandIn, assignment: str, *, rename: bool = True
-) -> tuple[dict[str, bytes], list[str]]:
+def contents(one: HandIn, assignment: str) -> tuple[dict[str, bytes], list[str]]:
     """Return the files of a hand-in, zip archives in it opened, and what is to be said of them."""
     files: dict[str, bytes] = {}
     notes: list[str] = []
@@ -345,11 +341,9 @@ def contents(
             files[name] = content
     if sum(map(len, files.values())) > 2 * LARGEST_FILE:
         return {}, [*notes, f"more than {2 * LARGEST_FILE // 1_000_000} MB in all"]
-    if rename:
-        new = as_notebook(files, assignment)
-        notes += [f"was {name}" for name in new]
-        files = {new.get(name, name): content for name, content in files.items()}
-    return files, notes
+    new = as_notebook(files, assignment)
+    notes += [f"was {name}" for name in new]
+    return {new.get(name, name): content for name, content in files.items()}, notes
 
 
 def digest_of(files: Mapping[str, bytes], system: str) -> str:

@@ -24,7 +24,7 @@ from classroom.desk.hand_ins import CANVAS, EXCHANGE, MOODLE
 from classroom.errors import ClassroomError
 from classroom.grading.reading import read_release
 from classroom.marking.exports import moodle_columns
-from classroom.marking.grade import MOST_NAMES, outputs, printable, registered
+from classroom.marking.grade import outputs, registered, some_names
 from classroom.marking.gradebook import Gradebook, Standing
 from classroom.marking.people import Collected, class_people, keep_roster, read_collected
 from classroom.marking.room import EXCHANGE_FILES, Room, write_if_new
@@ -96,7 +96,7 @@ def giveback(
     if nameless:
         say(
             "The roster has no login, e-mail address or id number for "
-            f"{', '.join(map(printable, nameless[:MOST_NAMES]))}: not in Moodle's grade file."
+            f"{some_names(nameless)}: not in Moodle's grade file."
         )
     if people is None:
         say(
@@ -189,9 +189,7 @@ def tell_giveback(
     if done.released:
         say(f"Pages of {counted(len(done.released), 'student')} are in nbgrader's exchange.")
     if done.left_out:
-        names = ", ".join(map(printable, done.left_out[:MOST_NAMES]))
-        more = f" and {len(done.left_out) - MOST_NAMES} more" * (len(done.left_out) > MOST_NAMES)
-        say(f"Not in the roster, so in no grade file: {names}{more}.")
+        say(f"Not in the roster, so in no grade file: {some_names(done.left_out)}.")
     if waiting:
         say(f"{len(waiting)} still wait for a mark: their cells are empty.")
     say(f"The maximum is {maximum:g}: give the grade item in Moodle that maximum first.")

@@ -13,6 +13,7 @@ from classroom.desk.autograder import package_files
 from classroom.desk.update import RELEASED, cell_hashes
 from classroom.errors import ClassroomError
 from classroom.grading.reading import read_release, source_text
+from classroom.markers import SECRET_WORDS
 from classroom.marking.room import write_whole
 from classroom.project import Chapter, Page, Project, relative
 from leverage.lessons.manifest import Quiz
@@ -33,7 +34,6 @@ NOT_FOR_LEARNERS = (
     "For instructors", "The arithmetic on its own", "An exchange on paper", "For contributors",
 )  # fmt: skip
 """Sections of the README that a handout leaves out."""
-SECRETS = re.compile(r"### (BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)")
 
 
 def handout(project: Project, chapters: Sequence[Chapter]) -> bytes:
@@ -62,7 +62,7 @@ def handout(project: Project, chapters: Sequence[Chapter]) -> bytes:
     for path in (*_files(folders), *sorted((project.root / "course").glob("*.*"))):
         files[relative(path, project.root)] = path.read_bytes()
     for name, content in files.items():
-        if name.endswith(".ipynb") and SECRETS.search(content.decode()):
+        if name.endswith(".ipynb") and any(word in content.decode() for word in SECRET_WORDS):
             raise ClassroomError(f"{name} holds solutions or hidden tests; run 'classroom check'")
     hashes = {name: cell_hashes(c) for name, c in files.items() if name.endswith(".ipynb")}
     files[RELEASED] = json.dumps(hashes, indent=1).encode()

@@ -783,17 +783,26 @@ def outputs(room: Room, chapter: Chapter, *, say: Callable[[str], None] = print)
     )
 
 
+def some_names(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are.
+
+    >>> some_names(["ada", "bo"]), some_names(["x"] * 12)[-10:]
+    ('ada, bo', 'and 2 more')
+    """
+    more = len(names) - MOST_NAMES
+    return ", ".join(map(printable, names[:MOST_NAMES])) + f" and {more} more" * (more > 0)
+
+
 def tell_waiting(standings: Sequence[Standing], say: Callable[[str], None]) -> None:
     """Say whose answers wait for a mark, and what that means for the files."""
     waiting = [standing for standing in standings if standing.waiting]
     if not waiting:
         return
     number = sum(len(standing.waiting) for standing in waiting)
-    names = ", ".join(f"{one.student} {len(one.waiting)}" for one in waiting[:MOST_NAMES])
-    more = f" and {len(waiting) - MOST_NAMES} more" if len(waiting) > MOST_NAMES else ""
+    names = some_names([f"{one.student} {len(one.waiting)}" for one in waiting])
     say(
         f"{counted(number, 'answer')} of {counted(len(waiting), 'student')} to be marked by hand: "
-        f"{printable(names)}{more}. Until then their total is left empty in the files."
+        f"{names}. Until then their total is left empty in the files."
     )
 
 
