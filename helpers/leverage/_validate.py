@@ -36,13 +36,13 @@ class Known(NamedTuple):
 
 
 # A rate above what the course's venues have is most likely a number of per cent: 0.4 % for a spot
-# margin trade, 0.025 % for opening or keeping it, 0.25 % of funding at a settlement, 15 % of
-# maintenance where more than 2x is allowed, 5 % in a first tier (all venues/kraken.toml), 3.9 %
-# between the close and the next open of a bundled hour.
+# margin trade, 0.025 % for opening or keeping it, 0.25 % of funding at a settlement (Kraken),
+# 20 % of maintenance where more than 2x is allowed (Bitget, Kraken), 5 % in a first tier (Kraken in
+# the EEA), 3.9 % between the close and the next open of a bundled hour. A test holds them.
 FEE = Known(0.004, "a venue of the course charges")
 ROLLOVER = Known(0.00025, "a venue of the course charges")
 FUNDING = Known(0.0025, "a venue of the course is known to allow at a settlement")
-MAINTENANCE = Known(0.15, "a venue of the course asks where it allows more than 2x")
+MAINTENANCE = Known(0.2, "a venue of the course asks where it allows more than 2x")
 LIQUIDATION = Known(0.05, "a venue asks of its smallest positions, out of which it is paid")
 JUMP = Known(0.04, "a price jumped between two hours of the bundled crashes")
 
