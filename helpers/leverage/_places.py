@@ -35,6 +35,6 @@ def own_place(variable: str, name: str) -> Path:
     """Return the file or folder that an environment variable names, else `name` in `own_folder`."""
     chosen = os.environ.get(variable, "").strip()
     path = Path(chosen) if chosen else own_folder() / name
-    if path.parts[0] != "~":
+    if path.parts[:1] != ("~",):
         return path
     return (home_folder() or Path.cwd()).joinpath(*path.parts[1:])

@@ -109,6 +109,8 @@ def test_a_stop_limit_waits_for_its_limit_once_triggered(hourly):
     order = exchange.create_order(BTC, "stop_limit", "sell", 1, 97, {"triggerPrice": 94})
     exchange.step(2, "bar")
     assert exchange.fetch_order(order["id"])["status"] == "open"
+    assert exchange.fetch_open_orders(BTC, params={"trigger": True}) == []  # it has fired
+    assert exchange.cancel_all_orders(BTC, {"trigger": True}) == []
     exchange.run_until()
     assert fills(exchange) == [("sell", 97.0, 1.0, "maker")]
 

@@ -34,6 +34,8 @@ def test_every_place_follows_its_variable_then_home_then_here(
     monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
     monkeypatch.setenv(variable, "~/mine")
     assert place() == tmp_path / "home" / "mine"
+    monkeypatch.setenv(variable, ".")
+    assert place().resolve() == Path.cwd()
     monkeypatch.setenv(variable, " ")
     assert place() == tmp_path / "home" / ".leverage-course" / name
     monkeypatch.setattr(_places, "home_folder", lambda: None)

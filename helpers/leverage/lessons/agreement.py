@@ -49,14 +49,21 @@ Failure = tuple[int, Expected, Expected]
 """Number of a sample, what the solution gives there, and what the answer gives."""
 
 
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """Drop warnings: they would show a number that was drawn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def expected_of(solution: Function, args: tuple[Any, ...]) -> Expected:
     """Return what the solution gives for some arguments, which it may not change.
 
     What it warns of is for nobody: drawn arguments go to the ends of what is allowed.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _in_silence():
             value = solution(*(args if calls.is_fixed(args) else calls.copied(args)))
     except Exception as error:
         return Refused(type(error))
@@ -71,14 +78,6 @@ class Drawn:
     rights: Sequence[Expected]
 
 
-@contextmanager
-def _in_silence() -> Iterator[None]:
-    """Drop warnings: they would show a number that was drawn."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
 @_in_silence()
 def drawn_for(
     item_id: str, draw: Callable[[Sampler], Sequence[Any]], solution: Function, count: int
@@ -90,9 +89,7 @@ def drawn_for(
     ValueError
         Where the solution stops with an error that is no refusal, or `draw` draws nothing.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        samples = draw_samples(item_id, draw, count)
+    samples = draw_samples(item_id, draw, count)
     rights = [expected_of(solution, sample.args) for sample in samples]
     for sample, right in zip(samples, rights, strict=True):
         if isinstance(right, Refused) and issubclass(right.kind, _MISTAKES_OF_AN_AUTHOR):

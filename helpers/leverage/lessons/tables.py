@@ -123,7 +123,7 @@ def _plain_cells(column: Any) -> list[Cell]:
 
 
 def _plain_cell(value: object) -> Cell:
-    """Return a table's cell as a float, a text, or None for a missing value."""
+    """Return a table's cell as a float, a text, a truth value, or None where it is missing."""
     kind = type(value)
     if issubclass(kind, str):
         return str.__str__(cast(str, value)).strip()

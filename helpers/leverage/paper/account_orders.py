@@ -197,7 +197,7 @@ class AccountOrders(Face):
         ids = [
             order.id
             for order in self._world.orders_of(self._ready(), name)
-            if order.trigger_way or not _asks_for_triggers(params)
+            if _is_meant(order, params)
         ]
         if name is not None:
             order_desk.require_cancelling(self._world, name)
@@ -250,7 +250,7 @@ class AccountOrders(Face):
             if order.account == account.name
             and name in (None, order.symbol)
             and (not statuses or order.status in statuses)
-            and (order.trigger is not None or not _asks_for_triggers(params))
+            and _is_meant(order, params)
         ]
         kept.sort(key=lambda order: (order.created, int(order.id)))
         return limited([order_dict(self._world, order) for order in kept], since, limit, params)
@@ -381,10 +381,14 @@ class AccountOrders(Face):
         )
 
 
-def _asks_for_triggers(params: Params) -> bool:
-    """Whether only orders with a trigger are meant, in the two ways in which ccxt takes it."""
+def _is_meant(order: Order, params: Params) -> bool:
+    """Tell whether an order is asked for: with ``trigger`` or ``stop``, as in ccxt, only triggers.
+
+    An order whose trigger has fired and that rests in the book is an ordinary one.
+    """
     given = params or {}
-    return bool(given.get("trigger") or given.get("stop"))
+    waits = order.trigger_way if order.status == "open" else order.trigger is not None
+    return bool(waits) or not (given.get("trigger") or given.get("stop"))
 
 
 _SIDE_WORDS = {1: "buy", -1: "sell"}

@@ -64,8 +64,8 @@ class Face:
     precisionMode = 4  # noqa: N815 - ccxt's name; precisions are steps, ccxt's TICK_SIZE
     # What programs read or set on every exchange of ccxt; nothing is connected to, so nothing waits.
     version, countries = "paper", ()
-    rateLimit, enableRateLimit, timeout, verbose, pro = 0, True, 10_000, False, False  # noqa: N815
-    apiKey, secret, password, uid = "", "", "", ""  # noqa: N815 - ccxt's name
+    rateLimit, enableRateLimit, timeout, verbose, pro = 0, True, 10_000, False, False  # noqa: N815 - ccxt's names
+    apiKey, secret, password, uid = "", "", "", ""  # noqa: N815 - ccxt's names
     _parts: tuple[type, ...]
     _world: World
     _engine: Engine
@@ -153,7 +153,6 @@ class Face:
         params: Params = None,
     ) -> dict[str, Any]:
         """Fee that an order would cost; a post-only order is a maker's."""
-        del type, side
         instrument = self._world.instruments[str(self.market(symbol)["symbol"])]
         kind = "maker" if (params or {}).get("postOnly") else takerOrMaker
         rate = self.fees["trading"][kind]

@@ -81,7 +81,6 @@ class Wallets(Face):
         InsufficientFunds
             If the amount is more than is there.
         """
-        del address, params
         account = self._account()
         if not account.verified:
             raise PermissionDenied(f"{account.name!r} is not verified; call verify() first")
