@@ -222,6 +222,19 @@ def test_entries_average_and_exits_do_not_move_the_entry(ticks):
     assert exchange.fetch_balance()["info"]["USDT"]["walletBalance"] == pytest.approx(10_030)
 
 
+@pytest.mark.parametrize("name", ["stopLossPrice", "takeProfitPrice"])
+def test_in_hedge_mode_a_stop_says_which_leg_it_closes(ticks, name):
+    exchange = ticks(100, 94, 110)
+    exchange.set_position_mode(True)
+    exchange.create_order(BTC, "market", "buy", 1)
+    price = {name: 95 if name == "stopLossPrice" else 105}
+    with pytest.raises(exchange_errors.ArgumentsRequired, match=f"must be given with {name}"):
+        exchange.create_order(BTC, "market", "sell", 1, None, price)
+    exchange.create_order(BTC, "market", "sell", 1, None, {**price, "positionSide": "long"})
+    exchange.run_until()
+    assert exchange.fetch_positions() == []
+
+
 def test_hedge_mode_holds_both_sides_at_once(ticks):
     exchange = ticks(100, 110)
     exchange.set_position_mode(True)

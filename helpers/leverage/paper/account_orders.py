@@ -67,7 +67,9 @@ class AccountOrders(Face):
         params : dict, optional
             ``triggerPrice``, ``stopLossPrice``, ``takeProfitPrice``, ``trailingPercent``,
             ``trailingAmount``, ``stopLoss``, ``takeProfit``, ``reduceOnly``, ``postOnly``,
-            ``timeInForce``, ``clientOrderId``, ``positionSide``.
+            ``timeInForce``, ``clientOrderId``, ``positionSide``. A stop or a target closes only,
+            and never opens the other side, with ``reduceOnly``, or attached by ``stopLoss`` and
+            ``takeProfit``.
 
         Returns
         -------

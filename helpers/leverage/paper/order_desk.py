@@ -371,6 +371,14 @@ def _read_position_side(order: Order, account: Account, params: Mapping[str, Any
                 "set_position_mode(True) first"
             )
         return
+    closing = [
+        name for name in ("stopLossPrice", "takeProfitPrice") if params.get(name) is not None
+    ]
+    if word is None and closing and not order.reduce_only:
+        raise ArgumentsRequired(
+            f"positionSide or reduceOnly must be given with {closing[0]} in hedge mode; without, "
+            "the order would open the other side when it fires"
+        )
     if word is None:
         order.position_side = -order.side if order.reduce_only else order.side
         return

@@ -352,13 +352,15 @@ def exact_balance(total: float, free: float) -> dict[str, float]:
     --------
     >>> exact_balance(100.123456789, 30.1)
     {'free': 30.1, 'used': 70.02345678, 'total': 100.12345678}
+    >>> exact_balance(10_000 - 46.2 - 5_550, 0.3 - 0.1)  # 4403.799999999999 without its rounding error
+    {'free': 0.2, 'used': 4403.6, 'total': 4403.8}
     >>> exact_balance(-5.0, -7.0)
     {'free': -5.0, 'used': 0.0, 'total': -5.0}
     """
     digits = max(0, 8 - max(0, len(str(int(abs(total)))) - 6))
     step = Decimal(1).scaleb(-digits)
-    whole = Decimal(repr(float(total))).quantize(step, rounding=ROUND_DOWN)
-    part = Decimal(repr(float(max(free, 0.0)))).quantize(step, rounding=ROUND_DOWN)
+    whole = Decimal(f"{total:.14g}").quantize(step, rounding=ROUND_DOWN)
+    part = Decimal(f"{max(free, 0.0):.14g}").quantize(step, rounding=ROUND_DOWN)
     part = min(part, whole)
     # Adding nothing turns minus zero into zero.
     return {
