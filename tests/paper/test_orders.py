@@ -235,6 +235,21 @@ def test_in_hedge_mode_a_stop_says_which_leg_it_closes(ticks, name):
     assert exchange.fetch_positions() == []
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"since": "2021"}, {"since": True}, {"limit": "3"}, {"limit": 0}, {"params": {"until": "now"}},
+        {"params": {"fromId": "t3"}}, {"params": {"paginate": True}},
+    ],
+)  # fmt: skip
+def test_a_way_of_paging_that_is_not_spoken_is_refused(ticks, asked):
+    exchange = ticks(100, 101)
+    exchange.create_order(BTC, "market", "buy", 1)
+    for ask in (exchange.fetch_my_trades, exchange.fetch_orders, exchange.fetch_ohlcv):
+        with pytest.raises(exchange_errors.BadRequest):
+            ask(BTC, **asked)
+
+
 def test_hedge_mode_holds_both_sides_at_once(ticks):
     exchange = ticks(100, 110)
     exchange.set_position_mode(True)

@@ -14,7 +14,7 @@ from leverage.paper.exchange_errors import BadRequest, NotSupported
 from leverage.paper.face import Face, Params
 from leverage.paper.fills import touch_price
 from leverage.paper.formats import iso
-from leverage.paper.replies import limited, tier_dicts, times
+from leverage.paper.replies import last_asked, limited, tier_dicts, times
 from leverage.paper.tape import TICKS_A_BAR
 
 DAY = 86_400_000
@@ -126,7 +126,7 @@ class MarketData(Face):
             Start, open, high, low, close, volume.
         """
         given = params or {}
-        until = given.get("until")
+        until = last_asked(since, limit, params)
         if given.get("price"):
             raise NotSupported(
                 f"there are no bars of the {given['price']} price; the ticker tells it of now"
@@ -134,11 +134,10 @@ class MarketData(Face):
         symbol = self.market(symbol)["symbol"]
         own = self._world.tracks_length(symbol)
         length = own or MINUTE if timeframe is None else self._length(symbol, timeframe)
-        if limit is not None and limit < 1:
-            raise BadRequest(f"limit must be 1 or more, was {limit}")
         # Of a long history only the newest bars are read where no others are asked for.
-        is_newest = limit is not None and since is None and until is None
-        count = (limit + 1) * (length // (own or 1)) if is_newest and limit else None
+        count = None
+        if limit is not None and since is None and until is None:
+            count = (limit + 1) * (length // (own or 1))
         rows = self._bars_until_now(symbol, count)
         if length != own:
             rows = _merged(rows, length)
@@ -192,7 +191,7 @@ class MarketData(Face):
 
         They share out the volume of their bar; while it runs they are of the smallest size.
         """
-        until = (params or {}).get("until")
+        until = last_asked(since, limit, params)
         symbol = self.market(symbol)["symbol"]
         world = self._world
         track, time, row = world.tape.tracks[symbol], world.tape.time, world.state.row

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_DOWN, Decimal
 from math import inf
-from typing import Any
+from numbers import Real
+from typing import Any, cast
 
 from leverage.paper.exchange_errors import BadRequest
 from leverage.paper.formats import expiry_of, iso
@@ -41,6 +42,38 @@ def times(timestamp: int) -> dict[str, Any]:
     return {"timestamp": timestamp, "datetime": iso(timestamp)}
 
 
+_OTHER_PAGING = ("fromId", "cursor", "after", "paginate")
+
+
+def last_asked(since: Any, limit: Any, params: Mapping[str, Any] | None) -> int | None:
+    """Return the last time that is asked for, once it is clear what is.
+
+    Raises
+    ------
+    BadRequest
+        If a time or a count is no number, or a way of paging is asked for that is not spoken here.
+
+    Examples
+    --------
+    >>> last_asked(0, 10, {"until": 1_700_000_000_000})
+    1700000000000
+    """
+    given = params or {}
+    for name in _OTHER_PAGING:
+        if given.get(name):
+            raise BadRequest(
+                f"{name} is not spoken here; give since and until, and no limit for all"
+            )
+    until = given.get("until")
+    for name, value in (("since", since), ("until", until), ("limit", limit)):
+        if isinstance(value, bool) or not isinstance(value, Real | None):
+            unit = "" if name == "limit" else " of milliseconds"
+            raise BadRequest(f"{name} must be a number{unit}, was {value!r}")
+    if limit is not None and limit < 1:
+        raise BadRequest(f"limit must be 1 or more, was {limit}")
+    return cast("int | None", until)
+
+
 def limited(
     entries: Iterable[dict[str, Any]],
     since: int | None,
@@ -56,7 +89,7 @@ def limited(
     >>> limited([{"timestamp": 1}, {"timestamp": 2}], None, 1)
     [{'timestamp': 2}]
     """
-    until = (params or {}).get("until")
+    until = last_asked(since, limit, params)
     kept = [
         entry
         for entry in entries
@@ -65,8 +98,6 @@ def limited(
     ]
     if limit is None:
         return kept
-    if limit < 1:
-        raise BadRequest(f"limit must be 1 or more, was {limit}")
     return kept[:limit] if since is not None else kept[-limit:]
 
 
